@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+# Targets: demo test all bench install format lint sanitize clean   (`make help` says what each does)
+#
+# One Makefile, no recursion. Every object is built in up to three variants, each in its own tree:
+# build/release, build/asan (address and undefined-behaviour sanitizers), build/tsan (threads).
+
+VERSION := 0.1.0
+B ?= build
+PREFIX ?= /usr/local
+CC ?= gcc
+CXX ?= g++
+PYTHON ?= python3
+
+# ---- what is built of what -------------------------------------------------------------------------
+# The library that other programs link: rings, records, schemas, journals, tap; no other library needed.
+LIB_SRC := $(addprefix core/,error.c log.c clock.c counts.c record.c schema.c value.c market.c segment.c \
+             histogram.c journal.c) $(wildcard ringbuf/*.c)
+APP_SRC := $(filter-out $(LIB_SRC) cli/main.c, $(wildcard core/*.c core/formats/*.c core/pipeline/*.c \
+             producers/*.c consumers/transform/*.c consumers/loader/*.c gen/*.c cli/*.c)) \
+           $(wildcard core/formats/*.cpp)
+UNIT_SRC := $(wildcard tests/unit/*.c tests/unit/*/*.c)
+STRESS_SRC := $(wildcard tests/stress/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+EXAMPLE_SRC := $(wildcard examples/*.c)
+BENCH_SRC := $(wildcard bench/*.c)
+PLUGIN_SRC := $(wildcard examples/operators/*.c)
+TIDY_SRC := $(filter %.c,$(LIB_SRC) $(APP_SRC)) cli/main.c
+ALL_C := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null || find . -name '*.[ch]' -o -name '*.cpp')
+
+# ---- flags -------------------------------------------------------------------------------------------
+PKGS := yaml-0.1 libmicrohttpd luajit simdjson ncursesw zlib libpcap liburing
+WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wvla
+CPPFLAGS += -D_GNU_SOURCE -I. -DMR_VERSION='"$(VERSION)"'
+CFLAGS ?= -O2 -g
+CFLAGS += -std=c17 -Wstrict-prototypes -Wmissing-prototypes $(WARN) -fno-omit-frame-pointer
+CXXFLAGS ?= -O2 -g
+CXXFLAGS += -std=c++17 $(WARN)
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+LIBS = $(PKG_LIBS) -lm -ldl -lpthread -lstdc++
+
+release_FLAGS :=
+asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
+tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
+
+.PHONY: all demo test check-deps test-deps bench install format format-check lint sanitize clean help
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.SECONDARY:
+
+all: check-deps build/release/millrace build/release/libmillrace.a examples
+
+# A rule of its own per variant: objects, library, program, tests, examples.
+define variant
+$(1)_LIB_OBJ := $$(LIB_SRC:%.c=build/$(1)/%.o)
+$(1)_APP_OBJ := $$(patsubst %.cpp,build/$(1)/%.o,$$(APP_SRC:%.c=build/$(1)/%.o))
+$(1)_SUPPORT_OBJ := $$(SUPPORT_SRC:%.c=build/$(1)/%.o)
+$(1)_UNIT := $$(UNIT_SRC:%.c=build/$(1)/%)
+$(1)_STRESS := $$(STRESS_SRC:%.c=build/$(1)/%)
+$(1)_EXAMPLES := $$(EXAMPLE_SRC:%.c=build/$(1)/%) $$(PLUGIN_SRC:%.c=build/$(1)/%.so)
+$(1)_BENCH := $$(BENCH_SRC:%.c=build/$(1)/%)
+
+build/$(1)/%.o: %.c | check-deps
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+build/$(1)/%.o: %.cpp | check-deps
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+build/$(1)/libmillrace.a: $$($(1)_LIB_OBJ)
+	@rm -f $$@
+	ar rcs $$@ $$^
+build/$(1)/libapp.a: $$($(1)_APP_OBJ)
+	@rm -f $$@
+	ar rcs $$@ $$^
+build/$(1)/millrace: build/$(1)/cli/main.o build/$(1)/libapp.a build/$(1)/libmillrace.a
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive build/$(1)/libapp.a \
+	  build/$(1)/libmillrace.a -Wl,--no-whole-archive $$(LDFLAGS) $$(LIBS) -o $$@
+$$($(1)_UNIT): %: %.o $$($(1)_SUPPORT_OBJ) build/$(1)/libapp.a build/$(1)/libmillrace.a | test-deps
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) build/$(1)/libapp.a build/$(1)/libmillrace.a \
+	  $$(LDFLAGS) -lcriterion $$(LIBS) -o $$@
+$$($(1)_STRESS) $$($(1)_BENCH): %: %.o $$($(1)_SUPPORT_OBJ) build/$(1)/libapp.a build/$(1)/libmillrace.a
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) build/$(1)/libapp.a build/$(1)/libmillrace.a \
+	  $$(LDFLAGS) $$(LIBS) -o $$@
+$$(EXAMPLE_SRC:%.c=build/$(1)/%): %: %.o build/$(1)/libmillrace.a
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
+$$(PLUGIN_SRC:%.c=build/$(1)/%.so): build/$(1)/%.so: %.c | check-deps
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
+-include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) \
+  $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) build/$(1)/cli/main.d
+endef
+$(foreach v,release asan tsan,$(eval $(call variant,$(v))))
+
+.PHONY: examples units
+examples: $(release_EXAMPLES)
+units: $(release_UNIT) $(release_STRESS)
+
+# ---- set-up ------------------------------------------------------------------------------------------
+# DEPS=skip leaves the packages alone (another distribution, an image that is ready).
+DEPS ?= install
+check-deps:
+ifneq ($(DEPS),skip)
+	@scripts/deps.sh build
+endif
+test-deps:
+ifneq ($(DEPS),skip)
+	@scripts/deps.sh test
+endif
+
+# ---- what people run -----------------------------------------------------------------------------------
+demo: all
+	@scripts/demo.sh build/release/millrace
+
+test: test-deps all units
+	@scripts/test.sh build/release
+
+bench: test-deps all $(release_BENCH)
+	@scripts/bench.sh build/release
+
+sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) build/asan/millrace $(asan_EXAMPLES) \
+          build/tsan/tests/stress/ring_threads
+	@scripts/sanitize.sh
+
+format:
+	clang-format -i $(ALL_C)
+format-check:
+	clang-format --dry-run -Werror $(ALL_C)
+lint: test-deps format-check
+	.ci/check-includes
+	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 4 clang-tidy --quiet 2>/dev/null -- \
+	  $(CPPFLAGS) -std=c17 $(PKG_CFLAGS)
+
+DEST = $(DESTDIR)$(PREFIX)
+HEADERS = millrace.h $(filter-out core/config.h core/counts.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h)
+install: all
+	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/millrace/core \
+	  $(DEST)/include/millrace/ringbuf $(DEST)/share/man/man1
+	install -m 755 build/release/millrace $(DEST)/bin/
+	install -m 644 build/release/libmillrace.a $(DEST)/lib/
+	for h in $(HEADERS); do install -m 644 $$h $(DEST)/include/millrace/$$h; done
+	install -m 644 man/*.1 $(DEST)/share/man/man1/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/millrace.pc.in \
+	  > $(DEST)/lib/pkgconfig/millrace.pc
+
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'make demo      install what is missing, build, run the main job on a synthetic ITCH session'
+	@echo 'make test      install what is missing, build, run every test'
+	@echo 'make all       the program, the library, the examples'
+	@echo 'make bench     measure the ring, the decoder and the trio on this machine'
+	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
+	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make format    clang-format on every file;  make lint checks format, includes, clang-tidy'
+	@echo 'make clean     remove build/'

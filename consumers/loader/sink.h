@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contract of a sink: one plugin, one file, ending in one `const struct mr_sink`.
+//
+// The loader hands a sink spans of ring memory: whole records (padding records among them), contiguous,
+// final. The sink starts writing them and returns; the bytes stay where they are until the sink says, by
+// run->durable_pos, that they are where they should be. Only then are they released to the ring's writer.
+#ifndef MR_CONSUMERS_LOADER_SINK_H
+#define MR_CONSUMERS_LOADER_SINK_H
+
+#include "core/pipeline/stage.h"
+
+enum mr_durability { MR_DURABILITY_NONE, MR_DURABILITY_BATCH, MR_DURABILITY_RECORD };
+enum mr_existing { MR_EXISTING_APPEND, MR_EXISTING_REPLACE, MR_EXISTING_REFUSE };
+
+struct mr_sink;
+
+struct mr_sink_run {
+    const struct mr_sink *sink;
+    const void *options;
+    struct mr_stage *stage;
+    struct mr_io *io;                    // the loader's one I/O layer, shared by its sinks (io.h)
+    const struct mr_ring *ring;          // the ring it is fed from
+    const struct mr_schema_set *schemas; // what may come
+    void *self;
+    uint64_t start_pos;    // where it goes on: the committed in_pos
+    bool resumed;          // an earlier process of this run wrote here
+    uint64_t accepted_pos; // bytes before it were taken by write()
+    uint64_t durable_pos;  // bytes before it are safe, as durable as was asked for
+    unsigned counters;
+    char files[512]; // what to tell the user at the end: the path(s) written
+};
+
+struct mr_sink {
+    const char *name;
+    const char *about;
+    const struct mr_option *options;
+    size_t options_bytes;
+    const char *const *counters;
+    // Checks options without touching anything. Also called by `millrace check`.
+    int (*declare)(const void *options, const struct mr_pipeline *pipeline, struct mr_error *err);
+    int (*open)(struct mr_sink_run *run, struct mr_error *err);
+    // Takes up to `length` bytes at run->accepted_pos, whole records only; advances accepted_pos by what
+    // it took (0: busy, call again after poll).
+    int (*write)(struct mr_sink_run *run, const uint8_t *bytes, size_t length, struct mr_error *err);
+    // Reaps completions, advances durable_pos. `idle`: nothing more is there to write now, so flush.
+    int (*poll)(struct mr_sink_run *run, bool idle, struct mr_error *err);
+    // Everything accepted is durable: finish the files (trailers, truncation, names).
+    int (*finish)(struct mr_sink_run *run, struct mr_error *err);
+    void (*close)(struct mr_sink_run *run);
+};
+
+extern const struct mr_sink *const mr_sinks[]; // NULL-ended; registry.c
+const struct mr_sink *mr_sink_find(const char *name);
+int mr_sink_bind(const struct mr_pipeline *pipeline, const struct mr_sink **sink, void **options,
+                 struct mr_error *err);
+// The loader process, from start to drained. Returns an exit code; the error was logged.
+int mr_loader_main(const struct mr_pipeline *pipeline);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contract of an operator: one plugin, one file, ending in one `const struct mr_operator`.
+//
+// Operators form a chain. open() is called front to back: it gets the schemas that may come in and says
+// which may go out. apply() gets one record and hands on none, one or several with mr_op_pass(). The
+// record is private to the chain and may be modified in place, but not made longer: an operator that
+// makes another kind of record builds it in memory of its own.
+//
+// Transforms are deterministic: same input, same bytes out. No clock, no random numbers, no dependence
+// on how the input was cut into batches. State that must outlive the process is reserved in open() and
+// lives in shared memory; mr_op_touch() comes before each modification of it.
+//
+//     static void apply(struct mr_op *op, struct mr_record *record)
+//     {
+//         if (wanted(op->self, record)) mr_op_pass(op, record);
+//         else mr_op_fate(op, MR_COUNT_FILTERED);
+//     }
+#ifndef MR_CONSUMERS_TRANSFORM_OPERATOR_H
+#define MR_CONSUMERS_TRANSFORM_OPERATOR_H
+
+#include "core/pipeline/stage.h"
+
+struct mr_op;
+
+struct mr_operator {
+    const char *name;  // as in `transform: [ {name: ...} ]`
+    const char *about; // one line
+    const struct mr_option *options; // NULL: the operator reads its node itself (a scalar, a free mapping)
+    size_t options_bytes;
+    const char *const *counters; // names of its own counters, NULL-ended; or NULL
+    // op->node, op->options and op->in stand. Fills op->out (mr_schema_set_copy(&op->out, &op->in) where
+    // nothing changes), op->self, op->state_bytes. Also called by `millrace check`.
+    int (*open)(struct mr_op *op, struct mr_error *err);
+    // op->state stands: zeroed in a fresh run, as committed after a restart. May be NULL.
+    int (*start)(struct mr_op *op, struct mr_error *err);
+    void (*apply)(struct mr_op *op, struct mr_record *record);
+    void (*drain)(struct mr_op *op); // the input has ended: pass on what is held back. May be NULL.
+    void (*close)(struct mr_op *op); // frees op->self. May be NULL.
+};
+
+struct mr_op {
+    const struct mr_operator *kind;
+    const struct mr_node *node; // what stands behind `- name:` in the pipeline file
+    void *options;              // bound from kind->options
+    void *self;
+    uint64_t state_bytes;
+    void *state;
+    struct mr_schema_set in, out;
+    struct mr_op *next; // the last one is the chain's own: it writes to the egress ring
+    struct mr_chain *chain;
+    unsigned counters; // first counter in stage->now.plugin
+};
+
+struct mr_chain {
+    struct mr_stage *stage;
+    const struct mr_pipeline *pipeline;
+    struct mr_op **ops; // the file's, then the egress
+    unsigned op_count;
+    enum mr_count fate;    // of the record at hand, where nothing of it is emitted
+    bool dropped;          // its output met a full ring
+    bool failed;           // an operator gave up: err says why
+    struct mr_error err;
+};
+
+static inline void mr_op_pass(struct mr_op *op, struct mr_record *record)
+{
+    op->next->kind->apply(op->next, record);
+}
+// Why the record at hand goes no further: MR_COUNT_FILTERED, _DUPLICATE or _LATE.
+static inline void mr_op_fate(struct mr_op *op, enum mr_count fate)
+{
+    op->chain->fate = fate;
+}
+// To the dead-letter journal, the whole record as it is now.
+void mr_op_reject(struct mr_op *op, const struct mr_record *record, enum mr_reason reason,
+                  const char *format, ...) MR_PRINTF(4, 5);
+static inline void mr_op_touch(struct mr_op *op, void *at, uint32_t bytes)
+{
+    mr_stage_touch(op->chain->stage, at, bytes);
+}
+static inline void mr_op_count(struct mr_op *op, unsigned counter, uint64_t add)
+{
+    op->chain->stage->now.plugin[op->counters + counter] += add;
+}
+// Stops the stage with an error after the batch's last good record.
+void mr_op_fail(struct mr_op *op, int code, const char *format, ...) MR_PRINTF(3, 4);
+
+extern const struct mr_operator *const mr_operators[]; // NULL-ended; registry.c
+const struct mr_operator *mr_operator_find(const char *name);
+
+// Builds the chain of the pipeline for these input schemas; the last op's `in` is what goes out.
+int mr_chain_open(struct mr_chain *chain, const struct mr_pipeline *pipeline,
+                  const struct mr_schema_set *in, struct mr_error *err);
+uint64_t mr_chain_state_bytes(const struct mr_chain *chain);
+int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_error *err);
+// One record: a private copy of it goes through the chain, and its fate is counted.
+void mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
+void mr_chain_drain(struct mr_chain *chain);
+const struct mr_schema_set *mr_chain_out(const struct mr_chain *chain);
+void mr_chain_close(struct mr_chain *chain);
+
+// The transform process, from start to drained. Returns an exit code; the error was logged.
+int mr_transform_main(const struct mr_pipeline *pipeline);
+
+#endif

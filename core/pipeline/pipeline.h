@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pipeline file as the stages see it: names, sizes, policies, and the nodes that plugins bind their own
+// options from. Every stage loads the same file, with the same --set overrides, for itself.
+//
+//     name: itch                    # the run's directory below the shared-memory root
+//     source: {type: itch_file, ...}
+//     schemas: [...]                # declared schemas, for sources that fill such
+//     transform: [ {filter: ...}, {set: {...}}, ... ]
+//     sink: {type: journal, ...}
+//     dead_letter: {path: ...}      # where rejected records go
+//     ring: {size: 16MiB, full: block}          # both rings; ingress:/egress: override one
+//     ingress: {size: ..., full: ...}
+//     egress: {size: ..., full: ...}
+//     wait: auto                    # spin | yield | park | auto
+//     batch: 16KiB                  # most bytes a stage takes in before it commits
+//     metrics: {port: 9464}
+//     shm: /dev/shm                 # root of the run directories
+#ifndef MR_CORE_PIPELINE_PIPELINE_H
+#define MR_CORE_PIPELINE_PIPELINE_H
+
+#include "core/config.h"
+#include "core/schema.h"
+#include "ringbuf/ring.h"
+#include "ringbuf/wait.h"
+
+enum mr_role { MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM, MR_ROLE_LOADER, MR_ROLE_COUNT };
+// The rings of a trio. The two dead rings carry rejected records, whole and with their reason, to the
+// loader, which keeps a dead-letter journal for each.
+enum mr_ring_index {
+    MR_RING_INGRESS,        // producer  -> transform
+    MR_RING_EGRESS,         // transform -> loader
+    MR_RING_DEAD_PRODUCER,  // producer  -> loader
+    MR_RING_DEAD_TRANSFORM, // transform -> loader
+    MR_RING_COUNT
+};
+
+struct mr_pipeline {
+    struct mr_node *root; // owned; option strings point into it
+    const char *file;
+    char name[MR_NAME_BYTES];
+    char directory[256]; // of the segments: <shm>/millrace-<uid>/<name>
+    struct mr_node *source_node;    // a mapping with `type`
+    struct mr_node *transform_node; // a list, or NULL: everything passes
+    struct mr_node *sink_node;      // a mapping with `type`
+    struct mr_schema_set declared;  // the file's `schemas`
+    struct mr_node *schemas_node;   // their nodes, for what sources add to a field (`from`, `missing`, ...)
+    struct mr_ring_options rings[MR_RING_COUNT];
+    enum mr_wait_strategy wait;
+    uint64_t batch_bytes_max;
+    const char *dead_letter_path; // a directory; NULL: <sink path>.dead
+    int metrics_port;             // 0: none
+};
+
+int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char *const *sets,
+                     unsigned set_count, struct mr_error *err);
+void mr_pipeline_free(struct mr_pipeline *pipeline);
+
+const char *mr_role_name(enum mr_role role);            // "producer", ...
+const char *mr_ring_index_name(enum mr_ring_index ring); // "ingress", "egress", "dead-producer", ...
+void mr_pipeline_ring_path(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
+                           size_t out_bytes);
+void mr_pipeline_stage_path(const struct mr_pipeline *pipeline, enum mr_role role, char *out,
+                            size_t out_bytes);
+
+#endif

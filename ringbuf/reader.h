@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The read side: peek → release, whole batches, nothing copied.
+//
+//     struct mr_reader reader;
+//     mr_reader_open(&reader, &ring);
+//     uint32_t length;
+//     const struct mr_record *record;
+//     while ((record = mr_next(&reader, &length)) != NULL)    // NULL: nothing more now, or corrupt
+//         ... use the first `length` bytes ...
+//     if (reader.corrupt) ... mr_reader_explain(&reader, &err) ...
+//     mr_release(&reader, reader.position, NULL);             // the writer may overwrite them now
+//
+// The reader trusts nothing in shared memory: it reads each length once, checks it against what is left
+// before the wrap and the write position, and from then on uses only its own copy. A damaged ring gives
+// an error that says where, not a crash. Of a record's other bytes only those can be relied on that the
+// caller has copied.
+#ifndef MR_RINGBUF_READER_H
+#define MR_RINGBUF_READER_H
+
+#include "core/atomic.h"
+#include "core/clock.h"
+#include "core/histogram.h"
+#include "ringbuf/ring.h"
+
+struct mr_reader {
+    struct mr_ring *ring;
+    uint64_t position;  // next byte to look at
+    uint64_t released;  // the shared read_pos
+    uint64_t write_pos; // private copy of the writer's cursor
+    uint64_t lane_read;
+    uint64_t lane_write;
+    bool corrupt;
+    uint32_t bad_length; // what was found at `position` when corrupt was set
+};
+
+// Where latencies go when positions are released; either may be NULL.
+struct mr_reader_timing {
+    struct mr_histogram *hop_ns; // publish to release
+    struct mr_histogram *age_ns; // origin to release
+};
+
+void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
+
+// Bytes that can be looked at without a gap: from reader->position to the wrap or the writer's cursor.
+static inline uint64_t mr_peek_bytes(struct mr_reader *reader)
+{
+    if (reader->position == reader->write_pos) {
+        // Pairs with the release store of write_pos in mr_publish.
+        uint64_t write_pos = mr_load_acquire_u64(&reader->ring->writer_line->write_pos);
+        // A cursor that ran back, or further than the ring is long, is damage: see mr_next.
+        if (MR_UNLIKELY(write_pos - reader->released > reader->ring->capacity))
+            reader->corrupt = true;
+        else
+            reader->write_pos = write_pos;
+    }
+    uint64_t ready = reader->write_pos - reader->position;
+    uint64_t to_wrap = reader->ring->capacity - (reader->position & reader->ring->mask);
+    return ready < to_wrap ? ready : to_wrap;
+}
+static inline const uint8_t *mr_peek_at(const struct mr_reader *reader, uint64_t position)
+{
+    return reader->ring->data + (position & reader->ring->mask);
+}
+
+// The next record, paddings skipped; *length is its checked length. NULL where nothing is there now or
+// reader->corrupt was set.
+static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t *length)
+{
+    for (;;) {
+        uint64_t ready = mr_peek_bytes(reader);
+        if (ready == 0)
+            return NULL;
+        const uint8_t *bytes = mr_peek_at(reader, reader->position);
+        uint32_t found = mr_load_relaxed_u32((const uint32_t *)(const void *)bytes);
+        uint64_t stride = mr_record_stride(found);
+        bool padding = false;
+        // Padding may be as short as 8 bytes: length 8 and nothing else.
+        if (MR_UNLIKELY(found < MR_ENVELOPE_BYTES))
+            padding = found >= 8 && found % 8 == 0;
+        else
+            padding = ((const struct mr_record *)(const void *)bytes)->flags & MR_FLAG_PADDING;
+        if (MR_UNLIKELY(stride > ready || (found < MR_ENVELOPE_BYTES && !padding))) {
+            reader->corrupt = true;
+            reader->bad_length = found;
+            return NULL;
+        }
+        reader->position += stride;
+        if (MR_LIKELY(!padding)) {
+            *length = found;
+            return (const struct mr_record *)(const void *)bytes;
+        }
+    }
+}
+
+// Frees everything before `position` for the writer, records latencies, wakes the writer if it sleeps.
+void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing);
+// The oldest origin tick among the notes of what is not released yet; 0 where there is none. A stage
+// hands it on with what it makes of the batch.
+uint64_t mr_reader_origin_tick(struct mr_reader *reader);
+// True once the writer has closed the ring and everything before the end was looked at.
+bool mr_reader_at_end(struct mr_reader *reader);
+// Fills err with what is wrong in the ring and at which position; MR_ERR_CORRUPT.
+int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err);
+
+#endif

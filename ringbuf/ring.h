@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A ring as a process holds it: the attached segment and pointers to its parts (ringbuf/layout.h). Open a
+// writer (ringbuf/writer.h), a reader (ringbuf/reader.h) or a tap (ringbuf/tap.h) on it.
+#ifndef MR_RINGBUF_RING_H
+#define MR_RINGBUF_RING_H
+
+#include "core/schema.h"
+#include "ringbuf/layout.h"
+
+struct mr_ring {
+    struct mr_segment segment;
+    const struct mr_ring_geometry *geometry;
+    uint64_t capacity; // private copies: the shared ones are checked once, at attach
+    uint64_t mask;
+    bool checksummed;
+    enum mr_full_policy full_policy;
+    struct mr_ring_writer_line *writer_line;
+    struct mr_ring_reader_line *reader_line;
+    struct mr_ring_reader_sleep *reader_sleep;
+    struct mr_ring_writer_sleep *writer_sleep;
+    struct mr_ring_note *lane;
+    void *schema_table;
+    uint8_t *data;
+};
+
+struct mr_ring_options {
+    uint64_t capacity;  // a power of two, MR_RING_CAPACITY_MIN to _MAX
+    uint64_t start_pos; // a multiple of capacity, 0 for a new stream
+    enum mr_full_policy full_policy;
+    bool checksummed;
+};
+
+int mr_ring_create(struct mr_ring *ring, const char *path, const char *name,
+                   const struct mr_ring_options *options, struct mr_error *err);
+int mr_ring_attach(struct mr_ring *ring, const char *path, enum mr_attach mode, struct mr_error *err);
+void mr_ring_detach(struct mr_ring *ring);
+
+// Writer's side: says what will come. Once, before the first record.
+int mr_ring_describe(struct mr_ring *ring, const struct mr_schema_set *schemas, struct mr_error *err);
+// Anyone: reads the table. MR_ERR_BUSY while the writer has not described the ring yet.
+int mr_ring_schemas(const struct mr_ring *ring, struct mr_schema_set *out, struct mr_error *err);
+
+static inline const char *mr_ring_name(const struct mr_ring *ring)
+{
+    return ((const struct mr_segment_header *)ring->segment.base)->name;
+}
+// Closed by its writer and read to the end.
+bool mr_ring_is_finished(const struct mr_ring *ring);
+
+#endif
