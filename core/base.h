@@ -16,7 +16,8 @@
 
 #define MR_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MR_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define MR_PRINTF(format_index, args_index) __attribute__((format(printf, format_index, args_index)))
+#define MR_PRINTF(format_index, args_index)                                                        \
+    __attribute__((format(printf, format_index, args_index)))
 #define MR_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static inline uint64_t mr_align_up(uint64_t value, uint64_t power_of_two)

@@ -4,9 +4,9 @@
 //   mr_mono_ns()   CLOCK_MONOTONIC, for timeouts, rates and pacing.
 //   mr_wall_ns()   CLOCK_REALTIME, ns since the Unix epoch, for ingest times of live sources.
 //
-// Ticks of all processes of one host agree where the TSC is invariant; where it is not, mr_tick() is
-// CLOCK_MONOTONIC in ns and mr_tick_hz() says 1e9. The choice is made once per process, and the same
-// on every process of the host, by mr_clock_setup(); it takes under 3 ms.
+// Ticks of all processes of one host agree where the TSC is invariant; where it is not, mr_tick()
+// is CLOCK_MONOTONIC in ns and mr_tick_hz() says 1e9. The choice is made once per process, and the
+// same on every process of the host, by mr_clock_setup(); it takes under 3 ms.
 #ifndef MR_CORE_CLOCK_H
 #define MR_CORE_CLOCK_H
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pipeline files. YAML is read into a tree in which every node knows its file, line and key path, so that
-// an error found at any later time (an impossible size, a field that no schema has, a file that is not
-// there) still names the place:
+// Pipeline files. YAML is read into a tree in which every node knows its file, line and key path,
+// so that an error found at any later time (an impossible size, a field that no schema has, a file
+// that is not there) still names the place:
 //
 //     pipeline.yaml:7: source.pace: found "fast", expected asap, realtime or a factor such as 10x
 //
-// Plugins declare their options in a table; mr_config_bind fills their option struct from a mapping node.
+// Plugins declare their options in a table; mr_config_bind fills their option struct from a mapping
+// node.
 //
 //     struct my_options { const char *path; uint64_t batch_bytes; };
 //     static const struct mr_option my_option_table[] = {
 //         {"path", MR_OPTION_STRING, offsetof(struct my_options, path), NULL, "the file to read"},
-//         {"batch", MR_OPTION_SIZE, offsetof(struct my_options, batch_bytes), "1MiB", "bytes at a time"},
-//         {0}};
+//         {"batch", MR_OPTION_SIZE, offsetof(struct my_options, batch_bytes), "1MiB", "bytes at a
+//         time"}, {0}};
 #ifndef MR_CORE_CONFIG_H
 #define MR_CORE_CONFIG_H
 
@@ -65,9 +66,9 @@ struct mr_option {
 };
 extern const char MR_OPTION_REQUIRED[];
 
-// Fills `options` (zeroed first, `options_bytes`) from the mapping. `ignore` names keys that belong to
-// somebody else ("type"), comma-separated, or NULL. An unknown key is an error that lists the nearest.
-// A NULL `map` means an empty one: defaults only.
+// Fills `options` (zeroed first, `options_bytes`) from the mapping. `ignore` names keys that belong
+// to somebody else ("type"), comma-separated, or NULL. An unknown key is an error that lists the
+// nearest. A NULL `map` means an empty one: defaults only.
 int mr_config_bind(const struct mr_node *map, const char *ignore, const struct mr_option *table,
                    void *options, size_t options_bytes, struct mr_error *err);
 // Single values, for nodes read by hand.

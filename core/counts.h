@@ -4,10 +4,11 @@
 //
 //     in = out + filtered + duplicate + late + rejected + dropped + in_flight.
 //
-// `out` counts taken-in records that left the stage as one record or more; `emitted` counts the records
-// written downstream, which differs where an operator makes records of its own (order book, bars). So
-// the next stage's `in` (and what is still in the ring) equals this one's `emitted`.
-// The counts are part of the committed slot (core/pipeline/stage.h): they cannot disagree with the cursors.
+// `out` counts taken-in records that left the stage as one record or more; `emitted` counts the
+// records written downstream, which differs where an operator makes records of its own (order book,
+// bars). So the next stage's `in` (and what is still in the ring) equals this one's `emitted`. The
+// counts are part of the committed slot (core/pipeline/stage.h): they cannot disagree with the
+// cursors.
 #ifndef MR_CORE_COUNTS_H
 #define MR_CORE_COUNTS_H
 
@@ -16,7 +17,8 @@
 enum mr_count {
     MR_COUNT_IN,
     MR_COUNT_OUT,
-    MR_COUNT_FILTERED, // wanted by nobody: a predicate said no, or an operator took it into its state
+    MR_COUNT_FILTERED, // wanted by nobody: a predicate said no, or an operator took it into its
+                       // state
     MR_COUNT_DUPLICATE,
     MR_COUNT_LATE,
     MR_COUNT_REJECTED, // to the dead-letter journal, with its reason (below)

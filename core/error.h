@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors as values. A function that can fail returns an `int`: MR_OK or one of the codes below, and
-// takes a `struct mr_error *` as its last argument, into which it writes one sentence that names the
-// place (file and line, byte offset, key), what was found and what was expected. The caller owns the
-// struct; it may be NULL where nobody will read the text.
+// takes a `struct mr_error *` as its last argument, into which it writes one sentence that names
+// the place (file and line, byte offset, key), what was found and what was expected. The caller
+// owns the struct; it may be NULL where nobody will read the text.
 //
 // The codes are also the exit codes of the command, so that a script can tell them apart.
 //

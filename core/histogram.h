@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A log-linear histogram of durations, 1 ns to about 18 minutes, relative error at most 1/64. It is a
-// plain array without pointers: it lives in a shared metric page, is written by one process, read by
-// any, and merged by adding.
+// A log-linear histogram of durations, 1 ns to about 18 minutes, relative error at most 1/64. It is
+// a plain array without pointers: it lives in a shared metric page, is written by one process, read
+// by any, and merged by adding.
 #ifndef MR_CORE_HISTOGRAM_H
 #define MR_CORE_HISTOGRAM_H
 
@@ -29,13 +29,14 @@ static inline uint32_t mr_histogram_bucket(uint64_t value_ns)
     if (value_ns < (1u << MR_HISTOGRAM_SUB_BITS))
         return (uint32_t)value_ns;
     uint32_t shift = 63 - (uint32_t)__builtin_clzll(value_ns) - MR_HISTOGRAM_SUB_BITS;
-    return ((shift + 1) << MR_HISTOGRAM_SUB_BITS) +
-           (uint32_t)(value_ns >> shift) - (1u << MR_HISTOGRAM_SUB_BITS);
+    return ((shift + 1) << MR_HISTOGRAM_SUB_BITS) + (uint32_t)(value_ns >> shift) -
+           (1u << MR_HISTOGRAM_SUB_BITS);
 }
 
-// One writer: plain read-modify-write, stored so that a reader never sees half a word. `weight` records
-// of the same latency count as that many.
-static inline void mr_histogram_add(struct mr_histogram *histogram, int64_t value_ns, uint64_t weight)
+// One writer: plain read-modify-write, stored so that a reader never sees half a word. `weight`
+// records of the same latency count as that many.
+static inline void mr_histogram_add(struct mr_histogram *histogram, int64_t value_ns,
+                                    uint64_t weight)
 {
     uint64_t value = value_ns < 0 ? 0 : (uint64_t)value_ns;
     uint64_t *bucket = &histogram->buckets[mr_histogram_bucket(value)];
@@ -48,7 +49,8 @@ static inline void mr_histogram_add(struct mr_histogram *histogram, int64_t valu
 
 uint64_t mr_histogram_bucket_low(uint32_t bucket);  // smallest value of the bucket
 uint64_t mr_histogram_bucket_high(uint32_t bucket); // largest value of the bucket
-// The value at or below which `percent` of the counts lie (the bucket's highest value, at most max_ns).
+// The value at or below which `percent` of the counts lie (the bucket's highest value, at most
+// max_ns).
 uint64_t mr_histogram_percentile(const struct mr_histogram *histogram, double percent);
 void mr_histogram_merge(struct mr_histogram *into, const struct mr_histogram *from);
 // HdrHistogram's percentile distribution text (.hgrm), values divided by `unit_ns`.

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journal: the egress ring's byte stream on disk. A journal is a directory of segment files; a segment
-// file is a header and then the ring's bytes, untouched:
+// The journal: the egress ring's byte stream on disk. A journal is a directory of segment files; a
+// segment file is a header and then the ring's bytes, untouched:
 //
 //     <dir>/00000000000000000000.mrj      base position in the name, 20 digits
 //
 //   byte 0       8     12            16           24              32                64       72
 //        +-------+-----+-------------+------------+---------------+-----------------+--------+---------
-//        | magic |vers | header_bytes| base_pos   | segment_bytes | name            | crc    | schemas...
+//        | magic |vers | header_bytes| base_pos   | segment_bytes | name            | crc    |
+//        schemas...
 //        +-------+-----+-------------+------------+---------------+-----------------+--------+---------
 //
-// Position = file offset: byte p of the stream stands at header_bytes + (p - base_pos) of the segment
-// with base_pos <= p. Segments hold whole laps of the ring, so no record spans two. The end of the
-// stream is the longest prefix of valid records: a length of 0, a record that does not fit or a checksum
-// that does not match ends it (preallocated space is zero).
-// Nothing in a journal depends on when or how fast it was written: same input, same bytes.
+// Position = file offset: byte p of the stream stands at header_bytes + (p - base_pos) of the
+// segment with base_pos <= p. Segments hold whole laps of the ring, so no record spans two. The end
+// of the stream is the longest prefix of valid records: a length of 0, a record that does not fit
+// or a checksum that does not match ends it (preallocated space is zero). Nothing in a journal
+// depends on when or how fast it was written: same input, same bytes.
 #ifndef MR_CORE_JOURNAL_H
 #define MR_CORE_JOURNAL_H
 
@@ -28,9 +29,9 @@ struct mr_journal_header {
     uint32_t version;
     uint32_t header_bytes; // a multiple of 4096
     uint64_t base_pos;
-    uint64_t segment_bytes; // of stream, at most; a multiple of the ring's capacity
+    uint64_t segment_bytes;   // of stream, at most; a multiple of the ring's capacity
     char name[MR_NAME_BYTES]; // of the ring
-    uint64_t crc;             // XXH3 of the header's bytes with this field zero, schema table included
+    uint64_t crc; // XXH3 of the header's bytes with this field zero, schema table included
     // schema table (core/schema.h) follows at byte 72
 };
 _Static_assert(sizeof(struct mr_journal_header) == 72, "journal header");
@@ -55,21 +56,23 @@ void mr_journal_segment_path(const char *directory, uint64_t base_pos, char *out
 enum mr_journal_stop {
     MR_JOURNAL_END,     // the clean end: nothing follows, or preallocated zeroes
     MR_JOURNAL_TORN,    // the last record is cut or does not check, and nothing valid follows
-    MR_JOURNAL_DAMAGED, // valid records follow the place that does not check, or a segment is missing
+    MR_JOURNAL_DAMAGED, // valid records follow the place that does not check, or a segment is
+                        // missing
 };
 
 struct mr_journal {
     struct mr_schema_set schemas;
     char name[MR_NAME_BYTES];
-    uint64_t position; // of the next record
+    uint64_t position;        // of the next record
     uint64_t record_position; // of the record returned last
     enum mr_journal_stop stop;
-    struct mr_error problem; // file, offset, found, expected
+    struct mr_error problem;        // file, offset, found, expected
     struct mr_journal_files *files; // private
 };
 
 int mr_journal_open(struct mr_journal *journal, const char *path, struct mr_error *err);
-// Valid until the next call. NULL at the end; see journal->stop. Checks length and checksum of each.
+// Valid until the next call. NULL at the end; see journal->stop. Checks length and checksum of
+// each.
 const struct mr_record *mr_journal_next(struct mr_journal *journal);
 // Goes to the first record at or after this position (a record's position from an earlier reading).
 int mr_journal_seek(struct mr_journal *journal, uint64_t position, struct mr_error *err);

@@ -1,36 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// The record: an envelope and a fixed-layout struct behind it. The same bytes stand in the ring and in
-// the journal; little-endian, 8-byte aligned, described by a schema (core/schema.h).
+// The record: an envelope and a fixed-layout struct behind it. The same bytes stand in the ring and
+// in the journal; little-endian, 8-byte aligned, described by a schema (core/schema.h).
 //
 //   byte 0        4         8                16               24               32   34   36
 //        +--------+---------+----------------+----------------+----------------+----+----+---------
-//        | length | checksum|    sequence    |  event time    |  ingest time   | id | fl | fields...
+//        | length | checksum|    sequence    |  event time    |  ingest time   | id | fl |
+//        fields...
 //        +--------+---------+----------------+----------------+----------------+----+----+---------
 //
 // The envelope ends at byte 36, so a 4-byte field may follow at once and an order-add with all its
-// fields fits one cache line. Records start at multiples of 8; the space from `length` up to the next
-// multiple is zero.
+// fields fits one cache line. Records start at multiples of 8; the space from `length` up to the
+// next multiple is zero.
 #ifndef MR_CORE_RECORD_H
 #define MR_CORE_RECORD_H
 
 #include "core/base.h"
 
 enum mr_record_flag {
-    MR_FLAG_PADDING = 1 << 0,    // fills the ring up to its wrap; no record; readers skip it
-    MR_FLAG_GAP_BEFORE = 1 << 1, // the source lost something between the previous record and this one
-    MR_FLAG_LATE = 1 << 2,       // event time behind the watermark by more than the allowed lateness
-    MR_FLAG_CORRECTED = 1 << 3,  // a value was replaced by its declared default or clamped
+    MR_FLAG_PADDING = 1 << 0, // fills the ring up to its wrap; no record; readers skip it
+    MR_FLAG_GAP_BEFORE =
+        1 << 1,            // the source lost something between the previous record and this one
+    MR_FLAG_LATE = 1 << 2, // event time behind the watermark by more than the allowed lateness
+    MR_FLAG_CORRECTED = 1 << 3,   // a value was replaced by its declared default or clamped
     MR_FLAG_UNKNOWN_REF = 1 << 4, // refers to an order, a symbol ... that was never announced
     MR_FLAG_CROSSED = 1 << 5,     // best bid at or above best offer
 };
 
 // Member alignment is natural; `packed` only takes away the four trailing bytes that C would add.
 struct __attribute__((packed, aligned(4))) mr_record {
-    uint32_t length;        // whole record in bytes, envelope included, rounding excluded
-    uint32_t checksum;      // over bytes 8..length, seeded with the position; 0 in a ring without journal
-    uint64_t sequence;      // the source's own number of this record (message, line, packet sequence)
+    uint32_t length; // whole record in bytes, envelope included, rounding excluded
+    uint32_t
+        checksum; // over bytes 8..length, seeded with the position; 0 in a ring without journal
+    uint64_t sequence; // the source's own number of this record (message, line, packet sequence)
     int64_t event_time_ns;  // since the Unix epoch, by the source's clock; 0 where it gives none
-    int64_t ingest_time_ns; // when the feed was first held (wall clock; captures and files: their own time)
+    int64_t ingest_time_ns; // when the feed was first held (wall clock; captures and files: their
+                            // own time)
     uint16_t schema_id;
     uint16_t flags; // mr_record_flag
 };
@@ -49,8 +53,8 @@ static inline uint64_t mr_record_stride(uint32_t length)
     return mr_align_up(length, 8);
 }
 
-// XXH3 (low 32 bits) of bytes 8..length with the position as seed: a record that was moved, repeated
-// or left over from an earlier lap does not check.
+// XXH3 (low 32 bits) of bytes 8..length with the position as seed: a record that was moved,
+// repeated or left over from an earlier lap does not check.
 uint32_t mr_record_checksum(const void *record, uint32_t length, uint64_t position);
 
 #endif

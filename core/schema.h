@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A schema is a name and a table of fields. It is the one abstraction that makes an exchange feed and
-// every other stream the same pipeline: sources fill records, operators address fields by offsets
-// resolved at start, sinks encode from the table. Rings and journals carry their schemas in their
-// header (schema table, below), so each describes itself.
+// A schema is a name and a table of fields. It is the one abstraction that makes an exchange feed
+// and every other stream the same pipeline: sources fill records, operators address fields by
+// offsets resolved at start, sinks encode from the table. Rings and journals carry their schemas in
+// their header (schema table, below), so each describes itself.
 //
 //     struct mr_schema *schema = mr_schema_new("trade", id);
 //     mr_schema_add(schema, "symbol", "char[8]", false, &err);
@@ -37,17 +37,17 @@ enum mr_type {
     MR_TYPE_BYTES,       // the record's rest, any length; only as last field   "bytes"
 };
 
-#define MR_FIELDS_MAX 63 // per schema: one null bit each
+#define MR_FIELDS_MAX 63  // per schema: one null bit each
 #define MR_SCHEMAS_MAX 64 // per ring or journal
 #define MR_LABELS_BYTES 64
 
 // 128 bytes, as it stands in files and rings.
 struct mr_field {
     char name[MR_NAME_BYTES];
-    uint8_t type;    // mr_type
-    uint8_t scale;   // decimals: digits behind the point
-    uint16_t bytes;  // size of the value; 0 for MR_TYPE_BYTES
-    uint32_t offset; // from the record's first byte
+    uint8_t type;     // mr_type
+    uint8_t scale;    // decimals: digits behind the point
+    uint16_t bytes;   // size of the value; 0 for MR_TYPE_BYTES
+    uint32_t offset;  // from the record's first byte
     int16_t null_bit; // which bit of the null word; -1: never null
     uint8_t reserved[6];
     char unit[16];                // "USD", "shares", ...; may be empty
@@ -59,7 +59,8 @@ _Static_assert(offsetof(struct mr_field, labels) == 64, "field labels");
 
 struct mr_schema {
     char name[MR_NAME_BYTES];
-    uint16_t id; // 1-99 built in (core/market.h), from 100 declared in the pipeline or made by operators
+    uint16_t
+        id; // 1-99 built in (core/market.h), from 100 declared in the pipeline or made by operators
     uint16_t field_count;
     uint32_t record_bytes; // envelope and fixed fields; records with a BYTES field may be longer
     uint32_t null_offset;  // where the u64 null word is; 0: the schema has no nullable field
@@ -79,7 +80,8 @@ struct mr_schema_set {
 struct mr_schema *mr_schema_new(const char *name, uint16_t id); // never NULL: aborts without memory
 struct mr_schema *mr_schema_copy(const struct mr_schema *from);
 void mr_schema_free(struct mr_schema *schema);
-// Appends a field; `type` as written in pipeline files (see mr_type). MR_ERR_CONFIG on a bad type or name.
+// Appends a field; `type` as written in pipeline files (see mr_type). MR_ERR_CONFIG on a bad type
+// or name.
 int mr_schema_add(struct mr_schema *schema, const char *name, const char *type, bool nullable,
                   struct mr_error *err);
 // For built-in schemas, whose C struct fixes the offsets.
@@ -91,7 +93,8 @@ void mr_schema_seal(struct mr_schema *schema);
 int mr_schema_set_add(struct mr_schema_set *set, struct mr_schema *schema, struct mr_error *err);
 const struct mr_schema *mr_schema_set_by_id(const struct mr_schema_set *set, uint16_t id);
 const struct mr_schema *mr_schema_set_by_name(const struct mr_schema_set *set, const char *name);
-int mr_schema_set_copy(struct mr_schema_set *to, const struct mr_schema_set *from, struct mr_error *err);
+int mr_schema_set_copy(struct mr_schema_set *to, const struct mr_schema_set *from,
+                       struct mr_error *err);
 void mr_schema_set_clear(struct mr_schema_set *set);
 // The lowest free id from MR_SCHEMA_ID_DECLARED up.
 uint16_t mr_schema_set_free_id(const struct mr_schema_set *set);
@@ -100,12 +103,14 @@ uint16_t mr_schema_set_free_id(const struct mr_schema_set *set);
 // u32 count, u32 bytes, then per schema 48 bytes (name, id, field_count, record_bytes, null_offset,
 // reserved) and its fields, 128 bytes each.
 size_t mr_schema_table_bytes(const struct mr_schema_set *set);
-void mr_schema_table_write(const struct mr_schema_set *set, void *out); // mr_schema_table_bytes() long
+void mr_schema_table_write(const struct mr_schema_set *set,
+                           void *out); // mr_schema_table_bytes() long
 // Trusts nothing: counts, sizes, offsets and names are checked. MR_ERR_CORRUPT says what is wrong.
 int mr_schema_table_read(struct mr_schema_set *set, const void *table, size_t bytes_max,
                          struct mr_error *err);
 
-// ---- field access --------------------------------------------------------------------------------
+// ---- field access
+// --------------------------------------------------------------------------------
 const struct mr_field *mr_schema_field(const struct mr_schema *schema, const char *name); // or NULL
 bool mr_type_is_integer(uint8_t type); // stored as an integer: all but F32, F64, CHAR, BYTES
 void mr_type_text(const struct mr_field *field, char *out, size_t out_bytes); // "decimal(4)"
@@ -135,7 +140,8 @@ int mr_field_set_i64(const struct mr_schema *schema, const struct mr_field *fiel
 double mr_field_get_f64(const struct mr_field *field, const void *record);
 int mr_field_set_f64(const struct mr_schema *schema, const struct mr_field *field, void *record,
                      double value); // rounds half away from zero into integer types
-// CHAR: pointer into the record and the length without trailing zeroes or spaces. BYTES: to the record's end.
+// CHAR: pointer into the record and the length without trailing zeroes or spaces. BYTES: to the
+// record's end.
 const char *mr_field_get_text(const struct mr_field *field, const void *record, size_t *length);
 int mr_field_set_text(const struct mr_schema *schema, const struct mr_field *field, void *record,
                       const char *text, size_t length); // MR_ERR_INPUT where it is too long
@@ -144,11 +150,12 @@ int mr_field_set_text(const struct mr_schema *schema, const struct mr_field *fie
 int mr_field_parse(const struct mr_schema *schema, const struct mr_field *field, void *record,
                    const char *text, size_t length);
 
-// ---- printing --------------------------------------------------------------------------------------
-// Text of one value into out, as CSV and NDJSON have it (decimals exact: "12.5000"; timestamps as
+// ---- printing
+// -------------------------------------------------------------------------------------- Text of
+// one value into out, as CSV and NDJSON have it (decimals exact: "12.5000"; timestamps as
 // 2020-01-30T14:30:00.000000001Z; null as ""; text trimmed, not quoted). Returns the length, cut to
 // out_bytes - 1.
-size_t mr_field_print(const struct mr_schema *schema, const struct mr_field *field, const void *record,
-                      char *out, size_t out_bytes);
+size_t mr_field_print(const struct mr_schema *schema, const struct mr_field *field,
+                      const void *record, char *out, size_t out_bytes);
 
 #endif

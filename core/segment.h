@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A segment is one shared-memory file with a header that says what it is. Create, attach, detach, unlink.
+// A segment is one shared-memory file with a header that says what it is. Create, attach, detach,
+// unlink.
 //
 //   byte 0     8    12   16         24        32     36   40                72        80
 //        +-----+----+----+----------+---------+------+----+-----------------+---------+----
-//        |magic|vers|kind|  bytes   | created |owner |uid | name            | tick_hz | ...  to 4096
+//        |magic|vers|kind|  bytes   | created |owner |uid | name            | tick_hz | ...  to
+//        4096
 //        +-----+----+----+----------+---------+------+----+-----------------+---------+----
 //
-// A segment is made under a temporary name, filled, given its magic last, and renamed into place: no
-// process ever sees half of one. All of it is preallocated (tmpfs overcommits; the page that cannot be
-// had would be a SIGBUS later). Files are 0600 in a directory of 0700.
+// A segment is made under a temporary name, filled, given its magic last, and renamed into place:
+// no process ever sees half of one. All of it is preallocated (tmpfs overcommits; the page that
+// cannot be had would be a SIGBUS later). Files are 0600 in a directory of 0700.
 #ifndef MR_CORE_SEGMENT_H
 #define MR_CORE_SEGMENT_H
 
@@ -23,10 +25,10 @@ enum mr_attach { MR_ATTACH_READ_WRITE, MR_ATTACH_READ_ONLY };
 struct mr_segment_header {
     uint64_t magic; // written last
     uint32_t layout_version;
-    uint32_t kind;       // mr_segment_kind
-    uint64_t bytes;      // whole segment
-    int64_t created_ns;  // wall clock
-    uint32_t owner_pid;  // who made it; for people, never for decisions (PIDs are reused)
+    uint32_t kind;      // mr_segment_kind
+    uint64_t bytes;     // whole segment
+    int64_t created_ns; // wall clock
+    uint32_t owner_pid; // who made it; for people, never for decisions (PIDs are reused)
     uint32_t owner_uid;
     char name[MR_NAME_BYTES];
     uint64_t tick_hz; // the rate of mr_tick() on the host that made it
@@ -44,12 +46,13 @@ struct mr_segment {
     char path[256];
 };
 
-// Called on the zeroed, mapped segment before anyone else can see it; fills what follows the header.
+// Called on the zeroed, mapped segment before anyone else can see it; fills what follows the
+// header.
 typedef void mr_segment_fill(void *base, void *context);
 
 // Makes path (its directory must exist). MR_ERR_SHM where memory is short or the directory not
-// writable: the text says how many bytes were wanted and how many are free. On success it is attached
-// read-write.
+// writable: the text says how many bytes were wanted and how many are free. On success it is
+// attached read-write.
 int mr_segment_create(struct mr_segment *segment, const char *path, const char *name,
                       enum mr_segment_kind kind, size_t bytes, mr_segment_fill *fill, void *context,
                       struct mr_error *err);
@@ -58,7 +61,8 @@ int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segm
                       enum mr_attach mode, struct mr_error *err);
 void mr_segment_detach(struct mr_segment *segment);
 int mr_segment_unlink(const char *path, struct mr_error *err);
-// Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if held.
+// Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if
+// held.
 int mr_segment_lock(struct mr_segment *segment, struct mr_error *err);
 // Whether some process holds the lock.
 bool mr_segment_is_locked(const struct mr_segment *segment);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract of a source: one plugin, one file, ending in one `const struct mr_source`.
 //
-// The producer's loop calls poll() again and again. A poll takes some input, emits records, and returns
-// soon (after at most about pipeline->batch_bytes_max of records); the loop then commits, so that the
-// records and the source's mark become final together. A source that restarts is opened with the mark of
-// the last commit and goes on exactly behind it.
+// The producer's loop calls poll() again and again. A poll takes some input, emits records, and
+// returns soon (after at most about pipeline->batch_bytes_max of records); the loop then commits,
+// so that the records and the source's mark become final together. A source that restarts is opened
+// with the mark of the last commit and goes on exactly behind it.
 //
 //     for each message of the input:
 //         stage->now.counts[MR_COUNT_IN]++                       (mr_source_take does it)
@@ -17,9 +17,9 @@
 #include "core/pipeline/stage.h"
 
 enum mr_poll {
-    MR_POLL_MORE, // took something; call again
-    MR_POLL_IDLE, // nothing now: wait until run->wake_mono_ns, or until run->wait_fd is readable
-    MR_POLL_END,  // the input has ended
+    MR_POLL_MORE,   // took something; call again
+    MR_POLL_IDLE,   // nothing now: wait until run->wake_mono_ns, or until run->wait_fd is readable
+    MR_POLL_END,    // the input has ended
     MR_POLL_FAILED, // run->err says why; what was emitted is committed first
 };
 
@@ -29,11 +29,11 @@ struct mr_source_run {
     const struct mr_source *source;
     const void *options;
     struct mr_stage *stage;
-    void *self;           // the source's own memory, from open()
-    int64_t wake_mono_ns; // MR_POLL_IDLE: 0 no deadline
-    int wait_fd;          // MR_POLL_IDLE: -1 none
-    unsigned counters;    // the source's first counter in stage->now.plugin
-    bool resumed;         // mark is from an earlier process
+    void *self;                        // the source's own memory, from open()
+    int64_t wake_mono_ns;              // MR_POLL_IDLE: 0 no deadline
+    int wait_fd;                       // MR_POLL_IDLE: -1 none
+    unsigned counters;                 // the source's first counter in stage->now.plugin
+    bool resumed;                      // mark is from an earlier process
     uint8_t mark[MR_STAGE_MARK_BYTES]; // the source keeps it up to date; committed with each batch
     struct mr_error err;
 };
@@ -44,10 +44,10 @@ struct mr_source {
     const struct mr_option *options;
     size_t options_bytes;
     const char *const *counters; // names of its own counters, NULL-ended; or NULL
-    // Checks the options and adds the schemas it will emit; opens nothing that outlives the call. Also
-    // called by `millrace check`.
-    int (*declare)(const void *options, const struct mr_pipeline *pipeline, struct mr_schema_set *out,
-                   struct mr_error *err);
+    // Checks the options and adds the schemas it will emit; opens nothing that outlives the call.
+    // Also called by `millrace check`.
+    int (*declare)(const void *options, const struct mr_pipeline *pipeline,
+                   struct mr_schema_set *out, struct mr_error *err);
     int (*open)(struct mr_source_run *run, struct mr_error *err);
     enum mr_poll (*poll)(struct mr_source_run *run);
     void (*close)(struct mr_source_run *run);
@@ -79,8 +79,8 @@ extern const struct mr_source *const mr_sources[]; // NULL-ended; producers/regi
 const struct mr_source *mr_source_find(const char *name);
 
 // Options of the pipeline's source, bound; the caller frees *options.
-int mr_source_bind(const struct mr_pipeline *pipeline, const struct mr_source **source, void **options,
-                   struct mr_error *err);
+int mr_source_bind(const struct mr_pipeline *pipeline, const struct mr_source **source,
+                   void **options, struct mr_error *err);
 // The producer process, from start to drained. Returns an exit code; the error was logged.
 int mr_producer_main(const struct mr_pipeline *pipeline);
 

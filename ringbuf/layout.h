@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ring in shared memory: one writer, one reader, and any number of taps that only look.
 //
-// Concept. The ring is a byte stream that never ends: a position is a 64-bit count of bytes since the
-// stream began, and byte p stands at data[p mod capacity]. The writer owns write_pos: everything
-// before it is whole and final. The reader owns read_pos: everything before it may be overwritten.
-// Each side keeps a private copy of the other's cursor and looks at the shared one only when the copy
-// says "full" or "empty". Records are contiguous: where one does not fit before the wrap, a padding
-// record fills the rest. Records start at multiples of 8.
+// Concept. The ring is a byte stream that never ends: a position is a 64-bit count of bytes since
+// the stream began, and byte p stands at data[p mod capacity]. The writer owns write_pos:
+// everything before it is whole and final. The reader owns read_pos: everything before it may be
+// overwritten. Each side keeps a private copy of the other's cursor and looks at the shared one
+// only when the copy says "full" or "empty". Records are contiguous: where one does not fit before
+// the wrap, a padding record fills the rest. Records start at multiples of 8.
 //
 //           0         read_pos              write_pos        claimed          capacity
 //   data    |  free   | whole records       | being written  |  free          |
@@ -48,17 +48,20 @@ enum mr_full_policy {
 
 struct mr_ring_geometry {
     uint64_t capacity;    // bytes of data, a power of two
-    uint64_t start_pos;   // the stream's first position in this ring (a journal that is appended to goes on)
+    uint64_t start_pos;   // the stream's first position in this ring (a journal that is appended to
+                          // goes on)
     uint32_t full_policy; // mr_full_policy
     uint32_t checksummed; // 1: every record carries its checksum
 };
 
-// How far the bytes are final, and how far they may be in the making. Paired with mr_ring_reader_line.
+// How far the bytes are final, and how far they may be in the making. Paired with
+// mr_ring_reader_line.
 struct mr_ring_writer_line {
     uint64_t write_pos; // release by the writer; acquired by the reader and by taps
-    uint64_t horizon;   // no byte at or beyond it was ever touched; taps check it after they have copied
-    uint64_t lane_write; // notes written so far; released before write_pos
-    uint32_t closed;     // 1: no record will ever follow write_pos (end of stream)
+    uint64_t
+        horizon; // no byte at or beyond it was ever touched; taps check it after they have copied
+    uint64_t lane_write;    // notes written so far; released before write_pos
+    uint32_t closed;        // 1: no record will ever follow write_pos (end of stream)
     uint32_t schemas_ready; // 1: the schema table stands
     uint64_t dropped;       // records dropped under MR_FULL_DROP_NEWEST
 };
@@ -68,14 +71,17 @@ struct mr_ring_reader_line {
     uint64_t lane_read; // notes used so far
 };
 
-// A futex word and a flag for each side that may sleep. They stand on lines of their own: the peer reads
-// the flag at every publish, and the line stays shared in its cache until somebody really sleeps.
+// A futex word and a flag for each side that may sleep. They stand on lines of their own: the peer
+// reads the flag at every publish, and the line stays shared in its cache until somebody really
+// sleeps.
 struct mr_ring_reader_sleep {
-    uint32_t asleep; // set by the reader before it looks a last time; read by the writer after it published
+    uint32_t asleep; // set by the reader before it looks a last time; read by the writer after it
+                     // published
     uint32_t bell;   // rung (incremented) by the writer
 };
 struct mr_ring_writer_sleep {
-    uint32_t asleep; // set by the writer before it looks a last time; read by the reader after it released
+    uint32_t asleep; // set by the writer before it looks a last time; read by the reader after it
+                     // released
     uint32_t bell;   // rung by the reader
 };
 
@@ -88,15 +94,18 @@ struct mr_ring_note {
     uint64_t records;      // how many records it made visible
 };
 
-_Static_assert(sizeof(struct mr_segment_header) <= MR_RING_GEOMETRY_OFFSET, "header before geometry");
-_Static_assert(MR_RING_READER_OFFSET - MR_RING_WRITER_OFFSET == MR_FALSE_SHARING_RANGE, "own lines");
+_Static_assert(sizeof(struct mr_segment_header) <= MR_RING_GEOMETRY_OFFSET,
+               "header before geometry");
+_Static_assert(MR_RING_READER_OFFSET - MR_RING_WRITER_OFFSET == MR_FALSE_SHARING_RANGE,
+               "own lines");
 _Static_assert(sizeof(struct mr_ring_writer_line) <= MR_CACHE_LINE, "one line");
 _Static_assert(sizeof(struct mr_ring_reader_line) <= MR_CACHE_LINE, "one line");
 _Static_assert(sizeof(struct mr_ring_note) == 32, "note size");
 _Static_assert(MR_RING_LANE_OFFSET + MR_RING_LANE_NOTES * sizeof(struct mr_ring_note) ==
                    MR_RING_SCHEMA_OFFSET,
                "lane ends where the schemas begin");
-_Static_assert(MR_RING_SCHEMA_OFFSET + MR_RING_SCHEMA_BYTES_MAX == MR_RING_DATA_OFFSET, "schema area");
+_Static_assert(MR_RING_SCHEMA_OFFSET + MR_RING_SCHEMA_BYTES_MAX == MR_RING_DATA_OFFSET,
+               "schema area");
 _Static_assert(MR_RING_DATA_OFFSET % MR_PAGE_BYTES == 0, "data begins on a page");
 
 #endif

@@ -10,10 +10,10 @@
 //     if (reader.corrupt) ... mr_reader_explain(&reader, &err) ...
 //     mr_release(&reader, reader.position, NULL);             // the writer may overwrite them now
 //
-// The reader trusts nothing in shared memory: it reads each length once, checks it against what is left
-// before the wrap and the write position, and from then on uses only its own copy. A damaged ring gives
-// an error that says where, not a crash. Of a record's other bytes only those can be relied on that the
-// caller has copied.
+// The reader trusts nothing in shared memory: it reads each length once, checks it against what is
+// left before the wrap and the write position, and from then on uses only its own copy. A damaged
+// ring gives an error that says where, not a crash. Of a record's other bytes only those can be
+// relied on that the caller has copied.
 #ifndef MR_RINGBUF_READER_H
 #define MR_RINGBUF_READER_H
 
@@ -41,7 +41,8 @@ struct mr_reader_timing {
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
 
-// Bytes that can be looked at without a gap: from reader->position to the wrap or the writer's cursor.
+// Bytes that can be looked at without a gap: from reader->position to the wrap or the writer's
+// cursor.
 static inline uint64_t mr_peek_bytes(struct mr_reader *reader)
 {
     if (reader->position == reader->write_pos) {
@@ -62,8 +63,8 @@ static inline const uint8_t *mr_peek_at(const struct mr_reader *reader, uint64_t
     return reader->ring->data + (position & reader->ring->mask);
 }
 
-// The next record, paddings skipped; *length is its checked length. NULL where nothing is there now or
-// reader->corrupt was set.
+// The next record, paddings skipped; *length is its checked length. NULL where nothing is there now
+// or reader->corrupt was set.
 static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t *length)
 {
     for (;;) {
@@ -92,10 +93,11 @@ static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t
     }
 }
 
-// Frees everything before `position` for the writer, records latencies, wakes the writer if it sleeps.
+// Frees everything before `position` for the writer, records latencies, wakes the writer if it
+// sleeps.
 void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing);
-// The oldest origin tick among the notes of what is not released yet; 0 where there is none. A stage
-// hands it on with what it makes of the batch.
+// The oldest origin tick among the notes of what is not released yet; 0 where there is none. A
+// stage hands it on with what it makes of the batch.
 uint64_t mr_reader_origin_tick(struct mr_reader *reader);
 // True once the writer has closed the ring and everything before the end was looked at.
 bool mr_reader_at_end(struct mr_reader *reader);

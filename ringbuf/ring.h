@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A ring as a process holds it: the attached segment and pointers to its parts (ringbuf/layout.h). Open a
-// writer (ringbuf/writer.h), a reader (ringbuf/reader.h) or a tap (ringbuf/tap.h) on it.
+// A ring as a process holds it: the attached segment and pointers to its parts (ringbuf/layout.h).
+// Open a writer (ringbuf/writer.h), a reader (ringbuf/reader.h) or a tap (ringbuf/tap.h) on it.
 #ifndef MR_RINGBUF_RING_H
 #define MR_RINGBUF_RING_H
 
@@ -32,11 +32,13 @@ struct mr_ring_options {
 
 int mr_ring_create(struct mr_ring *ring, const char *path, const char *name,
                    const struct mr_ring_options *options, struct mr_error *err);
-int mr_ring_attach(struct mr_ring *ring, const char *path, enum mr_attach mode, struct mr_error *err);
+int mr_ring_attach(struct mr_ring *ring, const char *path, enum mr_attach mode,
+                   struct mr_error *err);
 void mr_ring_detach(struct mr_ring *ring);
 
 // Writer's side: says what will come. Once, before the first record.
-int mr_ring_describe(struct mr_ring *ring, const struct mr_schema_set *schemas, struct mr_error *err);
+int mr_ring_describe(struct mr_ring *ring, const struct mr_schema_set *schemas,
+                     struct mr_error *err);
 // Anyone: reads the table. MR_ERR_BUSY while the writer has not described the ring yet.
 int mr_ring_schemas(const struct mr_ring *ring, struct mr_schema_set *out, struct mr_error *err);
 

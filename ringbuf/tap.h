@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tap looks at a ring in passing. It maps the ring read-only, owns no cursor in it, and so cannot slow
-// or harm the trio however slow it is; a tap that falls behind by more than the ring loses records, and
-// says how many bytes it lost.
+// A tap looks at a ring in passing. It maps the ring read-only, owns no cursor in it, and so cannot
+// slow or harm the trio however slow it is; a tap that falls behind by more than the ring loses
+// records, and says how many bytes it lost.
 //
-// It copies a record out, then checks the writer's horizon: bytes below horizon - capacity may have been
-// overwritten meanwhile, so such a copy is thrown away and the tap starts again at the newest record.
+// It copies a record out, then checks the writer's horizon: bytes below horizon - capacity may have
+// been overwritten meanwhile, so such a copy is thrown away and the tap starts again at the newest
+// record.
 //
 //     struct mr_tap tap;
 //     mr_tap_open(&tap, &ring, MR_TAP_NEWEST);

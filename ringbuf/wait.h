@@ -3,7 +3,8 @@
 //   spin   looks again at once: lowest latency, needs a core of its own
 //   yield  gives the core away and looks again
 //   park   sleeps on the ring's futex until the other side rings (or a timeout passes)
-//   auto   spins while there is a core to spare for it, then yields, then parks: with fewer cores than
+//   auto   spins while there is a core to spare for it, then yields, then parks: with fewer cores
+//   than
 //          busy stages it never lets a spinner keep a stage with work from running
 //
 //     struct mr_wait wait;
@@ -34,8 +35,8 @@ static inline void mr_wait_reset(struct mr_wait *wait)
 {
     wait->rounds = 0;
 }
-// One step of waiting: returns after a look, a yield, a wake-up or timeout_ns, whichever the strategy
-// says is next. The caller looks for work again and calls again.
+// One step of waiting: returns after a look, a yield, a wake-up or timeout_ns, whichever the
+// strategy says is next. The caller looks for work again and calls again.
 void mr_wait_for_data(struct mr_wait *wait, struct mr_reader *const *readers, unsigned count,
                       int64_t timeout_ns);
 void mr_wait_for_space(struct mr_wait *wait, struct mr_writer *writer, uint32_t length,

@@ -6,10 +6,12 @@
 //     struct mr_record *record = mr_claim(&writer, bytes);   // NULL: full
 //     ... fill it ...
 //     mr_commit(&writer);                                    // part of the batch, still unseen
-//     mr_publish(&writer, origin_tick);                      // the whole batch becomes visible at once
+//     mr_publish(&writer, origin_tick);                      // the whole batch becomes visible at
+//     once
 //
-// A claim that is neither committed nor published leaves no trace: whatever instruction the writer dies
-// at, the reader sees whole records or none. One thread of one process at a time writes a ring.
+// A claim that is neither committed nor published leaves no trace: whatever instruction the writer
+// dies at, the reader sees whole records or none. One thread of one process at a time writes a
+// ring.
 #ifndef MR_RINGBUF_WRITER_H
 #define MR_RINGBUF_WRITER_H
 
@@ -40,9 +42,9 @@ static inline uint32_t mr_claim_bytes_max(const struct mr_writer *writer)
 // Slow path of mr_claim: looks at the reader's cursor again, pads before the wrap.
 struct mr_record *mr_claim_slow(struct mr_writer *writer, uint32_t length);
 
-// Room for a record of `length` bytes, contiguous and 8-byte aligned; its content is undefined but for
-// `length`, which is set. NULL where there is no room now (mr_wait_space waits for it), or where length
-// is below the envelope's or above mr_claim_bytes_max. One claim at a time.
+// Room for a record of `length` bytes, contiguous and 8-byte aligned; its content is undefined but
+// for `length`, which is set. NULL where there is no room now (mr_wait_space waits for it), or
+// where length is below the envelope's or above mr_claim_bytes_max. One claim at a time.
 static inline struct mr_record *mr_claim(struct mr_writer *writer, uint32_t length)
 {
     uint64_t stride = mr_record_stride(length);
@@ -57,8 +59,8 @@ static inline struct mr_record *mr_claim(struct mr_writer *writer, uint32_t leng
     return record;
 }
 
-// Makes the claim part of the batch. Zeroes the bytes up to the next multiple of 8 and, in a checksummed
-// ring, fills in the checksum: from here on the record is final.
+// Makes the claim part of the batch. Zeroes the bytes up to the next multiple of 8 and, in a
+// checksummed ring, fills in the checksum: from here on the record is final.
 static inline void mr_commit(struct mr_writer *writer)
 {
     struct mr_ring *ring = writer->ring;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract of a sink: one plugin, one file, ending in one `const struct mr_sink`.
 //
-// The loader hands a sink spans of ring memory: whole records (padding records among them), contiguous,
-// final. The sink starts writing them and returns; the bytes stay where they are until the sink says, by
-// run->durable_pos, that they are where they should be. Only then are they released to the ring's writer.
+// The loader hands a sink spans of ring memory: whole records (padding records among them),
+// contiguous, final. The sink starts writing them and returns; the bytes stay where they are until
+// the sink says, by run->durable_pos, that they are where they should be. Only then are they
+// released to the ring's writer.
 #ifndef MR_CONSUMERS_LOADER_SINK_H
 #define MR_CONSUMERS_LOADER_SINK_H
 
@@ -39,10 +40,12 @@ struct mr_sink {
     // Checks options without touching anything. Also called by `millrace check`.
     int (*declare)(const void *options, const struct mr_pipeline *pipeline, struct mr_error *err);
     int (*open)(struct mr_sink_run *run, struct mr_error *err);
-    // Takes up to `length` bytes at run->accepted_pos, whole records only; advances accepted_pos by what
-    // it took (0: busy, call again after poll).
-    int (*write)(struct mr_sink_run *run, const uint8_t *bytes, size_t length, struct mr_error *err);
-    // Reaps completions, advances durable_pos. `idle`: nothing more is there to write now, so flush.
+    // Takes up to `length` bytes at run->accepted_pos, whole records only; advances accepted_pos by
+    // what it took (0: busy, call again after poll).
+    int (*write)(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
+                 struct mr_error *err);
+    // Reaps completions, advances durable_pos. `idle`: nothing more is there to write now, so
+    // flush.
     int (*poll)(struct mr_sink_run *run, bool idle, struct mr_error *err);
     // Everything accepted is durable: finish the files (trailers, truncation, names).
     int (*finish)(struct mr_sink_run *run, struct mr_error *err);

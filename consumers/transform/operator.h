@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract of an operator: one plugin, one file, ending in one `const struct mr_operator`.
 //
-// Operators form a chain. open() is called front to back: it gets the schemas that may come in and says
-// which may go out. apply() gets one record and hands on none, one or several with mr_op_pass(). The
-// record is private to the chain and may be modified in place, but not made longer: an operator that
-// makes another kind of record builds it in memory of its own.
+// Operators form a chain. open() is called front to back: it gets the schemas that may come in and
+// says which may go out. apply() gets one record and hands on none, one or several with
+// mr_op_pass(). The record is private to the chain and may be modified in place, but not made
+// longer: an operator that makes another kind of record builds it in memory of its own.
 //
-// Transforms are deterministic: same input, same bytes out. No clock, no random numbers, no dependence
-// on how the input was cut into batches. State that must outlive the process is reserved in open() and
-// lives in shared memory; mr_op_touch() comes before each modification of it.
+// Transforms are deterministic: same input, same bytes out. No clock, no random numbers, no
+// dependence on how the input was cut into batches. State that must outlive the process is reserved
+// in open() and lives in shared memory; mr_op_touch() comes before each modification of it.
 //
 //     static void apply(struct mr_op *op, struct mr_record *record)
 //     {
@@ -25,11 +25,12 @@ struct mr_op;
 struct mr_operator {
     const char *name;  // as in `transform: [ {name: ...} ]`
     const char *about; // one line
-    const struct mr_option *options; // NULL: the operator reads its node itself (a scalar, a free mapping)
+    const struct mr_option
+        *options; // NULL: the operator reads its node itself (a scalar, a free mapping)
     size_t options_bytes;
     const char *const *counters; // names of its own counters, NULL-ended; or NULL
-    // op->node, op->options and op->in stand. Fills op->out (mr_schema_set_copy(&op->out, &op->in) where
-    // nothing changes), op->self, op->state_bytes. Also called by `millrace check`.
+    // op->node, op->options and op->in stand. Fills op->out (mr_schema_set_copy(&op->out, &op->in)
+    // where nothing changes), op->self, op->state_bytes. Also called by `millrace check`.
     int (*open)(struct mr_op *op, struct mr_error *err);
     // op->state stands: zeroed in a fresh run, as committed after a restart. May be NULL.
     int (*start)(struct mr_op *op, struct mr_error *err);
@@ -56,9 +57,9 @@ struct mr_chain {
     const struct mr_pipeline *pipeline;
     struct mr_op **ops; // the file's, then the egress
     unsigned op_count;
-    enum mr_count fate;    // of the record at hand, where nothing of it is emitted
-    bool dropped;          // its output met a full ring
-    bool failed;           // an operator gave up: err says why
+    enum mr_count fate; // of the record at hand, where nothing of it is emitted
+    bool dropped;       // its output met a full ring
+    bool failed;        // an operator gave up: err says why
     struct mr_error err;
 };
 

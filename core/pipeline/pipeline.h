@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pipeline file as the stages see it: names, sizes, policies, and the nodes that plugins bind their own
-// options from. Every stage loads the same file, with the same --set overrides, for itself.
+// The pipeline file as the stages see it: names, sizes, policies, and the nodes that plugins bind
+// their own options from. Every stage loads the same file, with the same --set overrides, for
+// itself.
 //
 //     name: itch                    # the run's directory below the shared-memory root
 //     source: {type: itch_file, ...}
@@ -24,8 +25,8 @@
 #include "ringbuf/wait.h"
 
 enum mr_role { MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM, MR_ROLE_LOADER, MR_ROLE_COUNT };
-// The rings of a trio. The two dead rings carry rejected records, whole and with their reason, to the
-// loader, which keeps a dead-letter journal for each.
+// The rings of a trio. The two dead rings carry rejected records, whole and with their reason, to
+// the loader, which keeps a dead-letter journal for each.
 enum mr_ring_index {
     MR_RING_INGRESS,        // producer  -> transform
     MR_RING_EGRESS,         // transform -> loader
@@ -38,12 +39,13 @@ struct mr_pipeline {
     struct mr_node *root; // owned; option strings point into it
     const char *file;
     char name[MR_NAME_BYTES];
-    char directory[256]; // of the segments: <shm>/millrace-<uid>/<name>
+    char directory[256];            // of the segments: <shm>/millrace-<uid>/<name>
     struct mr_node *source_node;    // a mapping with `type`
     struct mr_node *transform_node; // a list, or NULL: everything passes
     struct mr_node *sink_node;      // a mapping with `type`
     struct mr_schema_set declared;  // the file's `schemas`
-    struct mr_node *schemas_node;   // their nodes, for what sources add to a field (`from`, `missing`, ...)
+    struct mr_node
+        *schemas_node; // their nodes, for what sources add to a field (`from`, `missing`, ...)
     struct mr_ring_options rings[MR_RING_COUNT];
     enum mr_wait_strategy wait;
     uint64_t batch_bytes_max;
@@ -55,8 +57,9 @@ int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char 
                      unsigned set_count, struct mr_error *err);
 void mr_pipeline_free(struct mr_pipeline *pipeline);
 
-const char *mr_role_name(enum mr_role role);            // "producer", ...
-const char *mr_ring_index_name(enum mr_ring_index ring); // "ingress", "egress", "dead-producer", ...
+const char *mr_role_name(enum mr_role role); // "producer", ...
+const char *
+mr_ring_index_name(enum mr_ring_index ring); // "ingress", "egress", "dead-producer", ...
 void mr_pipeline_ring_path(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
                            size_t out_bytes);
 void mr_pipeline_stage_path(const struct mr_pipeline *pipeline, enum mr_role role, char *out,

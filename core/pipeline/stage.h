@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stage is a transaction. It moves three things together: how far it has read, how far it has written,
-// and its state (with its counts). They stand in a two-slot commit block in the stage's own segment:
+// A stage is a transaction. It moves three things together: how far it has read, how far it has
+// written, and its state (with its counts). They stand in a two-slot commit block in the stage's
+// own segment:
 //
 //     epoch          one word; its low bit names the slot that holds
 //     slot[0..1]     in_pos[], out_pos[], source mark, counts
 //     undo log       old bytes of the state that the running batch has modified
 //     state          the operators' shared state, fixed-size
 //
-// Per batch: read; write the outputs beyond out_pos, where nobody sees them yet; modify the state, old
-// bytes to the undo log first; fill the other slot; store the epoch (release): this one store is the
-// commit. Then publish write_pos of the outputs and read_pos of the inputs.
+// Per batch: read; write the outputs beyond out_pos, where nobody sees them yet; modify the state,
+// old bytes to the undo log first; fill the other slot; store the epoch (release): this one store
+// is the commit. Then publish write_pos of the outputs and read_pos of the inputs.
 //
-// A stage that dies anywhere restarts, applies the undo log backwards if it belongs to the epoch that
-// was never committed, re-publishes the cursors from the slot, and goes on.
+// A stage that dies anywhere restarts, applies the undo log backwards if it belongs to the epoch
+// that was never committed, re-publishes the cursors from the slot, and goes on.
 #ifndef MR_CORE_PIPELINE_STAGE_H
 #define MR_CORE_PIPELINE_STAGE_H
 
@@ -23,11 +24,12 @@
 #include "ringbuf/wait.h"
 #include "ringbuf/writer.h"
 
-#define MR_STAGE_PORTS_MAX 4   // inputs or outputs of one stage
+#define MR_STAGE_PORTS_MAX 4      // inputs or outputs of one stage
 #define MR_STAGE_PLUGIN_COUNTS 48 // counters of its plugins
-#define MR_STAGE_MARK_BYTES 64 // a source's own resume mark
+#define MR_STAGE_MARK_BYTES 64    // a source's own resume mark
 
-// ---- shared layout --------------------------------------------------------------------------------
+// ---- shared layout
+// --------------------------------------------------------------------------------
 struct mr_stage_slot {
     uint64_t in_pos[MR_STAGE_PORTS_MAX];
     uint64_t out_pos[MR_STAGE_PORTS_MAX];
@@ -54,8 +56,8 @@ enum mr_wait_for { MR_WAIT_NOTHING, MR_WAIT_INPUT, MR_WAIT_OUTPUT, MR_WAIT_DEVIC
 struct mr_stage_gauges {
     uint32_t phase; // mr_stage_phase
     uint32_t pid;
-    uint32_t drain_asked; // set by anyone who may: finish and stop
-    uint32_t waiting_for; // mr_wait_for
+    uint32_t drain_asked;     // set by anyone who may: finish and stop
+    uint32_t waiting_for;     // mr_wait_for
     int64_t waiting_since_ns; // monotonic
     int64_t heartbeat_ns;     // monotonic, at most 100 ms old while the stage lives
     int64_t started_ns;       // monotonic: the first record came in
@@ -63,13 +65,13 @@ struct mr_stage_gauges {
     uint64_t waited_ns[4];    // total, by mr_wait_for
     uint64_t parks;
     uint64_t durable_pos[MR_STAGE_PORTS_MAX]; // loader
-    uint32_t io_backend; // loader: 0 none, 1 io_uring, 2 pwrite
-    uint32_t exit_code;  // mr_code
-    char failure[512];   // MR_PHASE_FAILED
+    uint32_t io_backend;                      // loader: 0 none, 1 io_uring, 2 pwrite
+    uint32_t exit_code;                       // mr_code
+    char failure[512];                        // MR_PHASE_FAILED
 };
 
 struct mr_stage_layout { // at byte 4096 of the segment, behind the segment header
-    uint64_t epoch; // release by the stage; acquired by whoever looks, and by its own restart
+    uint64_t epoch;      // release by the stage; acquired by whoever looks, and by its own restart
     uint64_t undo_offset, undo_bytes;
     uint64_t state_offset, state_bytes;
     uint32_t role;
@@ -81,16 +83,18 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
     char out_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
     struct mr_stage_slot slots[2];
     struct mr_histogram hop_ns; // from the publish of the stage before to this stage's release
-    struct mr_histogram age_ns; // from the feed's first holding to this stage's release (loader: to durable)
+    struct mr_histogram
+        age_ns; // from the feed's first holding to this stage's release (loader: to durable)
 };
 
-struct mr_undo_log { // at undo_offset
-    uint64_t epoch;  // of the commit that these entries would be part of
-    uint64_t used;   // bytes of entries; grows only after an entry is whole
+struct mr_undo_log {   // at undo_offset
+    uint64_t epoch;    // of the commit that these entries would be part of
+    uint64_t used;     // bytes of entries; grows only after an entry is whole
     uint8_t entries[]; // {u32 state offset, u32 bytes, old bytes rounded to 8}
 };
 
-// ---- a stage as its process holds it ----------------------------------------------------------------
+// ---- a stage as its process holds it
+// ----------------------------------------------------------------
 struct mr_stage {
     const struct mr_pipeline *pipeline;
     enum mr_role role;
@@ -98,13 +102,13 @@ struct mr_stage {
     struct mr_stage_layout *shared;
     struct mr_undo_log *undo;
     uint8_t *state;
-    struct mr_stage_slot now; // private; becomes the other slot at commit
+    struct mr_stage_slot now;            // private; becomes the other slot at commit
     struct mr_ring rings[MR_RING_COUNT]; // those this role uses
     struct mr_reader readers[MR_STAGE_PORTS_MAX];
     struct mr_writer writers[MR_STAGE_PORTS_MAX];
     unsigned reader_count, writer_count;
     struct mr_schema_set in_schemas, out_schemas;
-    uint8_t in_schema_index[UINT16_MAX + 1];  // schema id -> index in the set; 0xFF: unknown
+    uint8_t in_schema_index[UINT16_MAX + 1]; // schema id -> index in the set; 0xFF: unknown
     uint8_t out_schema_index[UINT16_MAX + 1];
     uint64_t origin_tick; // of the batch at hand
     struct mr_wait wait;
@@ -115,13 +119,15 @@ struct mr_stage {
 // loader: in 0 egress, 1 dead-producer, 2 dead-transform.
 enum { MR_PORT_MAIN = 0, MR_PORT_DEAD = 1, MR_PORT_DEAD_2 = 2 };
 
-// Attaches or makes the segments of this role's rings and its own, takes the stage's lock (MR_ERR_BUSY
-// where another process holds it), and recovers where the last process left off. `state_bytes` is
-// reserved for the state; a state of another size means another pipeline: MR_ERR_SHM.
+// Attaches or makes the segments of this role's rings and its own, takes the stage's lock
+// (MR_ERR_BUSY where another process holds it), and recovers where the last process left off.
+// `state_bytes` is reserved for the state; a state of another size means another pipeline:
+// MR_ERR_SHM.
 int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, enum mr_role role,
                   struct mr_error *err);
 int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct mr_error *err);
-// Waits until the writer of input 0 has described its ring (or a stop was asked for), then in_schemas stand.
+// Waits until the writer of input 0 has described its ring (or a stop was asked for), then
+// in_schemas stand.
 int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err);
 // Describes output 0 with out_schemas (and the dead ring with the dead letter's schema).
 int mr_stage_describe(struct mr_stage *stage, struct mr_error *err);
@@ -129,22 +135,24 @@ void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase);
 // Names one plugin counter; the index is its place in now.plugin.
 unsigned mr_stage_add_counter(struct mr_stage *stage, const char *plugin, const char *name);
 
-// ---- within a batch -----------------------------------------------------------------------------------
-// Room for one record of `length` bytes on output `port`; waits for the reader where the ring is full
-// (policy block). NULL: the record is to be dropped and counted so (policy drop_newest), or the stage was
+// ---- within a batch
+// ----------------------------------------------------------------------------------- Room for one
+// record of `length` bytes on output `port`; waits for the reader where the ring is full (policy
+// block). NULL: the record is to be dropped and counted so (policy drop_newest), or the stage was
 // told to halt at once (stage->halted), or the record is longer than the ring takes (length above
 // mr_claim_bytes_max: check before).
 struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port, uint32_t length);
 // Ends the claim. On port 0 counts one `emitted`, and by schema.
 void mr_stage_emit(struct mr_stage *stage, unsigned port);
-// Writes the raw bytes with reason and sentence as a dead letter, counts `rejected`. Raw bytes beyond
-// what a record takes are cut (the letter carries the original length).
+// Writes the raw bytes with reason and sentence as a dead letter, counts `rejected`. Raw bytes
+// beyond what a record takes are cut (the letter carries the original length).
 void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t source_sequence,
-                     int64_t event_time_ns, const void *raw, size_t raw_bytes, const char *format, ...)
-    MR_PRINTF(7, 8);
+                     int64_t event_time_ns, const void *raw, size_t raw_bytes, const char *format,
+                     ...) MR_PRINTF(7, 8);
 // Call before modifying `bytes` of the state at `at`: the old bytes go to the undo log.
 void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes);
-// True when the batch should be committed before more input is taken (output or undo log half full).
+// True when the batch should be committed before more input is taken (output or undo log half
+// full).
 bool mr_stage_should_commit(const struct mr_stage *stage);
 // The commit, and the publishing of all cursors.
 void mr_stage_commit(struct mr_stage *stage);
@@ -157,8 +165,9 @@ void mr_stage_beat(struct mr_stage *stage);
 // Closes the outputs, phase DONE (code MR_OK) or FAILED with the text; detaches everything.
 int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err);
 
-// ---- for those who look -------------------------------------------------------------------------------
-// A consistent copy of the committed slot.
+// ---- for those who look
+// ------------------------------------------------------------------------------- A consistent copy
+// of the committed slot.
 void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
 
 #endif

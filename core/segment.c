@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/atomic.h"
+#include "core/clock.h"
+
+static void blank(struct mr_segment *segment, const char *path, enum mr_attach mode)
+{
+    *segment = (struct mr_segment){.fd = -1, .mode = mode};
+    snprintf(segment->path, sizeof segment->path, "%s", path);
+}
+
+void mr_segment_detach(struct mr_segment *segment)
+{
+    if (segment->base)
+        munmap(segment->base, segment->bytes);
+    if (segment->fd >= 0)
+        close(segment->fd);
+    segment->base = NULL;
+    segment->fd = -1;
+}
+
+static int fail_create(struct mr_segment *segment, const char *temporary, struct mr_error *err,
+                       const char *what)
+{
+    struct statvfs fs;
+    int saved_errno = errno;
+    uint64_t free_bytes = 0;
+    if (segment->fd >= 0 && fstatvfs(segment->fd, &fs) == 0)
+        free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    mr_segment_detach(segment);
+    unlink(temporary);
+    errno = saved_errno;
+    if (saved_errno == ENOSPC)
+        return mr_fail(err, MR_ERR_SHM,
+                       "%s: shared memory is full: wanted %zu bytes, %llu are free; make ring.size "
+                       "smaller or the file system larger",
+                       segment->path, segment->bytes, (unsigned long long)free_bytes);
+    return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot %s", segment->path, what);
+}
+
+static int map(struct mr_segment *segment)
+{
+    int protection = segment->mode == MR_ATTACH_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+    void *base = mmap(NULL, segment->bytes, protection, MAP_SHARED, segment->fd, 0);
+    if (base == MAP_FAILED)
+        return -1;
+    segment->base = base;
+    return 0;
+}
+
+static void fill_header(struct mr_segment *segment, const char *name, enum mr_segment_kind kind)
+{
+    struct mr_segment_header *header = segment->base;
+    header->layout_version = MR_SEGMENT_LAYOUT_VERSION;
+    header->kind = kind;
+    header->bytes = segment->bytes;
+    header->created_ns = mr_wall_ns();
+    header->owner_pid = (uint32_t)getpid();
+    header->owner_uid = (uint32_t)getuid();
+    snprintf(header->name, sizeof header->name, "%s", name);
+    header->tick_hz = (uint64_t)(1e9 / mr_ns_per_tick);
+}
+
+int mr_segment_create(struct mr_segment *segment, const char *path, const char *name,
+                      enum mr_segment_kind kind, size_t bytes, mr_segment_fill *fill, void *context,
+                      struct mr_error *err)
+{
+    char temporary[sizeof segment->path + 32];
+    blank(segment, path, MR_ATTACH_READ_WRITE);
+    if (strlen(path) >= sizeof segment->path)
+        return mr_fail(err, MR_ERR_SHM, "%s: path too long, at most %zu bytes", path,
+                       sizeof segment->path - 1);
+    snprintf(temporary, sizeof temporary, "%s.new.%d", path, (int)getpid());
+    unlink(temporary);
+    segment->bytes = bytes;
+    segment->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (segment->fd < 0)
+        return fail_create(segment, temporary, err, "create the segment");
+    int failed = posix_fallocate(segment->fd, 0, (off_t)bytes);
+    if (failed) {
+        errno = failed;
+        return fail_create(segment, temporary, err, "reserve its memory");
+    }
+    if (map(segment) < 0)
+        return fail_create(segment, temporary, err, "map it");
+    fill_header(segment, name, kind);
+    if (fill)
+        fill(segment->base, context);
+    // Pairs with the acquire load in check_header: whoever sees the magic sees the rest.
+    mr_store_release_u64(&((struct mr_segment_header *)segment->base)->magic, MR_SEGMENT_MAGIC);
+    if (rename(temporary, path) < 0)
+        return fail_create(segment, temporary, err, "rename it into place");
+    return MR_OK;
+}
+
+static int check_header(const struct mr_segment *segment, enum mr_segment_kind kind,
+                        struct mr_error *err)
+{
+    const struct mr_segment_header *header = segment->base;
+    uint64_t magic = mr_load_acquire_u64(&header->magic);
+    if (magic != MR_SEGMENT_MAGIC)
+        return mr_fail(err, MR_ERR_SHM, "%s: byte 0: found magic %#llx, expected %#llx",
+                       segment->path, (unsigned long long)magic,
+                       (unsigned long long)MR_SEGMENT_MAGIC);
+    if (header->layout_version != MR_SEGMENT_LAYOUT_VERSION)
+        return mr_fail(err, MR_ERR_SHM, "%s: byte 8: found layout version %u, expected %u",
+                       segment->path, header->layout_version, MR_SEGMENT_LAYOUT_VERSION);
+    if (header->kind != (uint32_t)kind)
+        return mr_fail(err, MR_ERR_SHM, "%s: byte 12: found segment kind %u, expected %u",
+                       segment->path, header->kind, kind);
+    if (header->bytes != segment->bytes)
+        return mr_fail(err, MR_ERR_SHM, "%s: byte 16: the header says %llu bytes, the file has %zu",
+                       segment->path, (unsigned long long)header->bytes, segment->bytes);
+    return MR_OK;
+}
+
+int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segment_kind kind,
+                      enum mr_attach mode, struct mr_error *err)
+{
+    struct stat status;
+    blank(segment, path, mode);
+    segment->fd = open(path, (mode == MR_ATTACH_READ_ONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (segment->fd < 0 || fstat(segment->fd, &status) < 0) {
+        mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the segment", path);
+        goto fail;
+    }
+    if (!S_ISREG(status.st_mode) || status.st_size < 2 * MR_PAGE_BYTES) {
+        mr_fail(err, MR_ERR_SHM, "%s: found %lld bytes, expected a segment of at least %d", path,
+                (long long)status.st_size, 2 * MR_PAGE_BYTES);
+        goto fail;
+    }
+    segment->bytes = (size_t)status.st_size;
+    if (map(segment) < 0) {
+        mr_fail_errno(err, MR_ERR_SHM, "%s: cannot map %zu bytes", path, segment->bytes);
+        goto fail;
+    }
+    if (check_header(segment, kind, err) == MR_OK)
+        return MR_OK;
+fail:
+    mr_segment_detach(segment);
+    return MR_ERR_SHM;
+}
+
+int mr_segment_unlink(const char *path, struct mr_error *err)
+{
+    if (unlink(path) < 0 && errno != ENOENT)
+        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot remove the segment", path);
+    return MR_OK;
+}
+
+int mr_segment_lock(struct mr_segment *segment, struct mr_error *err)
+{
+    if (flock(segment->fd, LOCK_EX | LOCK_NB) == 0)
+        return MR_OK;
+    if (errno == EWOULDBLOCK)
+        return mr_fail(err, MR_ERR_BUSY, "%s: held by another process", segment->path);
+    return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot lock the segment", segment->path);
+}
+
+bool mr_segment_is_locked(const struct mr_segment *segment)
+{
+    // A descriptor of our own: the lock belongs to the open file description, and ours may hold it.
+    int fd = open(segment->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}
