@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The producer process: opens its stage, binds the source the pipeline names, and turns its loop:
+// poll, commit, wait. Records and the source's mark become final together in each commit, so a
+// producer that dies anywhere is started again and goes on exactly behind its last one.
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "producers/source.h"
+
+// The heart must beat within 100 ms, and a stop be noticed soon.
+#define WAIT_SLICE_NS (20 * 1000 * 1000LL)
+
+static int open_source(struct mr_source_run *run, struct mr_error *err)
+{
+    struct mr_stage *stage = run->stage;
+    int code = run->source->declare(run->options, stage->pipeline, &stage->out_schemas, err);
+    if (code != MR_OK)
+        return code;
+    bool first = true;
+    for (const char *const *name = run->source->counters; name && *name; name++) {
+        unsigned index = mr_stage_add_counter(stage, run->source->name, *name);
+        if (first)
+            run->counters = index;
+        first = false;
+    }
+    if ((code = mr_stage_describe(stage, err)) != MR_OK)
+        return code;
+    run->resumed = mr_load_acquire_u64(&stage->shared->epoch) != 0;
+    memcpy(run->mark, stage->now.mark, sizeof run->mark);
+    return run->source->open(run, err);
+}
+
+static void commit(struct mr_source_run *run)
+{
+    memcpy(run->stage->now.mark, run->mark, sizeof run->mark);
+    mr_stage_commit(run->stage);
+}
+
+// Sleeps until the descriptor is readable or `timeout_ns` has passed, and books the time as waiting
+// for input, as mr_stage_wait does where there is no descriptor.
+static void await_descriptor(struct mr_stage *stage, int fd, int64_t timeout_ns)
+{
+    struct mr_stage_gauges *gauges = &stage->shared->gauges;
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    struct timespec timeout = {.tv_nsec = timeout_ns};
+    int64_t since_ns = mr_mono_ns();
+    if (mr_load_relaxed_u32(&gauges->waiting_for) != MR_WAIT_INPUT) {
+        mr_store_relaxed_u64((uint64_t *)&gauges->waiting_since_ns, (uint64_t)since_ns);
+        mr_store_relaxed_u32(&gauges->waiting_for, MR_WAIT_INPUT);
+    }
+    if (ppoll(&readable, 1, &timeout, NULL) > 0)
+        mr_store_relaxed_u32(&gauges->waiting_for, MR_WAIT_NOTHING);
+    uint64_t *waited_ns = &gauges->waited_ns[MR_WAIT_INPUT];
+    mr_store_relaxed_u64(waited_ns, *waited_ns + (uint64_t)(mr_mono_ns() - since_ns));
+    mr_stage_beat(stage);
+}
+
+static void await_input(struct mr_source_run *run)
+{
+    int64_t slice_ns = WAIT_SLICE_NS;
+    if (run->wake_mono_ns != 0) {
+        int64_t left_ns = run->wake_mono_ns - mr_mono_ns();
+        if (left_ns <= 0)
+            return;
+        slice_ns = left_ns < slice_ns ? left_ns : slice_ns;
+    }
+    if (run->wait_fd >= 0)
+        await_descriptor(run->stage, run->wait_fd, slice_ns);
+    else
+        mr_stage_wait(run->stage, MR_WAIT_INPUT, slice_ns);
+}
+
+// Until the input ends, a stop is asked for or the source fails. Returns the code that the stage
+// closes with.
+static int turn(struct mr_source_run *run)
+{
+    struct mr_stage *stage = run->stage;
+    uint64_t committed_in = stage->now.counts[MR_COUNT_IN];
+    while (!mr_stage_is_stopping(stage)) {
+        stage->origin_tick = mr_tick();
+        run->wake_mono_ns = 0;
+        run->wait_fd = -1;
+        enum mr_poll polled = run->source->poll(run);
+        if (stage->halted) // the batch stays uncommitted: the next process does it again
+            return MR_OK;
+        if (polled != MR_POLL_IDLE || stage->now.counts[MR_COUNT_IN] != committed_in) {
+            commit(run);
+            committed_in = stage->now.counts[MR_COUNT_IN];
+        }
+        if (polled == MR_POLL_FAILED)
+            return run->err.code;
+        if (polled == MR_POLL_END)
+            break;
+        if (polled == MR_POLL_IDLE)
+            await_input(run);
+        mr_stage_beat(stage);
+    }
+    mr_stage_set_phase(stage, MR_PHASE_DRAINING);
+    return MR_OK;
+}
+
+static int produce(struct mr_source_run *run)
+{
+    int code = open_source(run, &run->err);
+    if (code == MR_OK) {
+        mr_stage_set_phase(run->stage, MR_PHASE_RUNNING);
+        code = turn(run);
+        run->source->close(run);
+    }
+    if (code != MR_OK)
+        mr_error_line("%s", run->err.text);
+    return mr_stage_close(run->stage, code, &run->err);
+}
+
+int mr_producer_main(const struct mr_pipeline *pipeline)
+{
+    void *options = NULL;
+    struct mr_source_run run = {.wait_fd = -1, .stage = calloc(1, sizeof(struct mr_stage))};
+    if (!run.stage)
+        return MR_ERR_MEMORY;
+    int code = mr_source_bind(pipeline, &run.source, &options, &run.err);
+    run.options = options;
+    if (code == MR_OK)
+        code = mr_stage_open(run.stage, pipeline, MR_ROLE_PRODUCER, &run.err);
+    if (code == MR_OK)
+        code = produce(&run);
+    else
+        mr_error_line("%s", run.err.text);
+    free(options);
+    free(run.stage);
+    return code;
+}
