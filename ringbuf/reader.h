@@ -49,7 +49,8 @@ static inline uint64_t mr_peek_bytes(struct mr_reader *reader)
         // Pairs with the release store of write_pos in mr_publish.
         uint64_t write_pos = mr_load_acquire_u64(&reader->ring->writer_line->write_pos);
         // A cursor that ran back, or further than the ring is long, is damage: see mr_next.
-        if (MR_UNLIKELY(write_pos - reader->released > reader->ring->capacity))
+        uint64_t looked_at = reader->position - reader->released;
+        if (MR_UNLIKELY(write_pos - reader->position > reader->ring->capacity - looked_at))
             reader->corrupt = true;
         else
             reader->write_pos = write_pos;
@@ -74,17 +75,15 @@ static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t
         const uint8_t *bytes = mr_peek_at(reader, reader->position);
         uint32_t found = mr_load_relaxed_u32((const uint32_t *)(const void *)bytes);
         uint64_t stride = mr_record_stride(found);
-        bool padding = false;
         // Padding may be as short as 8 bytes: length 8 and nothing else.
-        if (MR_UNLIKELY(found < MR_ENVELOPE_BYTES))
-            padding = found >= 8 && found % 8 == 0;
-        else
-            padding = ((const struct mr_record *)(const void *)bytes)->flags & MR_FLAG_PADDING;
-        if (MR_UNLIKELY(stride > ready || (found < MR_ENVELOPE_BYTES && !padding))) {
+        bool padding = found < MR_ENVELOPE_BYTES;
+        if (MR_UNLIKELY(stride > ready || found < 8 || (padding && found % 8 != 0))) {
             reader->corrupt = true;
             reader->bad_length = found;
             return NULL;
         }
+        if (!padding) // only now is it known that the flags lie before the wrap
+            padding = ((const struct mr_record *)(const void *)bytes)->flags & MR_FLAG_PADDING;
         reader->position += stride;
         if (MR_LIKELY(!padding)) {
             *length = found;
