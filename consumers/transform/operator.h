@@ -35,7 +35,9 @@ struct mr_operator {
     // op->state stands: zeroed in a fresh run, as committed after a restart. May be NULL.
     int (*start)(struct mr_op *op, struct mr_error *err);
     void (*apply)(struct mr_op *op, struct mr_record *record);
-    void (*drain)(struct mr_op *op); // the input has ended: pass on what is held back. May be NULL.
+    // The input has ended: pass on what is held back, and forget it. Called again after a commit
+    // for as long as it returns because mr_op_should_pause() said so. May be NULL.
+    void (*drain)(struct mr_op *op);
     void (*close)(struct mr_op *op); // frees op->self. May be NULL.
 };
 
@@ -57,8 +59,14 @@ struct mr_chain {
     const struct mr_pipeline *pipeline;
     struct mr_op **ops; // the file's, then the egress
     unsigned op_count;
+    uint8_t *copy; // the record at hand, private to the chain, 8-byte aligned
+    size_t copy_bytes;
+    bool has_input;     // an input is at hand (not draining)
+    unsigned emitted;   // records written for the input at hand
+    bool rejected;      // the input at hand went to the dead letters
     enum mr_count fate; // of the record at hand, where nothing of it is emitted
     bool dropped;       // its output met a full ring
+    bool paused;        // drain: an operator wants what it passed on to be committed first
     bool failed;        // an operator gave up: err says why
     struct mr_error err;
 };
@@ -72,7 +80,9 @@ static inline void mr_op_fate(struct mr_op *op, enum mr_count fate)
 {
     op->chain->fate = fate;
 }
-// To the dead-letter journal, the whole record as it is now.
+// To the dead-letter journal, the whole record as it is now. The first of "a record of it was
+// emitted" and "it was rejected" is the fate of the input at hand; letters about further records
+// that operators made of it are counted as egress.derived_rejected, so that the balance holds.
 void mr_op_reject(struct mr_op *op, const struct mr_record *record, enum mr_reason reason,
                   const char *format, ...) MR_PRINTF(4, 5);
 static inline void mr_op_touch(struct mr_op *op, void *at, uint32_t bytes)
@@ -83,10 +93,20 @@ static inline void mr_op_count(struct mr_op *op, unsigned counter, uint64_t add)
 {
     op->chain->stage->now.plugin[op->counters + counter] += add;
 }
-// Stops the stage with an error after the batch's last good record.
+// For loops in drain(): true when the output is as full as one batch may make it; return then.
+static inline bool mr_op_should_pause(struct mr_op *op)
+{
+    if (mr_stage_should_commit(op->chain->stage))
+        op->chain->paused = true;
+    return op->chain->paused;
+}
+// Stops the stage with an error after the batch's last good record. To be called before anything
+// was modified or passed on for the record at hand: it will be the first one after a restart.
 void mr_op_fail(struct mr_op *op, int code, const char *format, ...) MR_PRINTF(3, 4);
 
 extern const struct mr_operator *const mr_operators[]; // NULL-ended; registry.c
+extern const struct mr_operator
+    mr_operator_egress; // the end of every chain; not for pipeline files
 const struct mr_operator *mr_operator_find(const char *name);
 
 // Builds the chain of the pipeline for these input schemas; the last op's `in` is what goes out.
@@ -94,8 +114,11 @@ int mr_chain_open(struct mr_chain *chain, const struct mr_pipeline *pipeline,
                   const struct mr_schema_set *in, struct mr_error *err);
 uint64_t mr_chain_state_bytes(const struct mr_chain *chain);
 int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_error *err);
-// One record: a private copy of it goes through the chain, and its fate is counted.
-void mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
+// One record: a private copy of it goes through the chain, and its fate is counted. False where an
+// operator gave up: chain->err says why, and the record was not taken in.
+bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
+// The input has ended: every operator, front to back, passes on what it holds back. Commits as it
+// goes; the last batch is the caller's to commit.
 void mr_chain_drain(struct mr_chain *chain);
 const struct mr_schema_set *mr_chain_out(const struct mr_chain *chain);
 void mr_chain_close(struct mr_chain *chain);

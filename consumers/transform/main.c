@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transform process: one reader, one chain, one commit per batch.
+#include <stdlib.h>
+
+#include "consumers/transform/operator.h"
+#include "core/log.h"
+
+#define WAIT_NS 20000000 // one step of waiting; the heart beats in between
+// A stage that was told to stop while the stage before it is still there gives it this long to
+// close the ring (a terminal's interrupt reaches all stages at once), then finishes with what came.
+#define LAST_INPUT_WAIT_NS 2000000000
+
+struct transform {
+    struct mr_stage stage;
+    struct mr_chain chain;
+    bool chain_open;
+    int64_t quiet_since_ns; // told to stop, and nothing came since
+};
+
+// Takes one batch through the chain. *took says whether there was anything.
+static int run_batch(struct transform *t, bool *took, struct mr_error *err)
+{
+    struct mr_stage *stage = &t->stage;
+    struct mr_reader *reader = &stage->readers[MR_PORT_MAIN];
+    uint64_t start = reader->position;
+    uint64_t batch_bytes_max = stage->pipeline->batch_bytes_max;
+    stage->origin_tick = mr_reader_origin_tick(reader);
+    do {
+        uint64_t before = reader->position;
+        uint32_t length;
+        const struct mr_record *record = mr_next(reader, &length);
+        if (!record)
+            break;
+        if (!mr_chain_apply(&t->chain, record, length))
+            reader->position = before;
+        if (MR_UNLIKELY(stage->halted))
+            return mr_fail(err, MR_ERR_STAGE,
+                           "told to halt: the batch at hand was left for the next run");
+    } while (reader->position - start < batch_bytes_max && !t->chain.failed &&
+             !mr_stage_should_commit(stage));
+    *took = reader->position != start;
+    if (*took)
+        mr_stage_commit(stage);
+    if (MR_UNLIKELY(t->chain.failed)) {
+        *err = t->chain.err;
+        return err->code;
+    }
+    return MR_UNLIKELY(reader->corrupt) ? mr_reader_explain(reader, err) : MR_OK;
+}
+
+// Whether the end has come: the writer closed the ring, or we are to stop and nothing comes any
+// more.
+static bool is_over(struct transform *t)
+{
+    struct mr_stage *stage = &t->stage;
+    if (mr_reader_at_end(&stage->readers[MR_PORT_MAIN]))
+        return true;
+    if (!mr_stage_is_stopping(stage))
+        return false;
+    int64_t now_ns = mr_mono_ns();
+    if (t->quiet_since_ns == 0)
+        t->quiet_since_ns = now_ns;
+    return now_ns - t->quiet_since_ns > LAST_INPUT_WAIT_NS;
+}
+
+static int run(struct transform *t, struct mr_error *err)
+{
+    struct mr_stage *stage = &t->stage;
+    mr_stage_set_phase(stage, MR_PHASE_RUNNING);
+    for (;;) {
+        bool took = false;
+        int code = run_batch(t, &took, err);
+        if (code != MR_OK)
+            return code;
+        if (took) {
+            t->quiet_since_ns = 0;
+            mr_wait_reset(&stage->wait);
+            mr_stage_beat(stage);
+        } else if (is_over(t)) {
+            return MR_OK;
+        } else {
+            mr_stage_wait(stage, MR_WAIT_INPUT, WAIT_NS);
+        }
+    }
+}
+
+static int drain(struct transform *t, struct mr_error *err)
+{
+    mr_stage_set_phase(&t->stage, MR_PHASE_DRAINING);
+    mr_chain_drain(&t->chain);
+    if (t->stage.halted)
+        return mr_fail(err, MR_ERR_STAGE, "told to halt while draining");
+    mr_stage_commit(&t->stage);
+    if (t->chain.failed)
+        *err = t->chain.err;
+    return t->chain.failed ? err->code : MR_OK;
+}
+
+static int set_up(struct transform *t, struct mr_error *err)
+{
+    struct mr_stage *stage = &t->stage;
+    int code = mr_chain_open(&t->chain, stage->pipeline, &stage->in_schemas, err);
+    t->chain_open = code == MR_OK;
+    if (code == MR_OK)
+        code = mr_stage_reserve_state(stage, mr_chain_state_bytes(&t->chain), err);
+    if (code == MR_OK)
+        code = mr_schema_set_copy(&stage->out_schemas, mr_chain_out(&t->chain), err);
+    if (code == MR_OK)
+        code = mr_stage_describe(stage, err);
+    return code == MR_OK ? mr_chain_start(&t->chain, stage, err) : code;
+}
+
+static int run_stage(struct transform *t, struct mr_error *err)
+{
+    int code = mr_stage_await_schemas(&t->stage, err);
+    if (code != MR_OK || t->stage.in_schemas.count == 0)
+        return code; // told to stop before anything came
+    code = set_up(t, err);
+    if (code == MR_OK)
+        code = run(t, err);
+    return code == MR_OK ? drain(t, err) : code;
+}
+
+int mr_transform_main(const struct mr_pipeline *pipeline)
+{
+    struct mr_error err = {0};
+    struct transform *t = calloc(1, sizeof *t);
+    if (!t)
+        return MR_ERR_MEMORY;
+    int code = mr_stage_open(&t->stage, pipeline, MR_ROLE_TRANSFORM, &err);
+    if (code == MR_OK) {
+        code = run_stage(t, &err);
+        if (t->chain_open)
+            mr_chain_close(&t->chain);
+        mr_stage_close(&t->stage, code, &err);
+    }
+    if (code != MR_OK)
+        mr_error_line("%s", err.text);
+    free(t);
+    return code;
+}
