@@ -40,6 +40,8 @@ struct mr_reader_timing {
 };
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
+// For a reader that died between a commit elsewhere and the release that should have followed.
+void mr_reader_recover(struct mr_reader *reader, uint64_t position);
 
 // Bytes that can be looked at without a gap: from reader->position to the wrap or the writer's
 // cursor.

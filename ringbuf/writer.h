@@ -29,10 +29,16 @@ struct mr_writer {
     uint32_t claimed;     // length of the open claim; 0: none
     uint32_t padding;     // bytes of padding before the open claim
     uint64_t lane_write;
+    uint64_t lane_read;   // private copy of the reader's
+    uint64_t noted_count; // records published without a note, because the lane was full
+    bool corrupt;         // the reader's cursor is impossible; mr_claim says NULL from then on
 };
 
 // Takes up where the ring's cursors stand.
 void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring);
+// For a writer that died between a commit elsewhere (core/pipeline/stage.h) and the publish that
+// should have followed: publishes everything before `position`, forgets what was written behind it.
+void mr_writer_recover(struct mr_writer *writer, uint64_t position);
 // The longest record this ring takes: a quarter of its capacity.
 static inline uint32_t mr_claim_bytes_max(const struct mr_writer *writer)
 {

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ringbuf/reader.h"
+
+#include "ringbuf/wait.h"
+
+void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
+{
+    // read_pos was last written by this side: no ordering is needed.
+    uint64_t position = mr_load_relaxed_u64(&ring->reader_line->read_pos);
+    *reader = (struct mr_reader){
+        .ring = ring,
+        .position = position,
+        .released = position,
+        .write_pos = position,
+        .lane_read = mr_load_relaxed_u64(&ring->reader_line->lane_read),
+    };
+}
+
+void mr_reader_recover(struct mr_reader *reader, uint64_t position)
+{
+    reader->position = position;
+    reader->write_pos = position;
+    mr_release(reader, position, NULL);
+}
+
+// The lane's fill, looked at anew where the private copy says empty. A count that cannot be is
+// damage to a diagnostic only: the notes are skipped.
+static bool has_note(struct mr_reader *reader)
+{
+    if (reader->lane_read != reader->lane_write)
+        return true;
+    // Pairs with the release store in leave_note.
+    reader->lane_write = mr_load_acquire_u64(&reader->ring->writer_line->lane_write);
+    if (reader->lane_write - reader->lane_read > MR_RING_LANE_NOTES)
+        reader->lane_read = reader->lane_write;
+    return reader->lane_read != reader->lane_write;
+}
+
+static const struct mr_ring_note *note_at(const struct mr_reader *reader, uint64_t index)
+{
+    return &reader->ring->lane[index & (MR_RING_LANE_NOTES - 1)];
+}
+
+static void use_notes(struct mr_reader *reader, uint64_t position,
+                      const struct mr_reader_timing *timing)
+{
+    uint64_t first = reader->lane_read;
+    uint64_t now = 0;
+    while (has_note(reader)) {
+        const struct mr_ring_note *note = note_at(reader, reader->lane_read);
+        if ((int64_t)(note->end_pos - position) > 0)
+            break;
+        reader->lane_read++;
+        if (!timing)
+            continue;
+        if (now == 0)
+            now = mr_tick();
+        if (timing->hop_ns)
+            mr_histogram_add(timing->hop_ns, mr_ticks_to_ns((int64_t)(now - note->publish_tick)),
+                             note->records);
+        if (timing->age_ns)
+            mr_histogram_add(timing->age_ns, mr_ticks_to_ns((int64_t)(now - note->origin_tick)),
+                             note->records);
+    }
+    if (reader->lane_read != first)
+        // Pairs with the acquire load in leave_note: the slots may be written again.
+        mr_store_release_u64(&reader->ring->reader_line->lane_read, reader->lane_read);
+}
+
+void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing)
+{
+    if (position == reader->released && reader->lane_read == reader->lane_write)
+        return;
+    reader->released = position;
+    // Pairs with the acquire load in refresh_read_pos: what is released is no longer looked at.
+    mr_store_release_u64(&reader->ring->reader_line->read_pos, position);
+    use_notes(reader, position, timing);
+    mr_ring_wake_writer(reader->ring);
+}
+
+uint64_t mr_reader_origin_tick(struct mr_reader *reader)
+{
+    return has_note(reader) ? note_at(reader, reader->lane_read)->origin_tick : 0;
+}
+
+bool mr_reader_at_end(struct mr_reader *reader)
+{
+    // Pairs with the release store in mr_writer_close: after it, write_pos is the last.
+    if (mr_load_acquire_u32(&reader->ring->writer_line->closed) != 1)
+        return false;
+    return mr_peek_bytes(reader) == 0 && !reader->corrupt;
+}
+
+int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
+{
+    const struct mr_ring *ring = reader->ring;
+    uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
+    if (write_pos - reader->released > ring->capacity)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found write position %llu, expected %llu to %llu bytes beyond it",
+                       ring->segment.path, (unsigned long long)write_pos,
+                       (unsigned long long)reader->released, (unsigned long long)ring->capacity);
+    return mr_fail(
+        err, MR_ERR_CORRUPT,
+        "%s: position %llu (byte %llu of the segment): found record length %u, expected %d "
+        "to %llu",
+        ring->segment.path, (unsigned long long)reader->position,
+        (unsigned long long)(MR_RING_DATA_OFFSET + (reader->position & ring->mask)),
+        reader->bad_length, MR_ENVELOPE_BYTES,
+        (unsigned long long)(reader->write_pos - reader->position));
+}
