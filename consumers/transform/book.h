@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The order book of every symbol of a feed, order by order (L3).
+//
+// A book is one block of memory of a fixed size, without pointers, that may live in shared memory:
+// the orders by reference (order_table.h) and the price levels by symbol and side (price_levels.h).
+// Symbols are the feed's locate numbers, 0 to 65,535. Every change goes through a touch (touch.h)
+// first, so that whoever keeps the old bytes can undo it exactly.
+//
+//     uint64_t bytes = mr_book_bytes(&limits);
+//     struct mr_book book;
+//     mr_book_attach(&book, memory, &limits, MR_TOUCH_NONE);   // memory: zeroed, 64-byte aligned
+//     struct mr_order order = {.ref = 7, .locate = 1, .side = MR_SIDE_BUY, .price = 10000, .shares
+//     = 5}; mr_book_add(&book, &order); mr_book_reduce(&book, 7, 5, &order);                     //
+//     order: as it stood before
+//
+// The book never guesses. What cannot be is answered with what is wrong, and changes as little as
+// is said at each operation.
+#ifndef MR_CONSUMERS_TRANSFORM_BOOK_H
+#define MR_CONSUMERS_TRANSFORM_BOOK_H
+
+#include "consumers/transform/order_table.h"
+#include "consumers/transform/price_levels.h"
+
+enum mr_book_answer {
+    MR_BOOK_DONE,
+    MR_BOOK_UNKNOWN,   // no such order: nothing changed
+    MR_BOOK_DUPLICATE, // an order with this reference is already there: nothing changed
+    MR_BOOK_OVERFILL,  // more shares to go than the order has: it is gone
+    MR_BOOK_FULL,      // orders_max or levels_max reached: the new order is not in the book
+};
+
+struct mr_book_limits {
+    uint32_t orders_max; // 1 to MR_ORDER_TABLE_MAX
+    uint32_t levels_max; // 1 to MR_LEVELS_MAX; see mr_levels_bytes
+};
+
+struct mr_book {
+    struct mr_order_table orders;
+    struct mr_levels levels;
+};
+
+uint64_t mr_book_bytes(const struct mr_book_limits *limits);
+void mr_book_attach(struct mr_book *book, void *memory, const struct mr_book_limits *limits,
+                    struct mr_touch touch);
+
+// The order, or NULL. Valid until the next change.
+const struct mr_order *mr_book_find(const struct mr_book *book, uint64_t ref);
+// DONE, DUPLICATE, FULL.
+enum mr_book_answer mr_book_add(struct mr_book *book, const struct mr_order *order);
+// Takes shares off the order (an execution, a partial cancel); the order goes with its last share.
+// DONE, UNKNOWN, OVERFILL. `before`: the order as it stood; untouched where it is unknown.
+enum mr_book_answer mr_book_reduce(struct mr_book *book, uint64_t ref, uint32_t shares,
+                                   struct mr_order *before);
+// DONE, UNKNOWN.
+enum mr_book_answer mr_book_remove(struct mr_book *book, uint64_t ref, struct mr_order *before);
+// A new order of the same symbol and side in place of the old one, at the end of its price's queue.
+// DONE, UNKNOWN; DUPLICATE (another order has the new reference) and FULL: the old order is gone
+// all the same.
+enum mr_book_answer mr_book_replace(struct mr_book *book, uint64_t ref, uint64_t new_ref,
+                                    uint32_t price, uint32_t shares, struct mr_order *before);
+// The best level; false: the side is empty, and *out is zero.
+bool mr_book_best(const struct mr_book *book, uint16_t locate, enum mr_side side,
+                  struct mr_level *out);
+
+static inline uint64_t mr_book_orders_live(const struct mr_book *book)
+{
+    return book->orders.head->live;
+}
+static inline uint64_t mr_book_levels_live(const struct mr_book *book)
+{
+    return book->levels.head->live;
+}
+
+#endif
