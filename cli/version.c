@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+int mr_cli_version(int argc, char **argv)
+{
+    const struct mr_usage usage = {"version", "", "Prints the version.", NULL, 0, 0};
+    struct mr_arg_list words;
+    int code;
+    if (!mr_args_parse(&usage, argc, argv, &words, &code))
+        return code;
+    printf("millrace %s\n", MR_VERSION);
+    return MR_OK;
+}
