@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which segments there are, and where the last one ends.
+#include "core/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/journal_file.h"
+
+#define NAME_DIGITS 20
+
+// True for "<20 digits>.mrj" of a number that a u64 holds.
+static bool parse_name(const char *name, uint64_t *base)
+{
+    if (strlen(name) != NAME_DIGITS + strlen(MR_JOURNAL_SUFFIX) ||
+        strcmp(name + NAME_DIGITS, MR_JOURNAL_SUFFIX) != 0 ||
+        strspn(name, "0123456789") != NAME_DIGITS)
+        return false;
+    errno = 0;
+    *base = strtoull(name, NULL, 10);
+    return errno == 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static int add_base(uint64_t **list, unsigned *count, uint64_t base, struct mr_error *err)
+{
+    if (mr_is_power_of_two(*count + 1)) { // 0, 1, 3, 7 ... are full
+        uint64_t *grown = realloc(*list, 2 * ((size_t)*count + 1) * sizeof **list);
+        if (!grown)
+            return mr_fail(err, MR_ERR_MEMORY, "journal: out of memory");
+        *list = grown;
+    }
+    (*list)[(*count)++] = base;
+    return MR_OK;
+}
+
+int mr_journal_list(const char *directory, uint64_t **out, unsigned *count, struct mr_error *err)
+{
+    *out = NULL;
+    *count = 0;
+    DIR *entries = opendir(directory);
+    if (!entries)
+        return mr_fail_errno(err, MR_ERR_INPUT, "%s", directory);
+    int code = MR_OK;
+    struct dirent *entry;
+    while (code == MR_OK && (entry = readdir(entries)) != NULL) {
+        uint64_t base;
+        if (parse_name(entry->d_name, &base))
+            code = add_base(out, count, base, err);
+    }
+    closedir(entries);
+    if (code != MR_OK) {
+        free(*out);
+        *out = NULL;
+        *count = 0;
+    } else if (*count > 1) {
+        qsort(*out, *count, sizeof **out, ascending);
+    }
+    return code;
+}
+
+// Bytes from the stop to the last one that is not zero.
+static int torn_bytes(const char *path, uint64_t end_pos, uint64_t *out, struct mr_error *err)
+{
+    struct mr_journal_file file;
+    uint64_t position = end_pos;
+    int code = mr_journal_file_open(&file, path, NULL, err);
+    *out = 0;
+    while (code == MR_OK && position < mr_journal_file_end(&file)) {
+        code = mr_journal_file_skip_zeroes(&file, position, &position, err);
+        if (code == MR_OK && position < mr_journal_file_end(&file)) {
+            position += 8;
+            *out = position - end_pos;
+        }
+    }
+    mr_journal_file_close(&file);
+    return code;
+}
+
+// Reads the last segment to its end. One whose header was never finished counts as none: the loader
+// died while it made it.
+static int measure(struct mr_journal_tail *tail, struct mr_error *err)
+{
+    struct mr_journal journal;
+    struct mr_journal_segment segment;
+    int code = mr_journal_open(&journal, tail->path, err);
+    if (code != MR_OK)
+        return code;
+    mr_journal_segment_now(&journal, &segment);
+    tail->base_pos = segment.base_pos;
+    tail->previous_end = segment.previous_end;
+    tail->header_bytes = segment.header_bytes;
+    while (mr_journal_next(&journal))
+        continue;
+    tail->end_pos = journal.position;
+    if (journal.stop == MR_JOURNAL_DAMAGED) {
+        code = MR_ERR_CORRUPT;
+        if (err)
+            *err = journal.problem;
+    } else if (journal.stop == MR_JOURNAL_TORN) {
+        code = torn_bytes(tail->path, tail->end_pos, &tail->torn_bytes, err);
+    }
+    mr_journal_close(&journal);
+    return code;
+}
+
+int mr_journal_find_tail(const char *directory, struct mr_journal_tail *out, struct mr_error *err)
+{
+    uint64_t *bases;
+    unsigned count;
+    *out = (struct mr_journal_tail){0};
+    if (access(directory, F_OK) != 0 && errno == ENOENT)
+        return MR_OK;
+    int code = mr_journal_list(directory, &bases, &count, err);
+    if (code != MR_OK || count == 0)
+        return code;
+    mr_journal_segment_path(directory, bases[count - 1], out->path, sizeof out->path);
+    free(bases);
+    return measure(out, err);
+}
+
+int mr_journal_end(const char *directory, uint64_t *end_pos, struct mr_error *err)
+{
+    struct mr_journal_tail tail;
+    int code = mr_journal_find_tail(directory, &tail, err);
+    *end_pos = tail.end_pos;
+    return code;
+}
