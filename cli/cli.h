@@ -46,6 +46,10 @@ int mr_cli_load_pipeline(struct mr_pipeline *pipeline, const char *file,
                          const struct mr_arg_list *sets);
 // Prints "millrace COMMAND: text" to stderr and returns the error's code.
 int mr_cli_fail(const char *command, const struct mr_error *err);
+// A command that is one stage: parses, loads, makes the run's directory, calls the stage's main.
+int mr_cli_stage_alone(const struct mr_usage *usage, int argc, char **argv,
+                       const struct mr_arg_list *sets, enum mr_role role,
+                       int (*stage_main)(const struct mr_pipeline *));
 // The overview that `millrace` without arguments prints.
 void mr_cli_overview(void);
 

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+#include "producers/source.h"
+
+int mr_cli_produce(int argc, char **argv)
+{
+    struct mr_arg_list sets = {0};
+    const struct mr_arg table[] = {MR_ARG_SETS(&sets), {0}};
+    const struct mr_usage usage = {"produce",
+                                   "PIPELINE",
+                                   "Runs a pipeline's first stage alone: takes the source in and "
+                                   "fills the ingress ring. Ends when\n"
+                                   "the source ends, or drained on SIGTERM or SIGINT.",
+                                   table,
+                                   1,
+                                   1};
+    return mr_cli_stage_alone(&usage, argc, argv, &sets, MR_ROLE_PRODUCER, mr_producer_main);
+}
