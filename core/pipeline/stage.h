@@ -3,10 +3,11 @@
 // written, and its state (with its counts). They stand in a two-slot commit block in the stage's
 // own segment:
 //
-//     epoch          one word; its low bit names the slot that holds
-//     slot[0..1]     in_pos[], out_pos[], source mark, counts
-//     undo log       old bytes of the state that the running batch has modified
-//     state          the operators' shared state, fixed-size
+//     <role>.stage   epoch        one word; its low bit names the slot that holds
+//                    slot[0..1]   in_pos[], out_pos[], source mark, counts
+//                    gauges, histograms: for those who look
+//     <role>.state   undo log     old bytes of the state that the running batch has modified
+//                    state        the operators' shared state, fixed-size (where there is any)
 //
 // Per batch: read; write the outputs beyond out_pos, where nobody sees them yet; modify the state,
 // old bytes to the undo log first; fill the other slot; store the epoch (release): this one store
@@ -73,8 +74,7 @@ struct mr_stage_gauges {
 
 struct mr_stage_layout { // at byte 4096 of the segment, behind the segment header
     uint64_t epoch;      // release by the stage; acquired by whoever looks, and by its own restart
-    uint64_t undo_offset, undo_bytes;
-    uint64_t state_offset, state_bytes;
+    uint64_t state_bytes;
     uint32_t role;
     uint32_t plugin_count;
     uint32_t in_schema_count, out_schema_count;
@@ -88,10 +88,17 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
         age_ns; // from the feed's first holding to this stage's release (loader: to durable)
 };
 
-struct mr_undo_log {   // at undo_offset
+// At byte 4096 of the state segment; the state follows, page-aligned. An entry is the old bytes,
+// rounded up to 8, and a trailer: so the log can be walked backwards.
+#define MR_UNDO_BYTES (8 * 1024 * 1024)
+struct mr_undo_trailer {
+    uint32_t offset; // in the state
+    uint32_t bytes;
+};
+struct mr_undo_log {
     uint64_t epoch;    // of the commit that these entries would be part of
     uint64_t used;     // bytes of entries; grows only after an entry is whole
-    uint8_t entries[]; // {u32 state offset, u32 bytes, old bytes rounded to 8}
+    uint8_t entries[]; // MR_UNDO_BYTES
 };
 
 // ---- a stage as its process holds it
@@ -99,7 +106,7 @@ struct mr_undo_log {   // at undo_offset
 struct mr_stage {
     const struct mr_pipeline *pipeline;
     enum mr_role role;
-    struct mr_segment segment;
+    struct mr_segment segment, state_segment;
     struct mr_stage_layout *shared;
     struct mr_undo_log *undo;
     uint8_t *state;
@@ -109,12 +116,18 @@ struct mr_stage {
     struct mr_writer writers[MR_STAGE_PORTS_MAX];
     unsigned reader_count, writer_count;
     struct mr_schema_set in_schemas, out_schemas;
-    uint8_t in_schema_index[UINT16_MAX + 1]; // schema id -> index in the set; 0xFF: unknown
+    uint8_t in_schema_index[UINT16_MAX + 1]; // schema id -> index in the set, or MR_SCHEMA_UNKNOWN
     uint8_t out_schema_index[UINT16_MAX + 1];
-    uint64_t origin_tick; // of the batch at hand
+    uint64_t origin_tick; // of the batch at hand; 0: now
     struct mr_wait wait;
+    int64_t upstream_seen_ns; // when it was last looked whether the stage before it lives
+    uint64_t beat_tick;
+    unsigned plugin_count;
+    bool upstream_gone;
     bool halted; // told to stop at once, without draining: leave the batch uncommitted and return
 };
+
+#define MR_SCHEMA_UNKNOWN 0xFF
 
 // Ports, by role. producer: out 0 ingress, 1 dead. transform: in 0 ingress, out 0 egress, 1 dead.
 // loader: in 0 egress, 1 dead-producer, 2 dead-transform.
@@ -167,8 +180,21 @@ void mr_stage_beat(struct mr_stage *stage);
 int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err);
 
 // ---- for those who look
-// ------------------------------------------------------------------------------- A consistent copy
-// of the committed slot.
+// A consistent copy of the committed slot.
 void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
+
+// ---- the run directory
+// What an earlier run of this pipeline has left in its directory.
+enum mr_leftovers {
+    MR_LEFTOVERS_NONE,
+    MR_LEFTOVERS_SPENT,      // all done, or nothing was ever begun: removed by the next run
+    MR_LEFTOVERS_UNFINISHED, // something is in flight: the next run goes on with it
+    MR_LEFTOVERS_ALIVE,      // a stage is running
+};
+enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline);
+// Removes rings, stage and state segments. Only where no stage is alive.
+int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err);
+// <shm>/millrace-<uid>/<name>, both 0700.
+int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_error *err);
 
 #endif

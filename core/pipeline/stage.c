@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/stage.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/dead_letter.h"
+#include "core/log.h"
+#include "core/pipeline/stage_private.h"
+
+#define MILLISECOND_NS 1000000LL
+#define BEAT_INTERVAL_NS (10 * MILLISECOND_NS)
+#define UPSTREAM_LOOK_INTERVAL_NS (50 * MILLISECOND_NS)
+#define WAIT_MAX_NS (50 * MILLISECOND_NS)
+// A sleep wakes up late by a few microseconds: the rest before a deadline is spun away.
+#define SPIN_BEFORE_DEADLINE_NS 20000
+
+// ---- gauges -------------------------------------------------------------------------------------
+
+void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase)
+{
+    mr_store_release_u32(&stage->shared->gauges.phase, phase);
+}
+
+void mr_stage_beat(struct mr_stage *stage)
+{
+    uint64_t now_tick = mr_tick();
+    if (mr_ticks_to_ns((int64_t)(now_tick - stage->beat_tick)) < BEAT_INTERVAL_NS)
+        return;
+    stage->beat_tick = now_tick;
+    mr_store_relaxed_u64((uint64_t *)&stage->shared->gauges.heartbeat_ns, (uint64_t)mr_mono_ns());
+    mr_store_relaxed_u64(&stage->shared->gauges.parks, stage->wait.parks);
+}
+
+static void begin_waiting(struct mr_stage *stage, enum mr_wait_for why)
+{
+    struct mr_stage_gauges *gauges = &stage->shared->gauges;
+    if (gauges->waiting_for == (uint32_t)why)
+        return;
+    int64_t now_ns = mr_mono_ns();
+    if (gauges->waiting_for != MR_WAIT_NOTHING)
+        gauges->waited_ns[gauges->waiting_for] += (uint64_t)(now_ns - gauges->waiting_since_ns);
+    gauges->waiting_since_ns = now_ns;
+    mr_store_release_u32(&gauges->waiting_for, why);
+}
+
+static void end_waiting(struct mr_stage *stage)
+{
+    if (stage->shared->gauges.waiting_for != MR_WAIT_NOTHING)
+        begin_waiting(stage, MR_WAIT_NOTHING);
+    mr_wait_reset(&stage->wait);
+}
+
+unsigned mr_stage_add_counter(struct mr_stage *stage, const char *plugin, const char *name)
+{
+    unsigned index = stage->plugin_count;
+    if (index == MR_STAGE_PLUGIN_COUNTS - 1)
+        mr_warn("more than %d plugin counters: %s.%s and what follows share the last",
+                MR_STAGE_PLUGIN_COUNTS, plugin, name);
+    if (index >= MR_STAGE_PLUGIN_COUNTS - 1)
+        index = MR_STAGE_PLUGIN_COUNTS - 1;
+    else
+        stage->plugin_count++;
+    snprintf(stage->shared->plugin_name[index], sizeof stage->shared->plugin_name[index], "%s.%s",
+             plugin, name);
+    mr_store_release_u32(&stage->shared->plugin_count, index + 1);
+    return index;
+}
+
+// ---- stopping -----------------------------------------------------------------------------------
+
+// Whether the process of the stage before this one is gone. Its lock tells; asked rarely.
+static bool upstream_is_gone(struct mr_stage *stage)
+{
+    int64_t now_ns = mr_mono_ns();
+    if (now_ns - stage->upstream_seen_ns < UPSTREAM_LOOK_INTERVAL_NS)
+        return stage->upstream_gone;
+    struct mr_segment upstream;
+    char path[320];
+    mr_pipeline_stage_path(stage->pipeline, stage->role - 1, path, sizeof path);
+    stage->upstream_seen_ns = now_ns;
+    stage->upstream_gone = true;
+    if (mr_segment_attach(&upstream, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) == MR_OK) {
+        stage->upstream_gone = !mr_segment_is_locked(&upstream);
+        mr_segment_detach(&upstream);
+    }
+    return stage->upstream_gone;
+}
+
+// A producer stops when it is told to. The others then see their input end, which is how they
+// drain; they stop at a signal only where nobody is there any more to end it.
+bool mr_stage_is_stopping(const struct mr_stage *stage)
+{
+    struct mr_stage *mutable_stage = (struct mr_stage *)stage;
+    int signals = mr_stage_signals_seen();
+    if (signals >= 2)
+        mutable_stage->halted = true;
+    if (stage->halted)
+        return true;
+    if (signals == 0 && mr_load_acquire_u32(&stage->shared->gauges.drain_asked) == 0)
+        return false;
+    return stage->role == MR_ROLE_PRODUCER || upstream_is_gone(mutable_stage);
+}
+
+// ---- waiting ------------------------------------------------------------------------------------
+
+static void wait_for_time(struct mr_stage *stage, int64_t timeout_ns)
+{
+    int64_t until_ns = mr_mono_ns() + timeout_ns;
+    if (timeout_ns > SPIN_BEFORE_DEADLINE_NS || stage->pipeline->wait == MR_WAIT_PARK)
+        mr_sleep_until_mono_ns(until_ns - SPIN_BEFORE_DEADLINE_NS);
+    while (stage->pipeline->wait != MR_WAIT_PARK && mr_mono_ns() < until_ns)
+        mr_cpu_relax();
+}
+
+void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout_ns)
+{
+    struct mr_reader *readers[MR_STAGE_PORTS_MAX];
+    begin_waiting(stage, why);
+    if (timeout_ns > WAIT_MAX_NS)
+        timeout_ns = WAIT_MAX_NS;
+    if (why == MR_WAIT_INPUT && stage->reader_count > 0) {
+        for (unsigned i = 0; i < stage->reader_count; i++)
+            readers[i] = &stage->readers[i];
+        mr_wait_for_data(&stage->wait, readers, stage->reader_count, timeout_ns);
+    } else {
+        wait_for_time(stage, timeout_ns);
+    }
+    mr_stage_beat(stage);
+}
+
+// ---- a batch ------------------------------------------------------------------------------------
+
+// The reader has let go of everything that was published, and still there is no room: what this
+// batch wants to write at once is larger than the ring.
+static bool batch_outgrew_ring(const struct mr_writer *writer)
+{
+    return mr_load_acquire_u64(&writer->ring->reader_line->read_pos) == writer->published;
+}
+
+static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer *writer,
+                                       uint32_t length)
+{
+    struct mr_record *record;
+    while (!(record = mr_claim(writer, length))) {
+        if (batch_outgrew_ring(writer) && !(record = mr_claim(writer, length))) {
+            mr_error_line(
+                "%s: one batch writes more than the ring holds (%llu bytes); make it larger",
+                writer->ring->segment.path, (unsigned long long)writer->ring->capacity);
+            stage->halted = true;
+        }
+        if (record)
+            break;
+        if (writer->corrupt)
+            stage->halted = true;
+        if (mr_stage_signals_seen() >= 2)
+            stage->halted = true;
+        if (stage->halted)
+            return NULL;
+        begin_waiting(stage, MR_WAIT_OUTPUT);
+        mr_wait_for_space(&stage->wait, writer, length, WAIT_MAX_NS);
+        mr_stage_beat(stage);
+    }
+    end_waiting(stage);
+    return record;
+}
+
+struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port, uint32_t length)
+{
+    struct mr_writer *writer = &stage->writers[port];
+    struct mr_record *record = mr_claim(writer, length);
+    if (MR_LIKELY(record != NULL))
+        return record;
+    if (length > mr_claim_bytes_max(writer) || length < MR_ENVELOPE_BYTES)
+        return NULL;
+    if (writer->ring->full_policy == MR_FULL_DROP_NEWEST && !writer->corrupt) {
+        mr_writer_count_drop(writer);
+        return NULL;
+    }
+    return claim_waiting(stage, writer, length);
+}
+
+void mr_stage_emit(struct mr_stage *stage, unsigned port)
+{
+    struct mr_writer *writer = &stage->writers[port];
+    if (port == MR_PORT_MAIN) {
+        const struct mr_record *record =
+            (const void *)(writer->ring->data +
+                           ((writer->position + writer->padding) & writer->ring->mask));
+        uint8_t index = stage->out_schema_index[record->schema_id];
+        stage->now.counts[MR_COUNT_EMITTED]++;
+        if (index < MR_SCHEMAS_MAX)
+            stage->now.out_by_schema[index]++;
+    }
+    mr_commit(writer);
+}
+
+// Text into a fixed field, zeroes behind it.
+static void put_text(char *field, size_t field_bytes, const char *text)
+{
+    size_t length = strlen(text);
+    if (length > field_bytes)
+        length = field_bytes;
+    memset(field, 0, field_bytes);
+    memcpy(field, text, length);
+}
+
+void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t source_sequence,
+                     int64_t event_time_ns, const void *raw, size_t raw_bytes, const char *format,
+                     ...)
+{
+    char detail[MR_DEAD_LETTER_DETAIL_BYTES + 1];
+    size_t kept = mr_min_u64(raw_bytes, mr_claim_bytes_max(&stage->writers[MR_PORT_DEAD]) -
+                                            (uint64_t)sizeof(struct mr_dead_letter));
+    struct mr_dead_letter *letter = (void *)mr_stage_claim(
+        stage, MR_PORT_DEAD, (uint32_t)(sizeof(struct mr_dead_letter) + kept));
+    if (!letter)
+        return; // halted: the batch will not be committed
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    letter->env.sequence = source_sequence;
+    letter->env.event_time_ns = event_time_ns;
+    letter->env.ingest_time_ns = event_time_ns;
+    letter->env.schema_id = MR_DEAD_LETTER_ID;
+    letter->env.flags = 0;
+    letter->raw_length = raw_bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)raw_bytes;
+    put_text(letter->reason, sizeof letter->reason, mr_reason_name(reason));
+    put_text(letter->stage, sizeof letter->stage, mr_role_name(stage->role));
+    put_text(letter->detail, sizeof letter->detail, detail);
+    memcpy(letter->raw, raw, kept);
+    mr_stage_emit(stage, MR_PORT_DEAD);
+    stage->now.counts[MR_COUNT_REJECTED]++;
+    stage->now.rejected[reason]++;
+}
+
+void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
+{
+    struct mr_undo_log *undo = stage->undo;
+    uint64_t next_epoch = stage->shared->epoch + 1;
+    if (MR_UNLIKELY(undo->epoch != next_epoch)) {
+        // Emptied first: a log that bears the coming epoch holds only entries of it.
+        mr_store_release_u64(&undo->used, 0);
+        mr_store_release_u64(&undo->epoch, next_epoch);
+    }
+    struct mr_undo_trailer trailer = {(uint32_t)((uint8_t *)at - stage->state), bytes};
+    uint64_t rounded = mr_align_up(bytes, 8);
+    uint64_t used = undo->used;
+    if (MR_UNLIKELY(used + rounded + sizeof trailer > MR_UNDO_BYTES)) {
+        mr_error_line("one record modifies more state than the undo log holds (%d bytes)",
+                      MR_UNDO_BYTES);
+        // Going on would make a crash unrecoverable, and nothing was committed of this batch.
+        abort();
+    }
+    memcpy(undo->entries + used, at, bytes);
+    memcpy(undo->entries + used + rounded, &trailer, sizeof trailer);
+    // A process that dies keeps its stores in program order: the entry is whole before it counts,
+    // and it counts before the caller's modification.
+    mr_store_release_u64(&undo->used, used + rounded + sizeof trailer);
+    mr_fence_release();
+}
+
+bool mr_stage_should_commit(const struct mr_stage *stage)
+{
+    if (stage->undo && stage->undo->epoch == stage->shared->epoch + 1 &&
+        stage->undo->used > MR_UNDO_BYTES / 2)
+        return true;
+    for (unsigned i = 0; i < stage->writer_count; i++) {
+        const struct mr_writer *writer = &stage->writers[i];
+        if (writer->position - writer->published > writer->ring->capacity / 4)
+            return true;
+    }
+    return false;
+}
+
+// A slot's members up to the counts by schema are always written; of those only the schemas in use.
+static void fill_slot(const struct mr_stage *stage, struct mr_stage_slot *slot)
+{
+    const struct mr_stage_slot *now = &stage->now;
+    memcpy(slot, now, offsetof(struct mr_stage_slot, in_by_schema));
+    memcpy(slot->in_by_schema, now->in_by_schema, stage->in_schemas.count * sizeof(uint64_t));
+    memcpy(slot->out_by_schema, now->out_by_schema, stage->out_schemas.count * sizeof(uint64_t));
+    memcpy(slot->mark, now->mark, sizeof slot->mark);
+}
+
+static void publish_cursors(struct mr_stage *stage)
+{
+    uint64_t origin_tick = stage->origin_tick ? stage->origin_tick : mr_tick();
+    for (unsigned i = 0; i < stage->writer_count; i++)
+        mr_publish(&stage->writers[i], origin_tick);
+    struct mr_reader_timing timing = {&stage->shared->hop_ns, &stage->shared->age_ns};
+    for (unsigned i = 0; i < stage->reader_count; i++)
+        mr_release(&stage->readers[i], stage->now.in_pos[i], i == MR_PORT_MAIN ? &timing : NULL);
+}
+
+void mr_stage_commit(struct mr_stage *stage)
+{
+    struct mr_stage_layout *shared = stage->shared;
+    bool moved = false;
+    for (unsigned i = 0; i < stage->writer_count; i++) {
+        moved |= stage->writers[i].position != stage->writers[i].published;
+        stage->now.out_pos[i] = stage->writers[i].position;
+    }
+    for (unsigned i = 0; i < stage->reader_count; i++) {
+        if (stage->role != MR_ROLE_LOADER)
+            stage->now.in_pos[i] = stage->readers[i].position;
+        moved |= stage->now.in_pos[i] != stage->readers[i].released;
+    }
+    if (shared->gauges.started_ns == 0 && stage->now.counts[MR_COUNT_IN] > 0)
+        shared->gauges.started_ns = mr_mono_ns();
+    uint64_t epoch = shared->epoch + 1;
+    fill_slot(stage, &shared->slots[epoch & 1]);
+    // The commit. Pairs with the acquire loads in mr_stage_snapshot.
+    mr_store_release_u64(&shared->epoch, epoch);
+    publish_cursors(stage);
+    stage->origin_tick = 0;
+    if (moved)
+        end_waiting(stage);
+    mr_stage_beat(stage);
+}
+
+int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
+{
+    struct mr_stage_gauges *gauges = &stage->shared->gauges;
+    if (!stage->halted)
+        for (unsigned i = 0; i < stage->writer_count; i++) {
+            // What was written after the last commit is not part of the stream.
+            mr_writer_recover(&stage->writers[i], stage->writers[i].published);
+            mr_writer_close(&stage->writers[i]);
+        }
+    gauges->exit_code = (uint32_t)code;
+    if (code != MR_OK && err)
+        snprintf(gauges->failure, sizeof gauges->failure, "%.*s", (int)sizeof gauges->failure - 1,
+                 err->text);
+    end_waiting(stage);
+    gauges->ended_ns = mr_mono_ns();
+    mr_stage_set_phase(stage, code == MR_OK && !stage->halted ? MR_PHASE_DONE : MR_PHASE_FAILED);
+    mr_stage_detach(stage);
+    return code;
+}
+
+void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out)
+{
+    for (;;) {
+        // Pairs with the release store in mr_stage_commit.
+        uint64_t before = mr_load_acquire_u64(&shared->epoch);
+        memcpy(out, &shared->slots[before & 1], sizeof *out);
+        mr_fence_acquire();
+        // The slot that holds is written again only after the next epoch began.
+        if (mr_load_relaxed_u64(&shared->epoch) == before)
+            return;
+    }
+}
