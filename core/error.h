@@ -14,6 +14,10 @@
 
 #include "core/base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum mr_code {
     MR_OK = 0,
     MR_ERR_INTERNAL = 1, // a defect in this program
@@ -44,4 +48,7 @@ int mr_error_within(struct mr_error *err, const char *format, ...) MR_PRINTF(2, 
 // "input", "balance", ... for logs and JSON.
 const char *mr_code_name(int code);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
