@@ -13,8 +13,9 @@ PYTHON ?= python3
 
 # ---- what is built of what -------------------------------------------------------------------------
 # The library that other programs link: rings, records, schemas, journals, tap; no other library needed.
-LIB_SRC := $(addprefix core/,error.c log.c clock.c counts.c record.c schema.c value.c market.c segment.c dead_letter.c \
-             histogram.c journal.c) $(wildcard ringbuf/*.c)
+LIB_SRC := $(addprefix core/,error.c log.c clock.c counts.c record.c schema.c type.c schema_table.c \
+             value.c market.c segment.c dead_letter.c histogram.c journal.c formats/number.c \
+             formats/timestamp.c) $(wildcard ringbuf/*.c)
 APP_SRC := $(filter-out $(LIB_SRC) cli/main.c, $(wildcard core/*.c core/formats/*.c core/pipeline/*.c \
              producers/*.c consumers/transform/*.c consumers/loader/*.c gen/*.c cli/*.c)) \
            $(wildcard core/formats/*.cpp)

@@ -36,6 +36,7 @@ enum mr_type {
     MR_TYPE_ENUM,        // u8, an index into the labels    "enum(buy,sell)"
     MR_TYPE_BYTES,       // the record's rest, any length; only as last field   "bytes"
 };
+// In YAML's {...} form, where [ and , mean something else: "char(16)", "enum(buy|sell)".
 
 #define MR_FIELDS_MAX 63  // per schema: one null bit each
 #define MR_SCHEMAS_MAX 64 // per ring or journal
@@ -87,9 +88,12 @@ int mr_schema_add(struct mr_schema *schema, const char *name, const char *type, 
 // For built-in schemas, whose C struct fixes the offsets.
 void mr_schema_add_at(struct mr_schema *schema, const char *name, const char *type, size_t offset);
 // Places the fields added without offset in declared order (null word first, natural alignment) and
-// computes record_bytes. After it the schema does not change.
+// computes record_bytes. After it the schema does not change; a copy of it may get further fields
+// and be sealed again: they come behind, so that a record of the copy begins like one of the
+// original.
 void mr_schema_seal(struct mr_schema *schema);
 
+// Takes the schema over, unless it fails: then it stays the caller's. Ids and names are unique.
 int mr_schema_set_add(struct mr_schema_set *set, struct mr_schema *schema, struct mr_error *err);
 const struct mr_schema *mr_schema_set_by_id(const struct mr_schema_set *set, uint16_t id);
 const struct mr_schema *mr_schema_set_by_name(const struct mr_schema_set *set, const char *name);
@@ -106,6 +110,7 @@ size_t mr_schema_table_bytes(const struct mr_schema_set *set);
 void mr_schema_table_write(const struct mr_schema_set *set,
                            void *out); // mr_schema_table_bytes() long
 // Trusts nothing: counts, sizes, offsets and names are checked. MR_ERR_CORRUPT says what is wrong.
+// The set's earlier content is overwritten, not freed; after a failure it is empty.
 int mr_schema_table_read(struct mr_schema_set *set, const void *table, size_t bytes_max,
                          struct mr_error *err);
 
@@ -128,6 +133,8 @@ static inline bool mr_field_is_null(const struct mr_schema *schema, const struct
     __builtin_memcpy(&nulls, (const char *)record + schema->null_offset, sizeof nulls);
     return nulls >> field->null_bit & 1;
 }
+// Null zeroes the value as well, so that equal records are equal bytes. A field that cannot be null
+// stays.
 void mr_field_set_null(const struct mr_schema *schema, const struct mr_field *field, void *record,
                        bool null);
 
@@ -136,12 +143,12 @@ int64_t mr_field_get_i64(const struct mr_field *field, const void *record);
 // Sets the value and clears the null bit. MR_ERR_INPUT where the value does not fit the type.
 int mr_field_set_i64(const struct mr_schema *schema, const struct mr_field *field, void *record,
                      int64_t value);
-// Any number; decimals scaled, timestamps in ns.
+// Any number; decimals scaled, timestamps in ns; NaN for text and bytes.
 double mr_field_get_f64(const struct mr_field *field, const void *record);
 int mr_field_set_f64(const struct mr_schema *schema, const struct mr_field *field, void *record,
                      double value); // rounds half away from zero into integer types
 // CHAR: pointer into the record and the length without trailing zeroes or spaces. BYTES: to the
-// record's end.
+// record's end; setting it, the record's length must leave exactly `length` bytes.
 const char *mr_field_get_text(const struct mr_field *field, const void *record, size_t *length);
 int mr_field_set_text(const struct mr_schema *schema, const struct mr_field *field, void *record,
                       const char *text, size_t length); // MR_ERR_INPUT where it is too long
