@@ -2,20 +2,23 @@
 # Targets: demo test all bench install format lint sanitize clean   (`make help` says what each does)
 #
 # One Makefile, no recursion. Every object is built in up to three variants, each in its own tree:
-# build/release, build/asan (address and undefined-behaviour sanitizers), build/tsan (threads).
+# $(B)/release, $(B)/asan (address and undefined-behaviour sanitizers), $(B)/tsan (threads).
 
 VERSION := 0.1.0
 B ?= build
 PREFIX ?= /usr/local
-CC ?= gcc
-CXX ?= g++
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
 PYTHON ?= python3
 
 # ---- what is built of what -------------------------------------------------------------------------
 # The library that other programs link: rings, records, schemas, journals, tap; no other library needed.
-LIB_SRC := $(addprefix core/,error.c log.c clock.c counts.c record.c schema.c type.c schema_table.c \
-             value.c market.c segment.c dead_letter.c histogram.c journal.c formats/number.c \
-             formats/timestamp.c) $(wildcard ringbuf/*.c)
+LIB_SRC := $(filter-out core/config.c,$(wildcard core/*.c)) $(wildcard ringbuf/*.c) \
+           core/formats/number.c core/formats/timestamp.c
 APP_SRC := $(filter-out $(LIB_SRC) cli/main.c, $(wildcard core/*.c core/formats/*.c core/pipeline/*.c \
              producers/*.c consumers/transform/*.c consumers/loader/*.c gen/*.c cli/*.c)) \
            $(wildcard core/formats/*.cpp)
@@ -49,46 +52,46 @@ tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
 .SUFFIXES:
 .SECONDARY:
 
-all: check-deps build/release/millrace build/release/libmillrace.a examples
+all: check-deps $(B)/release/millrace $(B)/release/libmillrace.a examples
 
 # A rule of its own per variant: objects, library, program, tests, examples.
 define variant
-$(1)_LIB_OBJ := $$(LIB_SRC:%.c=build/$(1)/%.o)
-$(1)_APP_OBJ := $$(patsubst %.cpp,build/$(1)/%.o,$$(APP_SRC:%.c=build/$(1)/%.o))
-$(1)_SUPPORT_OBJ := $$(SUPPORT_SRC:%.c=build/$(1)/%.o)
-$(1)_UNIT := $$(UNIT_SRC:%.c=build/$(1)/%)
-$(1)_STRESS := $$(STRESS_SRC:%.c=build/$(1)/%)
-$(1)_EXAMPLES := $$(EXAMPLE_SRC:%.c=build/$(1)/%) $$(PLUGIN_SRC:%.c=build/$(1)/%.so)
-$(1)_BENCH := $$(BENCH_SRC:%.c=build/$(1)/%)
+$(1)_LIB_OBJ := $$(LIB_SRC:%.c=$(B)/$(1)/%.o)
+$(1)_APP_OBJ := $$(patsubst %.cpp,$(B)/$(1)/%.o,$$(APP_SRC:%.c=$(B)/$(1)/%.o))
+$(1)_SUPPORT_OBJ := $$(SUPPORT_SRC:%.c=$(B)/$(1)/%.o)
+$(1)_UNIT := $$(UNIT_SRC:%.c=$(B)/$(1)/%)
+$(1)_STRESS := $$(STRESS_SRC:%.c=$(B)/$(1)/%)
+$(1)_EXAMPLES := $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so)
+$(1)_BENCH := $$(BENCH_SRC:%.c=$(B)/$(1)/%)
 
-build/$(1)/%.o: %.c | check-deps
+$(B)/$(1)/%.o: %.c | check-deps
 	@mkdir -p $$(@D)
 	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
-build/$(1)/%.o: %.cpp | check-deps
+$(B)/$(1)/%.o: %.cpp | check-deps
 	@mkdir -p $$(@D)
 	$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
-build/$(1)/libmillrace.a: $$($(1)_LIB_OBJ)
+$(B)/$(1)/libmillrace.a: $$($(1)_LIB_OBJ)
 	@rm -f $$@
 	ar rcs $$@ $$^
-build/$(1)/libapp.a: $$($(1)_APP_OBJ)
+$(B)/$(1)/libapp.a: $$($(1)_APP_OBJ)
 	@rm -f $$@
 	ar rcs $$@ $$^
-build/$(1)/millrace: build/$(1)/cli/main.o build/$(1)/libapp.a build/$(1)/libmillrace.a
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive build/$(1)/libapp.a \
-	  build/$(1)/libmillrace.a -Wl,--no-whole-archive $$(LDFLAGS) $$(LIBS) -o $$@
-$$($(1)_UNIT): %: %.o $$($(1)_SUPPORT_OBJ) build/$(1)/libapp.a build/$(1)/libmillrace.a | test-deps
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) build/$(1)/libapp.a build/$(1)/libmillrace.a \
+$(B)/$(1)/millrace: $(B)/$(1)/cli/main.o $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
+	  $(B)/$(1)/libmillrace.a -Wl,--no-whole-archive $$(LDFLAGS) $$(LIBS) -o $$@
+$$($(1)_UNIT): %: %.o $$($(1)_SUPPORT_OBJ) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a | test-deps
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) -lcriterion $$(LIBS) -o $$@
-$$($(1)_STRESS) $$($(1)_BENCH): %: %.o $$($(1)_SUPPORT_OBJ) build/$(1)/libapp.a build/$(1)/libmillrace.a
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) build/$(1)/libapp.a build/$(1)/libmillrace.a \
+$$($(1)_STRESS) $$($(1)_BENCH): %: %.o $$($(1)_SUPPORT_OBJ) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
+	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) $$(LIBS) -o $$@
-$$(EXAMPLE_SRC:%.c=build/$(1)/%): %: %.o build/$(1)/libmillrace.a
+$$(EXAMPLE_SRC:%.c=$(B)/$(1)/%): %: %.o $(B)/$(1)/libmillrace.a
 	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
-$$(PLUGIN_SRC:%.c=build/$(1)/%.so): build/$(1)/%.so: %.c | check-deps
+$$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
 	@mkdir -p $$(@D)
 	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) \
-  $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) build/$(1)/cli/main.d
+  $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $(B)/$(1)/cli/main.d
 endef
 $(foreach v,release asan tsan,$(eval $(call variant,$(v))))
 
@@ -110,16 +113,16 @@ endif
 
 # ---- what people run -----------------------------------------------------------------------------------
 demo: all
-	@scripts/demo.sh build/release/millrace
+	@scripts/demo.sh $(B)/release/millrace
 
 test: test-deps all units
-	@scripts/test.sh build/release
+	@scripts/test.sh $(B)/release
 
 bench: test-deps all $(release_BENCH)
-	@scripts/bench.sh build/release
+	@scripts/bench.sh $(B)/release
 
-sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) build/asan/millrace $(asan_EXAMPLES) \
-          build/tsan/tests/stress/ring_threads
+sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(B)/asan/millrace $(asan_EXAMPLES) \
+          $(B)/tsan/tests/stress/ring_threads
 	@scripts/sanitize.sh
 
 format:
@@ -136,8 +139,8 @@ HEADERS = millrace.h $(filter-out core/config.h core/counts.h,$(wildcard core/*.
 install: all
 	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/millrace/core \
 	  $(DEST)/include/millrace/ringbuf $(DEST)/share/man/man1
-	install -m 755 build/release/millrace $(DEST)/bin/
-	install -m 644 build/release/libmillrace.a $(DEST)/lib/
+	install -m 755 $(B)/release/millrace $(DEST)/bin/
+	install -m 644 $(B)/release/libmillrace.a $(DEST)/lib/
 	for h in $(HEADERS); do install -m 644 $$h $(DEST)/include/millrace/$$h; done
 	install -m 644 man/*.1 $(DEST)/share/man/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/millrace.pc.in \
