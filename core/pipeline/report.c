@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads and checks; core/pipeline/report_json.c and report_text.c print.
+#include "core/pipeline/report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+
+const double mr_report_percentiles[MR_REPORT_PERCENTILES] = {50, 90, 99, 99.9, 99.99};
+const char *const mr_report_percentile_names[MR_REPORT_PERCENTILES] = {"p50", "p90", "p99", "p99.9",
+                                                                       "p99.99"};
+
+struct mr_report *mr_report_new(void)
+{
+    struct mr_report *report = calloc(1, sizeof *report);
+    if (!report)
+        abort();
+    return report;
+}
+
+void mr_report_free(struct mr_report *report)
+{
+    free(report);
+}
+
+const char *mr_phase_name(unsigned phase)
+{
+    static const char *const names[] = {"off", "starting", "running", "draining", "done", "failed"};
+    return phase < MR_COUNT_OF(names) ? names[phase] : "damaged";
+}
+
+const char *mr_wait_name(unsigned wait_for)
+{
+    static const char *const names[] = {"nothing", "input", "output", "device"};
+    return wait_for < MR_COUNT_OF(names) ? names[wait_for] : "damaged";
+}
+
+const char *mr_io_backend_name(unsigned io_backend)
+{
+    static const char *const names[] = {"none", "io_uring", "pwrite"};
+    return io_backend < MR_COUNT_OF(names) ? names[io_backend] : "damaged";
+}
+
+const char *mr_report_hop_name(unsigned hop)
+{
+    static const char *const names[MR_REPORT_HOPS] = {"ingress", "egress", "end_to_end"};
+    return names[hop];
+}
+
+const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigned hop)
+{
+    switch (hop) {
+    case 0:
+        return &report->stages[MR_ROLE_TRANSFORM].hop_ns;
+    case 1:
+        return &report->stages[MR_ROLE_LOADER].hop_ns;
+    default:
+        return &report->stages[MR_ROLE_LOADER].age_ns;
+    }
+}
+
+static uint64_t fates(const uint64_t *counts)
+{
+    uint64_t sum = 0;
+    for (unsigned count = MR_COUNT_OUT; count <= MR_COUNT_DROPPED; count++)
+        sum += counts[count];
+    return sum;
+}
+
+static bool is_ended(uint32_t phase)
+{
+    return phase == MR_PHASE_DONE || phase == MR_PHASE_FAILED || phase == MR_PHASE_OFF;
+}
+
+// The names in a page are its writer's; a damaged one must not run us out of the array.
+static unsigned copy_names(char *to, const char *from, size_t name_bytes, uint32_t count,
+                           unsigned count_max)
+{
+    if (count > count_max)
+        count = count_max;
+    memcpy(to, from, count * name_bytes);
+    for (unsigned i = 0; i < count; i++)
+        to[(i + 1) * name_bytes - 1] = 0;
+    return count;
+}
+
+static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layout *page)
+{
+    mr_stage_snapshot(page, &stage->slot);
+    stage->gauges = page->gauges;
+    stage->gauges.failure[sizeof stage->gauges.failure - 1] = 0;
+    stage->gauges.files[sizeof stage->gauges.files - 1] = 0;
+    stage->plugin_count =
+        copy_names(&stage->plugin_name[0][0], &page->plugin_name[0][0],
+                   sizeof stage->plugin_name[0], page->plugin_count, MR_STAGE_PLUGIN_COUNTS);
+    stage->in_schema_count = copy_names(&stage->in_schema_name[0][0], &page->in_schema_name[0][0],
+                                        MR_NAME_BYTES, page->in_schema_count, MR_SCHEMAS_MAX);
+    stage->out_schema_count =
+        copy_names(&stage->out_schema_name[0][0], &page->out_schema_name[0][0], MR_NAME_BYTES,
+                   page->out_schema_count, MR_SCHEMAS_MAX);
+    stage->hop_ns = page->hop_ns;
+    stage->age_ns = page->age_ns;
+    uint64_t in = stage->slot.counts[MR_COUNT_IN], gone = fates(stage->slot.counts);
+    stage->in_flight = in > gone ? in - gone : 0;
+    // The pid is only shown; nothing is decided by it.
+    stage->alive = !is_ended(stage->gauges.phase) && stage->gauges.pid != 0 &&
+                   (kill((pid_t)stage->gauges.pid, 0) == 0 || errno == EPERM);
+}
+
+static void read_stage(struct mr_report *report, const struct mr_pipeline *pipeline,
+                       enum mr_role role)
+{
+    char path[512];
+    struct mr_segment segment;
+    struct mr_stage_report *stage = &report->stages[role];
+    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
+    memset(stage, 0, sizeof *stage);
+    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+        return;
+    const struct mr_stage_layout *page = (const void *)((const char *)segment.base + MR_PAGE_BYTES);
+    stage->present = segment.bytes >= MR_PAGE_BYTES + sizeof *page;
+    if (stage->present)
+        copy_page(stage, page);
+    mr_segment_detach(&segment);
+}
+
+static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeline,
+                      enum mr_ring_index index)
+{
+    char path[512];
+    struct mr_ring ring;
+    struct mr_ring_report *out = &report->rings[index];
+    mr_pipeline_ring_path(pipeline, index, path, sizeof path);
+    memset(out, 0, sizeof *out);
+    if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+        return;
+    out->present = true;
+    out->finished = mr_ring_is_finished(&ring);
+    out->capacity = ring.capacity;
+    out->start_pos = ring.geometry->start_pos;
+    // The reader's cursor first: the writer's can only have moved further away since.
+    out->read_pos = mr_load_acquire_u64(&ring.reader_line->read_pos);
+    out->write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
+    out->dropped = mr_load_relaxed_u64(&ring.writer_line->dropped);
+    mr_ring_detach(&ring);
+}
+
+static bool unbalanced(struct mr_report *report, const char *format, ...) MR_PRINTF(2, 3);
+static bool unbalanced(struct mr_report *report, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!report->imbalance[0])
+        vsnprintf(report->imbalance, sizeof report->imbalance, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool check_stage(struct mr_report *report, enum mr_role role)
+{
+    const struct mr_stage_report *stage = &report->stages[role];
+    uint64_t in = stage->slot.counts[MR_COUNT_IN], gone = fates(stage->slot.counts);
+    bool may_hold = role == MR_ROLE_LOADER && stage->gauges.phase != MR_PHASE_DONE;
+    if (gone > in || (in > gone && !may_hold))
+        return unbalanced(report, "%s: in %llu, but out and all other fates make %llu",
+                          mr_role_name(role), (unsigned long long)in, (unsigned long long)gone);
+    uint64_t reasons = 0;
+    for (unsigned reason = 0; reason < MR_REASON_KINDS; reason++)
+        reasons += stage->slot.rejected[reason];
+    if (reasons != stage->slot.counts[MR_COUNT_REJECTED])
+        return unbalanced(
+            report, "%s: rejected %llu, but the reasons make %llu", mr_role_name(role),
+            (unsigned long long)stage->slot.counts[MR_COUNT_REJECTED], (unsigned long long)reasons);
+    return true;
+}
+
+static bool check_ring(struct mr_report *report, enum mr_ring_index index, enum mr_role upstream,
+                       enum mr_role downstream)
+{
+    struct mr_ring_report *ring = &report->rings[index];
+    uint64_t emitted = report->stages[upstream].slot.counts[MR_COUNT_EMITTED];
+    uint64_t in = report->stages[downstream].slot.counts[MR_COUNT_IN];
+    ring->in_flight = emitted > in ? emitted - in : 0;
+    if (in > emitted || (ring->finished && in != emitted))
+        return unbalanced(report, "%s ring: the %s emitted %llu, the %s took in %llu",
+                          mr_ring_index_name(index), mr_role_name(upstream),
+                          (unsigned long long)emitted, mr_role_name(downstream),
+                          (unsigned long long)in);
+    return true;
+}
+
+static void measure_time(struct mr_report *report)
+{
+    const struct mr_stage_report *producer = &report->stages[MR_ROLE_PRODUCER];
+    int64_t started_ns = producer->gauges.started_ns, ended_ns = 0;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_stage_report *stage = &report->stages[role];
+        // A process that is gone without a word was there until its last heartbeat.
+        int64_t until_ns = stage->alive             ? report->read_mono_ns
+                           : stage->gauges.ended_ns ? stage->gauges.ended_ns
+                                                    : stage->gauges.heartbeat_ns;
+        if (until_ns > ended_ns)
+            ended_ns = until_ns;
+    }
+    report->seconds =
+        started_ns && ended_ns > started_ns ? (double)(ended_ns - started_ns) / 1e9 : 0;
+    report->records_per_second =
+        report->seconds > 0 ? (double)producer->slot.counts[MR_COUNT_IN] / report->seconds : 0;
+}
+
+int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
+                   struct mr_error *err)
+{
+    bool any = false;
+    memset(report, 0, sizeof *report);
+    snprintf(report->name, sizeof report->name, "%s", pipeline->name);
+    snprintf(report->directory, sizeof report->directory, "%s", pipeline->directory);
+    // Back to front: what a stage took in was emitted before, so the one before it, read later,
+    // cannot seem to be behind.
+    for (unsigned role = MR_ROLE_COUNT; role-- > 0;) {
+        read_stage(report, pipeline, role);
+        any |= report->stages[role].present;
+    }
+    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+        read_ring(report, pipeline, ring);
+    report->read_mono_ns = mr_mono_ns();
+    report->balance = true;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        report->balance &= check_stage(report, role);
+    report->balance &= check_ring(report, MR_RING_INGRESS, MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM);
+    report->balance &= check_ring(report, MR_RING_EGRESS, MR_ROLE_TRANSFORM, MR_ROLE_LOADER);
+    measure_time(report);
+    if (!any)
+        return mr_fail(err, MR_ERR_SHM, "%s: no stage of pipeline \"%s\" is there",
+                       pipeline->directory, pipeline->name);
+    return MR_OK;
+}
+
+bool mr_report_is_alive(const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (report->stages[role].alive)
+            return true;
+    return false;
+}
+
+const char *mr_report_phase(const struct mr_report *report)
+{
+    unsigned done = 0, least = MR_PHASE_DONE;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        unsigned phase = report->stages[role].gauges.phase;
+        if (phase == MR_PHASE_FAILED)
+            return mr_phase_name(MR_PHASE_FAILED);
+        done += phase == MR_PHASE_DONE;
+        if (phase < least)
+            least = phase;
+    }
+    if (done == MR_ROLE_COUNT)
+        return mr_phase_name(MR_PHASE_DONE);
+    if (!mr_report_is_alive(report))
+        return "stopped";
+    if (done > 0 && least >= MR_PHASE_RUNNING)
+        return mr_phase_name(MR_PHASE_DRAINING);
+    return mr_phase_name(least < MR_PHASE_STARTING ? MR_PHASE_STARTING : least);
+}

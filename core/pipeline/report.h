@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status of a run: what its three stage pages and four rings say, put together, checked, and
+// printed as JSON, as text or (core/pipeline/metrics.h) as Prometheus metrics. Reading it takes
+// nothing from the run: everything is mapped read-only.
+//
+//     struct mr_report *report = mr_report_new();
+//     if (mr_report_read(report, pipeline, &err) == MR_OK)
+//         mr_report_text(report, stdout);
+//     mr_report_free(report);
+//
+// Latencies. ingress: from the producer's publish to the transform's release. egress: from the
+// transform's publish to the loader's release. end_to_end: from the feed's first holding until the
+// sink made the record durable or handed it over.
+//
+// The balance holds where at every stage
+//     in = out + filtered + duplicate + late + rejected + dropped + in_flight
+// with in_flight only at the loader (accepted by its sink, not durable yet), where between two
+// stages
+//     upstream emitted = downstream in + records still in the ring
+// (nothing is in a ring that has finished), and where every rejected record has its dead letter.
+#ifndef MR_CORE_PIPELINE_REPORT_H
+#define MR_CORE_PIPELINE_REPORT_H
+
+#include <stdio.h>
+
+#include "core/formats/json_out.h"
+#include "core/pipeline/stage.h"
+
+struct mr_stage_report {
+    bool present; // it has a page
+    bool alive;   // its process is there and has not ended
+    struct mr_stage_gauges gauges;
+    struct mr_stage_slot slot;
+    uint64_t in_flight;
+    unsigned plugin_count, in_schema_count, out_schema_count;
+    char plugin_name[MR_STAGE_PLUGIN_COUNTS][48];
+    char in_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
+    char out_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
+    struct mr_histogram hop_ns, age_ns;
+};
+
+struct mr_ring_report {
+    bool present, finished;
+    uint64_t capacity, start_pos, write_pos, read_pos;
+    uint64_t dropped;
+    uint64_t in_flight; // records written and not taken by the stage after it
+};
+
+struct mr_report {
+    char name[MR_NAME_BYTES];
+    char directory[256];
+    struct mr_stage_report stages[MR_ROLE_COUNT];
+    struct mr_ring_report rings[MR_RING_COUNT];
+    int64_t read_mono_ns; // when
+    bool balance;
+    char imbalance[200]; // the first identity that does not hold, with its numbers; "" where all do
+    double seconds;      // from the first record to the end, or to now
+    double records_per_second;
+};
+
+struct mr_report *mr_report_new(void); // never NULL: aborts without memory
+void mr_report_free(struct mr_report *report);
+// Only name and directory of the pipeline are used. MR_ERR_SHM where it has no segments.
+int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
+                   struct mr_error *err);
+// "starting", "running", "draining", "done", "failed", "stopped" (unfinished, and no process
+// there).
+const char *mr_report_phase(const struct mr_report *report);
+bool mr_report_is_alive(const struct mr_report *report);
+const char *mr_phase_name(unsigned phase);   // mr_stage_phase
+const char *mr_wait_name(unsigned wait_for); // mr_wait_for
+const char *mr_io_backend_name(unsigned io_backend);
+// Of ingress, egress, end to end: 0, 1, 2.
+#define MR_REPORT_HOPS 3
+const char *mr_report_hop_name(unsigned hop);
+const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigned hop);
+// The percentiles that are shown everywhere, and how they are written.
+#define MR_REPORT_PERCENTILES 5
+extern const double mr_report_percentiles[MR_REPORT_PERCENTILES];
+extern const char *const mr_report_percentile_names[MR_REPORT_PERCENTILES]; // "p50", "p99.9", ...
+
+// The whole object; open and close of the document included.
+void mr_report_json(const struct mr_report *report, struct mr_json *json);
+// Aligned: counts, balance, schemas, latencies, results.
+void mr_report_text(const struct mr_report *report, FILE *out);
+// "12,932" and "4.1 us", into out; for text of one's own.
+const char *mr_report_count_text(uint64_t count, char *out, size_t out_bytes);
+const char *mr_report_duration_text(double ns, char *out, size_t out_bytes);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "core/pipeline/report.h"
+
+const char *mr_report_count_text(uint64_t count, char *out, size_t out_bytes)
+{
+    char digits[32];
+    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    size_t used = 0;
+    for (int i = 0; i < length && used + 2 < out_bytes; i++) {
+        out[used++] = digits[i];
+        if ((length - i - 1) % 3 == 0 && i + 1 < length)
+            out[used++] = ',';
+    }
+    out[used] = 0;
+    return out;
+}
+
+const char *mr_report_duration_text(double ns, char *out, size_t out_bytes)
+{
+    static const struct {
+        double ns;
+        const char *unit;
+    } units[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}};
+    for (unsigned i = 0; i < MR_COUNT_OF(units); i++) {
+        if (ns < units[i].ns && i + 1 < MR_COUNT_OF(units))
+            continue;
+        double value = ns / units[i].ns;
+        snprintf(out, out_bytes, "%.*f %s", value >= 100 || units[i].ns == 1 ? 0 : 1, value,
+                 units[i].unit);
+        break;
+    }
+    return out;
+}
+
+static void text_counts(const struct mr_report *report, FILE *out)
+{
+    char number[32];
+    fprintf(out, "\n  %-10s", "");
+    for (unsigned count = 0; count < MR_COUNT_KINDS; count++)
+        fprintf(out, " %13s", mr_count_name(count));
+    fprintf(out, " %13s\n", "in_flight");
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_stage_report *stage = &report->stages[role];
+        fprintf(out, "  %-10s", mr_role_name(role));
+        for (unsigned count = 0; count < MR_COUNT_KINDS; count++)
+            fprintf(out, " %13s",
+                    mr_report_count_text(stage->slot.counts[count], number, sizeof number));
+        fprintf(out, " %13s\n", mr_report_count_text(stage->in_flight, number, sizeof number));
+    }
+}
+
+// "  producer counts     itch.messages 12,932, itch.gaps 1": only what is not zero.
+static void text_named(FILE *out, const char *title, unsigned count, const char *names,
+                       size_t name_bytes, const uint64_t *values)
+{
+    char number[32];
+    unsigned column = 0;
+    bool first = true;
+    for (unsigned i = 0; i < count; i++) {
+        if (values[i] == 0)
+            continue;
+        const char *name = names + i * name_bytes;
+        mr_report_count_text(values[i], number, sizeof number);
+        if (first)
+            column = (unsigned)fprintf(out, "  %-20s", title);
+        else if (column + strlen(name) + strlen(number) > 96)
+            column = (unsigned)fprintf(out, ",\n  %-20s", "") - 2;
+        else
+            column += (unsigned)fprintf(out, ", ");
+        column += (unsigned)fprintf(out, "%s %s", name, number);
+        first = false;
+    }
+    if (!first)
+        fprintf(out, "\n");
+}
+
+static void text_details(const struct mr_report *report, FILE *out)
+{
+    char reasons[MR_REASON_KINDS][MR_NAME_BYTES];
+    char title[64];
+    for (unsigned reason = 0; reason < MR_REASON_KINDS; reason++)
+        snprintf(reasons[reason], sizeof reasons[reason], "%s", mr_reason_name(reason));
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_stage_report *stage = &report->stages[role];
+        if (role != MR_ROLE_LOADER) {
+            snprintf(title, sizeof title, "%s emitted", mr_role_name(role));
+            text_named(out, title, stage->out_schema_count, stage->out_schema_name[0],
+                       MR_NAME_BYTES, stage->slot.out_by_schema);
+        }
+        snprintf(title, sizeof title, "%s rejected", mr_role_name(role));
+        text_named(out, title, MR_REASON_KINDS, reasons[0], MR_NAME_BYTES, stage->slot.rejected);
+        snprintf(title, sizeof title, "%s counted", mr_role_name(role));
+        text_named(out, title, stage->plugin_count, stage->plugin_name[0],
+                   sizeof stage->plugin_name[0], stage->slot.plugin);
+    }
+}
+
+static void text_latency(const struct mr_report *report, FILE *out)
+{
+    char text[32];
+    fprintf(out, "\n  %-12s", "latency");
+    for (unsigned i = 0; i < MR_REPORT_PERCENTILES; i++)
+        fprintf(out, " %9s", mr_report_percentile_names[i]);
+    fprintf(out, " %9s %13s\n", "max", "count");
+    for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
+        const struct mr_histogram *histogram = mr_report_hop(report, hop);
+        fprintf(out, "  %-12s", mr_report_hop_name(hop));
+        for (unsigned i = 0; i <= MR_REPORT_PERCENTILES; i++) {
+            double ns = i == MR_REPORT_PERCENTILES
+                            ? (double)histogram->max_ns
+                            : (double)mr_histogram_percentile(histogram, mr_report_percentiles[i]);
+            fprintf(out, " %9s",
+                    histogram->count ? mr_report_duration_text(ns, text, sizeof text) : "-");
+        }
+        fprintf(out, " %13s\n", mr_report_count_text(histogram->count, text, sizeof text));
+    }
+}
+
+static void text_problems(const struct mr_report *report, FILE *out)
+{
+    char number[32];
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (report->stages[role].gauges.phase == MR_PHASE_FAILED)
+            fprintf(out, "  %s failed: %s\n", mr_role_name(role),
+                    report->stages[role].gauges.failure);
+    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+        if (report->rings[ring].in_flight)
+            fprintf(out, "  %s ring: %s records on their way\n", mr_ring_index_name(ring),
+                    mr_report_count_text(report->rings[ring].in_flight, number, sizeof number));
+}
+
+static void text_results(const struct mr_stage_gauges *gauges, FILE *out)
+{
+    char files[sizeof gauges->files];
+    char *rest = files;
+    const char *title = "results";
+    memcpy(files, gauges->files, sizeof files);
+    for (char *file; (file = strsep(&rest, "\n")) != NULL;) {
+        if (!*file)
+            continue;
+        fprintf(out, "%s  %-12s %s\n", *title ? "\n" : "", title, file);
+        title = "";
+    }
+}
+
+void mr_report_text(const struct mr_report *report, FILE *out)
+{
+    char in[32], rate[32];
+    mr_report_count_text(report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN], in, sizeof in);
+    mr_report_count_text((uint64_t)report->records_per_second, rate, sizeof rate);
+    fprintf(out, "%s: %s, %s records in %.3f s, %s records/s\n", report->name,
+            mr_report_phase(report), in, report->seconds, rate);
+    text_counts(report, out);
+    fprintf(out, "  balance: %s\n\n", report->balance ? "exact" : report->imbalance);
+    text_details(report, out);
+    text_problems(report, out);
+    text_latency(report, out);
+    text_results(&report->stages[MR_ROLE_LOADER].gauges, out);
+}
