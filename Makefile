@@ -39,8 +39,12 @@ CFLAGS ?= -O2 -g
 CFLAGS += -std=c17 -Wstrict-prototypes -Wmissing-prototypes $(WARN) -fno-omit-frame-pointer
 CXXFLAGS ?= -O2 -g
 CXXFLAGS += -std=c++17 $(WARN)
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# Asked once, at first use: by then the packages are installed.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-6s %s\n')
 LIBS = $(PKG_LIBS) -lm -ldl -lpthread -lstdc++
 
 release_FLAGS :=
@@ -66,30 +70,39 @@ $(1)_BENCH := $$(BENCH_SRC:%.c=$(B)/$(1)/%)
 
 $(B)/$(1)/%.o: %.c | check-deps
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+	$$(say) CC $$@
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/%.o: %.cpp | check-deps
 	@mkdir -p $$(@D)
-	$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+	$$(say) CXX $$@
+	$$(Q)$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/libmillrace.a: $$($(1)_LIB_OBJ)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(say) AR $$@
+	$$(Q)ar rcs $$@ $$^
 $(B)/$(1)/libapp.a: $$($(1)_APP_OBJ)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(say) AR $$@
+	$$(Q)ar rcs $$@ $$^
 $(B)/$(1)/millrace: $(B)/$(1)/cli/main.o $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
 	  $(B)/$(1)/libmillrace.a -Wl,--no-whole-archive $$(LDFLAGS) $$(LIBS) -o $$@
 $$($(1)_UNIT): %: %.o $$($(1)_SUPPORT_OBJ) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a | test-deps
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) -lcriterion $$(LIBS) -o $$@
 $$($(1)_STRESS) $$($(1)_BENCH): %: %.o $$($(1)_SUPPORT_OBJ) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) $$(LIBS) -o $$@
 $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%): %: %.o $(B)/$(1)/libmillrace.a
-	$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
 $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
+	$$(say) SO $$@
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $(B)/$(1)/cli/main.d
 endef
