@@ -162,8 +162,8 @@ static bool parse_word(struct parser *p, const char *name, struct operand *out)
         const char *name, *lua;
         enum mr_expression_type type;
     } words[] = {
-        {"true", "true", MR_EXPRESSION_BOOL},    {"false", "false", MR_EXPRESSION_BOOL},
-        {"null", "nil", MR_EXPRESSION_NULL},     {"nil", "nil", MR_EXPRESSION_NULL},
+        {"true", "true", MR_EXPRESSION_BOOL}, {"false", "false", MR_EXPRESSION_BOOL},
+        {"null", "nil", MR_EXPRESSION_NULL},  {"nil", "nil", MR_EXPRESSION_NULL},
         {"pi", "F.pi", MR_EXPRESSION_NUMBER}, {"huge", "F.huge", MR_EXPRESSION_NUMBER},
     };
     for (size_t i = 0; i < MR_COUNT_OF(words); i++) {
