@@ -13,6 +13,7 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
         .released = position,
         .write_pos = position,
         .lane_read = mr_load_relaxed_u64(&ring->reader_line->lane_read),
+        .corrupt = position % 8 != 0,
     };
 }
 
@@ -95,11 +96,14 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
 {
     const struct mr_ring *ring = reader->ring;
     uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
-    if (write_pos - reader->released > ring->capacity)
-        return mr_fail(err, MR_ERR_CORRUPT,
-                       "%s: found write position %llu, expected %llu to %llu bytes beyond it",
+    if (reader->position % 8 != 0)
+        return mr_fail(err, MR_ERR_CORRUPT, "%s: found read position %llu, expected a multiple of 8",
+                       ring->segment.path, (unsigned long long)reader->position);
+    if (reader->position == reader->write_pos)
+        return mr_fail(err, MR_ERR_CORRUPT, "%s: found write position %llu, expected %llu to %llu",
                        ring->segment.path, (unsigned long long)write_pos,
-                       (unsigned long long)reader->released, (unsigned long long)ring->capacity);
+                       (unsigned long long)reader->position,
+                       (unsigned long long)(reader->released + ring->capacity));
     return mr_fail(
         err, MR_ERR_CORRUPT,
         "%s: position %llu (byte %llu of the segment): found record length %u, expected %d "

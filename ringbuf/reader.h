@@ -54,8 +54,9 @@ static inline uint64_t mr_peek_bytes(struct mr_reader *reader)
         uint64_t looked_at = reader->position - reader->released;
         if (MR_UNLIKELY(write_pos - reader->position > reader->ring->capacity - looked_at))
             reader->corrupt = true;
-        else
-            reader->write_pos = write_pos;
+        if (MR_UNLIKELY(reader->corrupt))
+            return 0;
+        reader->write_pos = write_pos;
     }
     uint64_t ready = reader->write_pos - reader->position;
     uint64_t to_wrap = reader->ring->capacity - (reader->position & reader->ring->mask);

@@ -10,7 +10,7 @@ void mr_tap_open(struct mr_tap *tap, const struct mr_ring *ring, enum mr_tap_sta
     // Both cursors stand between records, always.
     uint64_t position = start == MR_TAP_NEWEST ? mr_load_acquire_u64(&ring->writer_line->write_pos)
                                                : mr_load_acquire_u64(&ring->reader_line->read_pos);
-    *tap = (struct mr_tap){.ring = ring, .position = position};
+    *tap = (struct mr_tap){.ring = ring, .position = position & ~(uint64_t)7};
 }
 
 void mr_tap_close(struct mr_tap *tap)
@@ -23,7 +23,7 @@ static void start_again_at(struct mr_tap *tap, uint64_t position)
 {
     tap->lost_bytes += position - tap->position;
     tap->overruns++;
-    tap->position = position;
+    tap->position = position & ~(uint64_t)7; // a damaged cursor stays a tap's one trouble
 }
 
 // Whether the bytes from tap->position on are still those of this lap. To be asked after copying

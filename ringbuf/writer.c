@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+static void mark_corrupt(struct mr_writer *writer)
+{
+    writer->corrupt = true;
+    writer->horizon = 0; // every claim takes the slow path from now on
+}
+
 void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring)
 {
     // The shared words of the writer's line were last written by this side: no ordering is needed.
@@ -16,6 +22,8 @@ void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring)
         .lane_read = mr_load_acquire_u64(&ring->reader_line->lane_read),
     };
     writer->published = writer->position;
+    if (writer->position % 8 != 0 || writer->position - writer->read_pos > ring->capacity)
+        mark_corrupt(writer);
     mr_store_relaxed_u32(&ring->writer_line->closed, 0);
 }
 
@@ -35,7 +43,7 @@ static void refresh_read_pos(struct mr_writer *writer)
     // Pairs with the release store in mr_release: what the reader has left may be overwritten.
     uint64_t read_pos = mr_load_acquire_u64(&writer->ring->reader_line->read_pos);
     if (read_pos - writer->read_pos > writer->published - writer->read_pos)
-        writer->corrupt = true;
+        mark_corrupt(writer);
     else
         writer->read_pos = read_pos;
 }
