@@ -42,7 +42,7 @@ struct mr_order_table { // the process's view of the block
     struct mr_touch touch;
 };
 
-#define MR_ORDER_TABLE_MAX (1u << 30)
+#define MR_ORDER_TABLE_MAX (1u << 26)
 
 // Bytes of the block for `orders_max` orders, 1 to MR_ORDER_TABLE_MAX.
 uint64_t mr_order_table_bytes(uint32_t orders_max);

@@ -108,7 +108,8 @@ static void pool_give(struct mr_levels *levels, struct mr_level_block *block)
     struct mr_levels_head *head = levels->head;
     mr_touch(&levels->touch, head, offsetof(struct mr_levels_head, reserved));
     touch_header(levels, block);
-    *block = (struct mr_level_block){.worse = head->free_list};
+    block->better = block->count = 0;
+    block->worse = head->free_list;
     head->free_list = number_of(levels, block);
 }
 
@@ -185,8 +186,9 @@ static struct mr_level_block *split(struct mr_levels *levels, struct mr_level_si
     uint32_t keep = block->count / 2, moved = block->count - keep;
     touch_header(levels, fresh);
     touch_levels(levels, fresh, 0, moved);
-    *fresh = (struct mr_level_block){
-        .better = block->better, .worse = number_of(levels, block), .count = moved};
+    fresh->better = block->better;
+    fresh->worse = number_of(levels, block);
+    fresh->count = moved;
     memcpy(fresh->levels, &block->levels[keep], moved * sizeof block->levels[0]);
     relink_better(levels, side, block, number);
     touch_header(levels, block);

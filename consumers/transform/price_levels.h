@@ -41,7 +41,7 @@ struct mr_levels { // the process's view of it
     struct mr_touch touch;
 };
 
-#define MR_LEVELS_MAX (1u << 30)
+#define MR_LEVELS_MAX (1u << 23)
 
 // Bytes of memory for `levels_max` levels, 1 to MR_LEVELS_MAX. They are kept in blocks of up to 31
 // levels of one side, and there is one block for every 8 of levels_max: a side with fewer levels

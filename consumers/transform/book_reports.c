@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "consumers/transform/order_book.h"
+
+// ---- what goes on
+// ---------------------------------------------------------------------------------
+
+static struct mr_record envelope(const struct mr_record *source, uint16_t schema_id,
+                                 uint32_t length)
+{
+    struct mr_record env = *source;
+    env.length = length;
+    env.checksum = 0;
+    env.schema_id = schema_id;
+    return env;
+}
+
+void mr_book_report_alert(struct mr_op *op, const struct mr_order_message *m,
+                          enum mr_alert_kind kind, unsigned counter, uint64_t ref)
+{
+    struct mr_order_book *self = op->self;
+    mr_op_count(op, counter, 1);
+    if (!self->options->alerts)
+        return;
+    _Alignas(8) struct mr_book_alert out = {
+        .env = envelope(m->env, MR_SCHEMA_BOOK_ALERT, sizeof out),
+        .locate = m->locate,
+        .kind = (uint8_t)kind,
+        .message_type = m->letter,
+        .order_ref = ref,
+    };
+    if (kind == MR_ALERT_UNKNOWN_REFERENCE)
+        out.env.flags |= MR_FLAG_UNKNOWN_REF;
+    memcpy(out.symbol, m->symbol, sizeof out.symbol);
+    mr_op_pass(op, &out.env);
+}
+
+void mr_book_report_trade(struct mr_op *op, const struct mr_order_message *m, char side,
+                          uint64_t shares, uint32_t price, uint64_t match_number)
+{
+    struct mr_order_book *self = op->self;
+    mr_op_count(op, MR_BOOK_COUNT_TRADES, 1);
+    if (!self->options->trades)
+        return;
+    _Alignas(8) struct mr_book_trade out = {
+        .env = envelope(m->env, MR_SCHEMA_BOOK_TRADE, sizeof out),
+        .locate = m->locate,
+        .side = side,
+        .printable = 'Y',
+        .order_ref = m->ref,
+        .shares = shares,
+        .match_number = match_number,
+        .price = price,
+    };
+    memcpy(out.symbol, m->symbol, sizeof out.symbol);
+    mr_op_pass(op, &out.env);
+}
+
+bool mr_book_is_crossed(const struct mr_level *bid, const struct mr_level *ask)
+{
+    return bid->orders > 0 && ask->orders > 0 && bid->price >= ask->price;
+}
+
+void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m, uint16_t locate,
+                          const struct mr_level *bid, const struct mr_level *ask)
+{
+    struct mr_order_book *self = op->self;
+    mr_op_count(op, MR_BOOK_COUNT_QUOTES, 1);
+    if (!self->options->quotes)
+        return;
+    _Alignas(8) struct mr_best_quote out = {
+        .env = envelope(m->env, MR_SCHEMA_BEST_QUOTE, sizeof out),
+        .locate = locate,
+        .bid_price = bid->price,
+        .ask_price = ask->price,
+        .bid_shares = bid->shares,
+        .ask_shares = ask->shares,
+        .bid_orders = bid->orders,
+        .ask_orders = ask->orders,
+    };
+    if (mr_book_is_crossed(bid, ask))
+        out.env.flags |= MR_FLAG_CROSSED;
+    memcpy(out.symbol, m->symbol, sizeof out.symbol);
+    mr_op_pass(op, &out.env);
+}

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: Apache-2.0
+// order_book: keeps the book of every symbol from ITCH order messages and says what changes in it.
+//
+//     - order_book: {pass: false, quotes: true, trades: true, alerts: true, orders_max: 1048576}
+//
+// What it makes of one message, in this order, with the message's sequence, times and symbol:
+//   - the message itself, with pass: true. With pass: false only gap records go on besides:
+//   - book_alert where the message does not fit: unknown_reference, duplicate_reference, overfill,
+//     full
+//   - book_trade for E, for C where printable, for P, and for Q where shares crossed. An execution
+//     of an order that is not in the book gives none (E does not say the price), or one without a
+//     side (C does)
+//   - best_quote where the best price of a side, its shares or its number of orders changed
+//   - book_alert crossed, where the best bid has come to be at or above the best offer
+//
+// What does not fit changes nothing, except: an execution or cancel of more shares than the order
+// has removes it; a replace removes the old order even where the new one cannot come in.
+//
+// Counters of messages about orders that are not in the book:
+//   - unknown_reference: nothing announced the order, no add and no replace that made it
+//   - unknown_orders: how many different orders these were about
+//   - untracked_reference: the order was announced, but it replaced one that is not in the book (so
+//     its side is not known), or it found the book full
+//   - unknown_full: orders that could not be remembered, because unknown_max of them are. From then
+//     on untracked ones may count as unknown_reference, and unknown_orders stands still
+// An order that is gone is forgotten: a second delete of it refers to an unknown order.
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumers/transform/order_book.h"
+
+enum why_absent { NEVER_ANNOUNCED = 1, NOT_TRACKED };
+
+// clang-format off
+static const char *const counters[] = { // as enum mr_book_counter
+    "unknown_reference", "unknown_orders", "untracked_reference", "unknown_full", "crossed",
+    "overfill", "duplicate_reference", "full", "quotes", "trades", "orders_live", "levels_live",
+    NULL};
+// clang-format on
+
+static const struct mr_option options[] = {
+    {"pass", MR_OPTION_BOOL, offsetof(struct mr_book_options, pass), "false",
+     "the messages themselves go on, too", NULL},
+    {"quotes", MR_OPTION_BOOL, offsetof(struct mr_book_options, quotes), "true",
+     "emit best_quote records", NULL},
+    {"trades", MR_OPTION_BOOL, offsetof(struct mr_book_options, trades), "true",
+     "emit book_trade records", NULL},
+    {"alerts", MR_OPTION_BOOL, offsetof(struct mr_book_options, alerts), "true",
+     "emit book_alert records; they are counted in any case", NULL},
+    {"orders_max", MR_OPTION_INT, offsetof(struct mr_book_options, orders_max), "1048576",
+     "orders in the book at a time", NULL},
+    {"levels_max", MR_OPTION_INT, offsetof(struct mr_book_options, levels_max), "262144",
+     "price levels at a time; a side of a symbol with fewer than 8 counts as 8", NULL},
+    {"unknown_max", MR_OPTION_INT, offsetof(struct mr_book_options, unknown_max), "131072",
+     "orders to remember that are not in the book", NULL},
+    {0}};
+
+// ---- the quote, before and after
+// --------------------------------------------------------------------
+
+struct watch { // one side of one symbol, as it was before the message
+    uint16_t locate;
+    enum mr_side side;
+    struct mr_level best;
+};
+
+static struct watch watch(const struct mr_order_book *self, uint16_t locate, enum mr_side side)
+{
+    struct watch before = {locate, side, {0}};
+    mr_book_best(&self->book, locate, side, &before.best);
+    return before;
+}
+
+static bool is_same(const struct mr_level *a, const struct mr_level *b)
+{
+    return a->price == b->price && a->shares == b->shares && a->orders == b->orders;
+}
+
+static void report_change(struct mr_op *op, const struct mr_order_message *m,
+                          const struct watch *before)
+{
+    struct mr_order_book *self = op->self;
+    struct mr_level now, other;
+    mr_book_best(&self->book, before->locate, before->side, &now);
+    if (is_same(&now, &before->best))
+        return;
+    bool is_buy = before->side == MR_SIDE_BUY;
+    mr_book_best(&self->book, before->locate, is_buy ? MR_SIDE_SELL : MR_SIDE_BUY, &other);
+    const struct mr_level *bid = is_buy ? &now : &other, *ask = is_buy ? &other : &now;
+    bool was_crossed =
+        is_buy ? mr_book_is_crossed(&before->best, ask) : mr_book_is_crossed(bid, &before->best);
+    mr_book_report_quote(op, m, before->locate, bid, ask);
+    if (mr_book_is_crossed(bid, ask) && !was_crossed)
+        mr_book_report_alert(op, m, MR_ALERT_CROSSED, MR_BOOK_COUNT_CROSSED, m->ref);
+}
+
+// ---- orders that are not in the book
+// -----------------------------------------------------------------
+
+static void remember_absent(struct mr_op *op, uint64_t ref, enum why_absent why)
+{
+    struct mr_order_book *self = op->self;
+    struct mr_order *seat = mr_order_seat(&self->absent, ref);
+    struct mr_order order = {.ref = ref, .side = (uint8_t)why};
+    if (mr_order_is_seated(seat))
+        return;
+    if (!mr_order_insert(&self->absent, seat, &order))
+        mr_op_count(op, MR_BOOK_COUNT_UNKNOWN_FULL, 1);
+    else if (why == NEVER_ANNOUNCED)
+        mr_op_count(op, MR_BOOK_COUNT_UNKNOWN_ORDERS, 1);
+}
+
+static void refers_to_absent(struct mr_op *op, const struct mr_order_message *m)
+{
+    struct mr_order_book *self = op->self;
+    const struct mr_order *seat = mr_order_seat(&self->absent, m->ref);
+    bool is_untracked = mr_order_is_seated(seat) && seat->side == NOT_TRACKED;
+    if (!is_untracked)
+        remember_absent(op, m->ref, NEVER_ANNOUNCED);
+    mr_book_report_alert(
+        op, m, MR_ALERT_UNKNOWN_REFERENCE,
+        is_untracked ? MR_BOOK_COUNT_UNTRACKED_REFERENCE : MR_BOOK_COUNT_UNKNOWN_REFERENCE, m->ref);
+}
+
+// An order that was to come in: `ref` is its reference.
+static void report_entry(struct mr_op *op, const struct mr_order_message *m, uint64_t ref,
+                         enum mr_book_answer answer)
+{
+    if (answer == MR_BOOK_DUPLICATE)
+        mr_book_report_alert(op, m, MR_ALERT_DUPLICATE_REFERENCE, MR_BOOK_COUNT_DUPLICATE_REFERENCE,
+                             ref);
+    if (answer == MR_BOOK_FULL) {
+        remember_absent(op, ref, NOT_TRACKED);
+        mr_book_report_alert(op, m, MR_ALERT_FULL, MR_BOOK_COUNT_FULL, ref);
+    }
+}
+
+// ---- messages
+// -----------------------------------------------------------------------------------------
+
+static void on_add(struct mr_op *op, const struct mr_order_message *m, char side)
+{
+    struct mr_order_book *self = op->self;
+    struct mr_order order = {.ref = m->ref,
+                             .price = m->price,
+                             .shares = m->shares,
+                             .locate = m->locate,
+                             .side = side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL};
+    struct watch before = watch(self, order.locate, order.side);
+    report_entry(op, m, m->ref, mr_book_add(&self->book, &order));
+    report_change(op, m, &before);
+}
+
+static char side_letter(const struct mr_order *order)
+{
+    return order->side == MR_SIDE_BUY ? 'B' : 'S';
+}
+
+struct execution {  // what E and C say besides how many shares; X says no more
+    bool has_price; // the message's price; otherwise the order's own
+    bool printable;
+    uint64_t match_number;
+};
+
+static void on_reduce(struct mr_op *op, const struct mr_order_message *m,
+                      const struct execution *executed)
+{
+    struct mr_order_book *self = op->self;
+    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    if (order == NULL) {
+        refers_to_absent(op, m);
+        if (executed != NULL && executed->has_price && executed->printable)
+            mr_book_report_trade(op, m, ' ', m->shares, m->price, executed->match_number);
+        return;
+    }
+    struct watch before = watch(self, order->locate, order->side);
+    struct mr_order old;
+    if (mr_book_reduce(&self->book, m->ref, m->shares, &old) == MR_BOOK_OVERFILL)
+        mr_book_report_alert(op, m, MR_ALERT_OVERFILL, MR_BOOK_COUNT_OVERFILL, m->ref);
+    if (executed != NULL && executed->printable)
+        mr_book_report_trade(op, m, side_letter(&old), m->shares,
+                             executed->has_price ? m->price : old.price, executed->match_number);
+    report_change(op, m, &before);
+}
+
+static void on_delete(struct mr_op *op, const struct mr_order_message *m)
+{
+    struct mr_order_book *self = op->self;
+    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    if (order == NULL) {
+        refers_to_absent(op, m);
+        return;
+    }
+    struct watch before = watch(self, order->locate, order->side);
+    struct mr_order old;
+    mr_book_remove(&self->book, m->ref, &old);
+    report_change(op, m, &before);
+}
+
+// The side of an order that replaces an unknown one is nowhere to be had: it stays out of the book.
+static void replace_absent(struct mr_op *op, const struct mr_order_message *m, uint64_t new_ref)
+{
+    struct mr_order_book *self = op->self;
+    refers_to_absent(op, m);
+    if (mr_book_find(&self->book, new_ref) != NULL)
+        report_entry(op, m, new_ref, MR_BOOK_DUPLICATE);
+    else
+        remember_absent(op, new_ref, NOT_TRACKED);
+}
+
+static void on_replace(struct mr_op *op, const struct mr_order_message *m, uint64_t new_ref)
+{
+    struct mr_order_book *self = op->self;
+    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    if (order == NULL) {
+        replace_absent(op, m, new_ref);
+        return;
+    }
+    struct watch before = watch(self, order->locate, order->side);
+    struct mr_order old;
+    report_entry(op, m, new_ref,
+                 mr_book_replace(&self->book, m->ref, new_ref, m->price, m->shares, &old));
+    report_change(op, m, &before);
+}
+
+// They all begin as an add does.
+static struct mr_order_message order_message(const void *record, char letter)
+{
+    const struct mr_order_add *any = record;
+    uint16_t id = any->env.schema_id;
+    struct mr_order_message m = {.env = record,
+                                 .locate = any->locate,
+                                 .letter = letter,
+                                 .ref = any->order_ref,
+                                 .symbol = any->symbol};
+    if (id != MR_SCHEMA_ORDER_DELETE) // which ends behind the symbol
+        m.shares = any->shares;
+    if (id != MR_SCHEMA_ORDER_DELETE && id != MR_SCHEMA_ORDER_CANCEL &&
+        id != MR_SCHEMA_ORDER_EXECUTED)
+        m.price = any->price;
+    return m;
+}
+
+static void on_executed(struct mr_op *op, const void *record)
+{
+    const struct mr_order_executed *e = record;
+    struct mr_order_message m = order_message(record, 'E');
+    struct execution executed = {false, true, e->match_number};
+    on_reduce(op, &m, &executed);
+}
+
+static void on_executed_price(struct mr_op *op, const void *record)
+{
+    const struct mr_order_executed_price *c = record;
+    struct mr_order_message m = order_message(record, 'C');
+    struct execution executed = {true, c->printable != 'N', c->match_number};
+    on_reduce(op, &m, &executed);
+}
+
+static void on_cross(struct mr_op *op, const void *record)
+{
+    const struct mr_cross_trade *q = record;
+    struct mr_order_message m = {
+        .env = record, .locate = q->locate, .letter = 'Q', .symbol = q->symbol};
+    if (q->shares > 0) // 0: nothing crossed
+        mr_book_report_trade(op, &m, ' ', q->shares, q->price, q->match_number);
+}
+
+static void on_trade(struct mr_op *op, const void *record)
+{
+    const struct mr_trade *p = record;
+    struct mr_order_message m = order_message(record, 'P');
+    mr_book_report_trade(op, &m, p->side, p->shares, p->price, p->match_number);
+}
+
+static char side_of(const void *record)
+{
+    const struct mr_order_add *add = record;
+    return add->side;
+}
+
+static uint64_t new_order_ref(const void *record)
+{
+    const struct mr_order_replace *replace = record;
+    return replace->new_order_ref;
+}
+
+static void dispatch(struct mr_op *op, const struct mr_record *record)
+{
+    struct mr_order_message m;
+    switch (record->schema_id) {
+    case MR_SCHEMA_ORDER_ADD:
+    case MR_SCHEMA_ORDER_ADD_MPID:
+        m = order_message(record, record->schema_id == MR_SCHEMA_ORDER_ADD ? 'A' : 'F');
+        on_add(op, &m, side_of(record));
+        break;
+    case MR_SCHEMA_ORDER_EXECUTED:
+        on_executed(op, record);
+        break;
+    case MR_SCHEMA_ORDER_EXECUTED_PRICE:
+        on_executed_price(op, record);
+        break;
+    case MR_SCHEMA_ORDER_CANCEL:
+        m = order_message(record, 'X');
+        on_reduce(op, &m, NULL);
+        break;
+    case MR_SCHEMA_ORDER_DELETE:
+        m = order_message(record, 'D');
+        on_delete(op, &m);
+        break;
+    case MR_SCHEMA_ORDER_REPLACE:
+        m = order_message(record, 'U');
+        on_replace(op, &m, new_order_ref(record));
+        break;
+    case MR_SCHEMA_TRADE:
+        on_trade(op, record);
+        break;
+    case MR_SCHEMA_CROSS_TRADE:
+        on_cross(op, record);
+        break;
+    }
+}
+
+static bool has_bad_side(const struct mr_record *record)
+{
+    if (record->schema_id != MR_SCHEMA_ORDER_ADD && record->schema_id != MR_SCHEMA_ORDER_ADD_MPID)
+        return false;
+    return side_of(record) != 'B' && side_of(record) != 'S';
+}
+
+// The longest message that dispatch reads.
+union longest_message {
+    struct mr_record env;
+    struct mr_order_add_mpid add_mpid;
+    struct mr_order_replace replace;
+    struct mr_cross_trade cross;
+};
+
+static void order_book_apply(struct mr_op *op, struct mr_record *record)
+{
+    struct mr_order_book *self = op->self;
+    if (MR_UNLIKELY(has_bad_side(record))) {
+        mr_op_reject(op, record, MR_REASON_BAD_VALUE, "found side '%c', expected B or S",
+                     side_of(record));
+        return;
+    }
+    uint64_t orders = mr_book_orders_live(&self->book), levels = mr_book_levels_live(&self->book);
+    if (self->options->pass || record->schema_id == MR_SCHEMA_GAP) {
+        // Whoever comes next may change it in place.
+        _Alignas(8) union longest_message copy;
+        memcpy(&copy, record, mr_min_u64(record->length, sizeof copy));
+        mr_op_pass(op, record);
+        dispatch(op, &copy.env);
+    } else {
+        dispatch(op, record);
+    }
+    // Differences modulo 2^64: these two go up and down.
+    mr_op_count(op, MR_BOOK_COUNT_ORDERS_LIVE, mr_book_orders_live(&self->book) - orders);
+    mr_op_count(op, MR_BOOK_COUNT_LEVELS_LIVE, mr_book_levels_live(&self->book) - levels);
+}
+
+// ---- set-up
+// ---------------------------------------------------------------------------------------------
+
+static bool is_same_layout(const struct mr_schema *a, const struct mr_schema *b)
+{
+    if (a->record_bytes != b->record_bytes || a->field_count != b->field_count)
+        return false;
+    for (unsigned i = 0; i < a->field_count; i++)
+        if (strcmp(a->fields[i].name, b->fields[i].name) != 0 ||
+            a->fields[i].type != b->fields[i].type || a->fields[i].offset != b->fields[i].offset)
+            return false;
+    return true;
+}
+
+// The structs of core/market.h are what the messages are read through, so no operator before this
+// one may have changed them.
+static int check_input(struct mr_op *op, struct mr_error *err)
+{
+    unsigned found = 0;
+    for (uint16_t id = MR_SCHEMA_ORDER_ADD; id <= MR_SCHEMA_CROSS_TRADE; id++) {
+        const struct mr_schema *schema = mr_schema_set_by_id(&op->in, id);
+        if (schema == NULL)
+            continue;
+        found++;
+        if (!is_same_layout(schema, mr_market_schema(id)))
+            return mr_config_fail(op->node, err,
+                                  "found schema %s with its fields changed by an operator before, "
+                                  "expected it as the source emits it",
+                                  schema->name);
+    }
+    if (found == 0)
+        return mr_config_fail(op->node, err,
+                              "found no order messages in what comes in, expected those of an ITCH "
+                              "source (order_add, order_delete, ...)");
+    return MR_OK;
+}
+
+static int check_limit(struct mr_op *op, const char *name, int64_t value, int64_t max,
+                       struct mr_error *err)
+{
+    if (value >= 1 && value <= max)
+        return MR_OK;
+    return mr_config_fail(op->node, err, "%s: found %lld, expected 1 to %lld", name,
+                          (long long)value, (long long)max);
+}
+
+static int add_out(struct mr_op *op, uint16_t id, struct mr_error *err)
+{
+    if (mr_schema_set_by_id(&op->out, id) != NULL)
+        return MR_OK;
+    return mr_schema_set_add(&op->out, mr_schema_copy(mr_market_schema(id)), err);
+}
+
+static int declare_out(struct mr_op *op, struct mr_error *err)
+{
+    const struct mr_book_options *o = op->options;
+    int code = MR_OK;
+    if (o->pass)
+        code = mr_schema_set_copy(&op->out, &op->in, err);
+    else if (mr_schema_set_by_id(&op->in, MR_SCHEMA_GAP) != NULL)
+        code = add_out(op, MR_SCHEMA_GAP, err);
+    if (code == MR_OK && o->quotes)
+        code = add_out(op, MR_SCHEMA_BEST_QUOTE, err);
+    if (code == MR_OK && o->trades)
+        code = add_out(op, MR_SCHEMA_BOOK_TRADE, err);
+    if (code == MR_OK && o->alerts)
+        code = add_out(op, MR_SCHEMA_BOOK_ALERT, err);
+    return code;
+}
+
+static struct mr_book_limits limits(const struct mr_book_options *o)
+{
+    return (struct mr_book_limits){(uint32_t)o->orders_max, (uint32_t)o->levels_max};
+}
+
+static int order_book_open(struct mr_op *op, struct mr_error *err)
+{
+    const struct mr_book_options *o = op->options;
+    int code = check_limit(op, "orders_max", o->orders_max, MR_ORDER_TABLE_MAX, err);
+    if (code == MR_OK)
+        code = check_limit(op, "levels_max", o->levels_max, MR_LEVELS_MAX, err);
+    if (code == MR_OK)
+        code = check_limit(op, "unknown_max", o->unknown_max, MR_ORDER_TABLE_MAX, err);
+    if (code == MR_OK)
+        code = check_input(op, err);
+    if (code == MR_OK)
+        code = declare_out(op, err);
+    if (code != MR_OK)
+        return code;
+    struct mr_order_book *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return mr_fail(err, MR_ERR_MEMORY, "out of memory for order_book");
+    self->options = o;
+    op->self = self;
+    struct mr_book_limits book_limits = limits(o);
+    op->state_bytes = mr_book_bytes(&book_limits) + mr_order_table_bytes((uint32_t)o->unknown_max);
+    return MR_OK;
+}
+
+static void touch(void *op, void *at, uint32_t bytes)
+{
+    mr_op_touch(op, at, bytes);
+}
+
+static int order_book_start(struct mr_op *op, struct mr_error *err)
+{
+    struct mr_order_book *self = op->self;
+    struct mr_book_limits book_limits = limits(self->options);
+    struct mr_touch undo = {touch, op};
+    (void)err;
+    mr_book_attach(&self->book, op->state, &book_limits, undo);
+    mr_order_table_attach(&self->absent, (uint8_t *)op->state + mr_book_bytes(&book_limits),
+                          (uint32_t)self->options->unknown_max, undo);
+    return MR_OK;
+}
+
+static void order_book_close(struct mr_op *op)
+{
+    free(op->self);
+}
+
+const struct mr_operator mr_operator_order_book = {
+    .name = "order_book",
+    .about = "keeps the order book of every symbol: best quotes, trades, alerts",
+    .options = options,
+    .options_bytes = sizeof(struct mr_book_options),
+    .counters = counters,
+    .open = order_book_open,
+    .start = order_book_start,
+    .apply = order_book_apply,
+    .close = order_book_close,
+};
