@@ -89,17 +89,24 @@ static bool upstream_is_gone(struct mr_stage *stage)
     return stage->upstream_gone;
 }
 
+static uint32_t asked(const struct mr_stage *stage)
+{
+    uint32_t by_signal = (uint32_t)mr_stage_signals_seen();
+    uint32_t by_page = mr_load_acquire_u32(&stage->shared->gauges.drain_asked);
+    return by_signal > by_page ? by_signal : by_page;
+}
+
 // A producer stops when it is told to. The others then see their input end, which is how they
 // drain; they stop at a signal only where nobody is there any more to end it.
 bool mr_stage_is_stopping(const struct mr_stage *stage)
 {
     struct mr_stage *mutable_stage = (struct mr_stage *)stage;
-    int signals = mr_stage_signals_seen();
-    if (signals >= 2)
+    uint32_t ask = asked(stage);
+    if (ask >= MR_STOP_HALT)
         mutable_stage->halted = true;
     if (stage->halted)
         return true;
-    if (signals == 0 && mr_load_acquire_u32(&stage->shared->gauges.drain_asked) == 0)
+    if (ask == MR_STOP_NONE)
         return false;
     return stage->role == MR_ROLE_PRODUCER || upstream_is_gone(mutable_stage);
 }
@@ -155,7 +162,7 @@ static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer 
             break;
         if (writer->corrupt)
             stage->halted = true;
-        if (mr_stage_signals_seen() >= 2)
+        if (asked(stage) >= MR_STOP_HALT)
             stage->halted = true;
         if (stage->halted)
             return NULL;

@@ -54,10 +54,17 @@ enum mr_stage_phase {
 // Who a stage waits for, since when; gauges, outside the transaction.
 enum mr_wait_for { MR_WAIT_NOTHING, MR_WAIT_INPUT, MR_WAIT_OUTPUT, MR_WAIT_DEVICE };
 
+// What a stage can be asked through its page; signals ask the same (the first, the second).
+enum mr_stop_ask {
+    MR_STOP_NONE,
+    MR_STOP_DRAIN, // finish what there is, and stop
+    MR_STOP_HALT,  // stop at once; the batch at hand is left to the next process
+};
+
 struct mr_stage_gauges {
     uint32_t phase; // mr_stage_phase
     uint32_t pid;
-    uint32_t drain_asked;     // set by anyone who may: finish and stop
+    uint32_t drain_asked;     // mr_stop_ask: set by anyone who may
     uint32_t waiting_for;     // mr_wait_for
     int64_t waiting_since_ns; // monotonic
     int64_t heartbeat_ns;     // monotonic, at most 100 ms old while the stage lives
