@@ -11,7 +11,7 @@
 #define FOUND_BYTES_MAX 60 // of a found value that are shown
 
 const char mr_field_map_ignored_keys[] =
-    "name,type,nullable,unit,scale,labels,min,max,values,length";
+    "name,type,nullable,unit,scale,labels,min,max,values,length,nulls";
 
 static const struct mr_option field_options[] = {
     {"from", MR_OPTION_STRING, offsetof(struct mr_field_options, from), NULL,
