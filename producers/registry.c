@@ -7,12 +7,10 @@
 #include "producers/source.h"
 
 extern const struct mr_source mr_source_itch_file;
-
-const struct mr_source *const mr_sources[] = {
-    &mr_source_itch_file,
 extern const struct mr_source mr_source_mock;
 
 const struct mr_source *const mr_sources[] = {
+    &mr_source_itch_file,
     &mr_source_mock,
     NULL,
 };
