@@ -38,7 +38,8 @@ int mr_config_parse(const char *text, const char *file_name, struct mr_node **ro
                     struct mr_error *err);
 void mr_config_free(struct mr_node *root);
 // Applies one `--set KEY=VALUE`: KEY is a dotted path (source.path, transform.0.filter, ring.size);
-// missing mappings are made. VALUE is YAML (a scalar, or e.g. [a, b]).
+// missing mappings are made. VALUE is YAML (a scalar, or e.g. [a, b]) and takes the place of what
+// is there. MR_ERR_USAGE where KEY leads nowhere.
 int mr_config_set(struct mr_node *root, const char *assignment, struct mr_error *err);
 struct mr_node *mr_config_child(const struct mr_node *map, const char *key); // or NULL
 // "file:line: path: " and then what you say; code MR_ERR_CONFIG.
@@ -66,6 +67,8 @@ struct mr_option {
 };
 extern const char MR_OPTION_REQUIRED[];
 
+// Numbers may be quoted: the option's type decides, not YAML's.
+//
 // Fills `options` (zeroed first, `options_bytes`) from the mapping. `ignore` names keys that belong
 // to somebody else ("type"), comma-separated, or NULL. An unknown key is an error that lists the
 // nearest. A NULL `map` means an empty one: defaults only.

@@ -48,7 +48,7 @@ bool mr_name_is_sound(const char *name)
     size_t length = strnlen(name, MR_NAME_BYTES);
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-    return length > 0 && length < MR_NAME_BYTES && strspn(name, allowed) == length;
+    return length > 0 && length < MR_NAME_BYTES && strspn(name, allowed) == length && *name != '.';
 }
 
 bool mr_field_name_is_sound(const char *name)

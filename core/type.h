@@ -23,7 +23,7 @@ int mr_label_index(const struct mr_field *field, const char *text,
 
 // [A-Za-z_][A-Za-z0-9_]*, at most MR_NAME_BYTES - 1: usable in expressions and as a column name.
 bool mr_field_name_is_sound(const char *name);
-// [A-Za-z0-9_.-]+, at most MR_NAME_BYTES - 1: usable as a file name.
+// [A-Za-z0-9_.-]+ without a point in front, at most MR_NAME_BYTES - 1: usable as a file name.
 bool mr_name_is_sound(const char *name);
 
 #endif

@@ -3,19 +3,23 @@
 // their own options from. Every stage loads the same file, with the same --set overrides, for
 // itself.
 //
-//     name: itch                    # the run's directory below the shared-memory root
+//     name: itch                    # the run's directory below the shared-memory root; without it
+//                                   # the file's own name
 //     source: {type: itch_file, ...}
 //     schemas: [...]                # declared schemas, for sources that fill such
 //     transform: [ {filter: ...}, {set: {...}}, ... ]
 //     sink: {type: journal, ...}
-//     dead_letter: {path: ...}      # where rejected records go
+//     dead_letter: {path: ..., size: 4MiB, full: block}   # where rejected records go; their rings
 //     ring: {size: 16MiB, full: block}          # both rings; ingress:/egress: override one
 //     ingress: {size: ..., full: ...}
 //     egress: {size: ..., full: ...}
 //     wait: auto                    # spin | yield | park | auto
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
 //     metrics: {port: 9464}
-//     shm: /dev/shm                 # root of the run directories
+//     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM,
+//     /dev/shm
+//
+// Keys of a declared schema: core/pipeline/declared.h. Any other key is an error.
 #ifndef MR_CORE_PIPELINE_PIPELINE_H
 #define MR_CORE_PIPELINE_PIPELINE_H
 
