@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/exporter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/pipeline/metrics.h"
+
+#define CONNECTIONS_MAX 16
+#define IDLE_TIMEOUT_S 10
+
+struct mr_exporter {
+    struct MHD_Daemon *daemon;
+    const struct mr_pipeline *pipeline;
+    int port;
+};
+
+static void write_index(const struct mr_report *report, FILE *out)
+{
+    fprintf(out,
+            "<!doctype html><meta charset=utf-8><meta http-equiv=refresh content=2>"
+            "<title>millrace: %s</title>"
+            "<p><a href=metrics>metrics</a> <a href=stat>stat</a></p><pre>\n",
+            report->name);
+    mr_report_text(report, out);
+    fprintf(out, "</pre>\n");
+}
+
+static void write_json(const struct mr_report *report, FILE *out)
+{
+    struct mr_json json;
+    mr_json_init(&json, 2);
+    mr_report_json(report, &json);
+    fputs(mr_json_finish(&json), out);
+    mr_json_free(&json);
+}
+
+static const struct page {
+    const char *path;
+    const char *type;
+    void (*write)(const struct mr_report *report, FILE *out);
+} pages[] = {
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", mr_metrics_write},
+    {"/stat", "application/json", write_json},
+    {"/", "text/html; charset=utf-8", write_index},
+};
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status,
+                                 const char *type, void *text, size_t length,
+                                 enum MHD_ResponseMemoryMode memory)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(length, text, memory);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result send_page(struct MHD_Connection *connection,
+                                 const struct mr_exporter *exporter, const struct page *page)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (!out)
+        return MHD_NO;
+    struct mr_report *report = mr_report_new();
+    mr_report_read(report, exporter->pipeline, NULL); // nothing there: everything is zero
+    page->write(report, out);
+    mr_report_free(report);
+    fclose(out);
+    return send_text(connection, MHD_HTTP_OK, page->type, text, length, MHD_RESPMEM_MUST_FREE);
+}
+
+static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_bytes, void **request)
+{
+    static char not_found[] = "not found; there are /metrics, /stat and /\n";
+    static char not_allowed[] = "only GET\n";
+    (void)version, (void)upload, (void)upload_bytes, (void)request;
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", not_allowed,
+                         sizeof not_allowed - 1, MHD_RESPMEM_PERSISTENT);
+    for (unsigned i = 0; i < MR_COUNT_OF(pages); i++)
+        if (strcmp(url, pages[i].path) == 0)
+            return send_page(connection, context, &pages[i]);
+    return send_text(connection, MHD_HTTP_NOT_FOUND, "text/plain", not_found, sizeof not_found - 1,
+                     MHD_RESPMEM_PERSISTENT);
+}
+
+// Bound here and not by the library, so that a port in use can be told from any other failure.
+static int listen_on(int port, int *fd, struct mr_error *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int yes = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
+        return mr_fail_errno(err, MR_ERR_INTERNAL, "metrics: cannot make a socket");
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(*fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(*fd, 64) == 0)
+        return MR_OK;
+    int code = errno == EADDRINUSE || errno == EACCES ? MR_ERR_BUSY : MR_ERR_INTERNAL;
+    mr_fail_errno(err, code, "metrics.port: cannot listen on 127.0.0.1:%d", port);
+    close(*fd);
+    return code;
+}
+
+int mr_exporter_start(struct mr_exporter **exporter, const struct mr_pipeline *pipeline, int port,
+                      struct mr_error *err)
+{
+    int fd;
+    struct sockaddr_in bound;
+    socklen_t bound_bytes = sizeof bound;
+    int code = listen_on(port, &fd, err);
+    if (code != MR_OK)
+        return code;
+    struct mr_exporter *made = calloc(1, sizeof *made);
+    if (!made)
+        abort();
+    made->pipeline = pipeline;
+    made->port = getsockname(fd, (struct sockaddr *)&bound, &bound_bytes) == 0
+                     ? ntohs(bound.sin_port)
+                     : port;
+    made->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, answer, made,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+    if (!made->daemon) {
+        close(fd);
+        free(made);
+        return mr_fail(err, MR_ERR_INTERNAL, "metrics: cannot start the HTTP server on port %d",
+                       port);
+    }
+    *exporter = made;
+    return MR_OK;
+}
+
+int mr_exporter_port(const struct mr_exporter *exporter)
+{
+    return exporter->port;
+}
+
+void mr_exporter_stop(struct mr_exporter *exporter)
+{
+    if (!exporter)
+        return;
+    MHD_stop_daemon(exporter->daemon); // closes the socket
+    free(exporter);
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/metrics.h"
+
+#include <string.h>
+
+#define NS_PER_S 1e9
+
+// A label's value: backslash, quote and newline are escaped.
+static void put_label_value(FILE *out, const char *value)
+{
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            fputc('\\', out);
+        if (*value == '\n')
+            fputs("\\n", out);
+        else
+            fputc(*value, out);
+    }
+}
+
+// name{label="value",label2="value2"} -- the second label where it is not NULL.
+static void put_series(FILE *out, const char *name, const char *label, const char *value,
+                       const char *label2, const char *value2)
+{
+    fprintf(out, "%s{%s=\"", name, label);
+    put_label_value(out, value);
+    if (label2) {
+        fprintf(out, "\",%s=\"", label2);
+        put_label_value(out, value2);
+    }
+    fputs("\"} ", out);
+}
+
+static void put_count(FILE *out, uint64_t value)
+{
+    fprintf(out, "%llu\n", (unsigned long long)value);
+}
+
+static void put_real(FILE *out, double value)
+{
+    fprintf(out, "%.9g\n", value);
+}
+
+// ---- the run ------------------------------------------------------------------------------------
+
+static void write_build(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    put_series(out, metric->name, "version", MR_VERSION, "pipeline", report->name);
+    put_count(out, 1);
+}
+
+static void write_run(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    double values[] = {report->balance, report->seconds};
+    fprintf(out, "%s ", metric->name);
+    put_real(out, values[metric->what]);
+}
+
+// ---- stages -------------------------------------------------------------------------------------
+
+static void write_count(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
+        put_count(out, report->stages[role].slot.counts[metric->what]);
+    }
+}
+
+static void write_rejected(FILE *out, const struct mr_metric *metric,
+                           const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        for (unsigned reason = 0; reason < MR_REASON_KINDS; reason++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "reason",
+                       mr_reason_name(reason));
+            put_count(out, report->stages[role].slot.rejected[reason]);
+        }
+}
+
+static void write_dropped(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        put_series(out, metric->name, "stage", mr_role_name(role), "reason", "ring_full");
+        put_count(out, report->stages[role].slot.counts[MR_COUNT_DROPPED]);
+    }
+}
+
+static void write_in_flight(FILE *out, const struct mr_metric *metric,
+                            const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
+        put_count(out, report->stages[role].in_flight);
+    }
+}
+
+enum { SCHEMAS_IN, SCHEMAS_OUT };
+
+static void write_schemas(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_stage_report *stage = &report->stages[role];
+        bool in = metric->what == SCHEMAS_IN;
+        unsigned count = in ? stage->in_schema_count : stage->out_schema_count;
+        for (unsigned i = 0; i < count; i++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "schema",
+                       in ? stage->in_schema_name[i] : stage->out_schema_name[i]);
+            put_count(out, in ? stage->slot.in_by_schema[i] : stage->slot.out_by_schema[i]);
+        }
+    }
+}
+
+// A plugin's own counters keep the names their plugins gave them: "order_book.unknown_reference".
+static void write_plugin(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        for (unsigned i = 0; i < report->stages[role].plugin_count; i++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "counter",
+                       report->stages[role].plugin_name[i]);
+            put_count(out, report->stages[role].slot.plugin[i]);
+        }
+}
+
+static void write_phase(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        for (unsigned phase = MR_PHASE_OFF; phase <= MR_PHASE_FAILED; phase++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "phase",
+                       mr_phase_name(phase));
+            put_count(out, report->stages[role].gauges.phase == phase);
+        }
+}
+
+static void write_up(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
+        put_count(out, report->stages[role].alive);
+    }
+}
+
+static void write_waited(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_stage_gauges *gauges = &report->stages[role].gauges;
+        for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "reason", mr_wait_name(why));
+            put_real(out, (double)gauges->waited_ns[why] / NS_PER_S);
+        }
+    }
+}
+
+static void write_parks(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
+        put_count(out, report->stages[role].gauges.parks);
+    }
+}
+
+static void write_heartbeat(FILE *out, const struct mr_metric *metric,
+                            const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_stage_report *stage = &report->stages[role];
+        int64_t age_ns = report->read_mono_ns - stage->gauges.heartbeat_ns;
+        put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
+        put_real(out, stage->alive && age_ns > 0 ? (double)age_ns / NS_PER_S : 0);
+    }
+}
+
+// ---- rings --------------------------------------------------------------------------------------
+
+enum { RING_CAPACITY, RING_USED, RING_WRITTEN, RING_READ, RING_IN_FLIGHT, RING_DROPPED };
+
+static void write_ring(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned index = 0; index < MR_RING_COUNT; index++) {
+        const struct mr_ring_report *ring = &report->rings[index];
+        const uint64_t values[] = {
+            [RING_CAPACITY] = ring->capacity,
+            [RING_USED] = ring->write_pos - ring->read_pos,
+            [RING_WRITTEN] = ring->write_pos - ring->start_pos,
+            [RING_READ] = ring->read_pos - ring->start_pos,
+            [RING_IN_FLIGHT] = ring->in_flight,
+            [RING_DROPPED] = ring->dropped,
+        };
+        put_series(out, metric->name, "ring", mr_ring_index_name(index), NULL, NULL);
+        put_count(out, values[metric->what]);
+    }
+}
+
+// ---- sink and latency ---------------------------------------------------------------------------
+
+static void write_durable(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    uint64_t durable = report->stages[MR_ROLE_LOADER].gauges.durable_pos[MR_PORT_MAIN];
+    uint64_t start = report->rings[MR_RING_EGRESS].start_pos;
+    fprintf(out, "%s ", metric->name);
+    put_count(out, durable > start ? durable - start : 0);
+}
+
+static void write_io_backend(FILE *out, const struct mr_metric *metric,
+                             const struct mr_report *report)
+{
+    for (unsigned backend = 0; backend < 3; backend++) {
+        put_series(out, metric->name, "backend", mr_io_backend_name(backend), NULL, NULL);
+        put_count(out, report->stages[MR_ROLE_LOADER].gauges.io_backend == backend);
+    }
+}
+
+// Upper bounds: 1, 2, 5 a decade, from 1 us to 10 s.
+static const double bounds_ns[] = {1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6,
+                                   5e6, 1e7, 2e7, 5e7, 1e8, 2e8, 5e8, 1e9, 2e9, 5e9, 1e10};
+
+static void write_hop(FILE *out, const struct mr_metric *metric,
+                      const struct mr_histogram *histogram, const char *hop)
+{
+    char name[96], bound[32];
+    uint64_t below = 0;
+    uint32_t bucket = 0;
+    snprintf(name, sizeof name, "%s_bucket", metric->name);
+    for (unsigned i = 0; i < MR_COUNT_OF(bounds_ns); i++) {
+        while (bucket < MR_HISTOGRAM_BUCKETS &&
+               (double)mr_histogram_bucket_high(bucket) <= bounds_ns[i])
+            below += mr_load_relaxed_u64(&histogram->buckets[bucket++]);
+        snprintf(bound, sizeof bound, "%g", bounds_ns[i] / NS_PER_S);
+        put_series(out, name, "hop", hop, "le", bound);
+        put_count(out, below);
+    }
+    while (bucket < MR_HISTOGRAM_BUCKETS)
+        below += histogram->buckets[bucket++];
+    put_series(out, name, "hop", hop, "le", "+Inf");
+    put_count(out, below);
+    snprintf(name, sizeof name, "%s_sum", metric->name);
+    put_series(out, name, "hop", hop, NULL, NULL);
+    put_real(out, (double)histogram->sum_ns / NS_PER_S);
+    snprintf(name, sizeof name, "%s_count", metric->name);
+    put_series(out, name, "hop", hop, NULL, NULL);
+    put_count(out, below); // not histogram->count: it may be a record ahead of its buckets
+}
+
+static void write_latency(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++)
+        write_hop(out, metric, mr_report_hop(report, hop), mr_report_hop_name(hop));
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+#define COUNTER MR_METRIC_COUNTER
+#define GAUGE MR_METRIC_GAUGE
+
+const struct mr_metric mr_metrics[] = {
+    {"millrace_build_info", GAUGE, "", "Version and pipeline; always 1.", write_build, 0},
+    {"millrace_balance", GAUGE, "", "1 while every record is accounted for, else 0.", write_run, 0},
+    {"millrace_run_seconds", GAUGE, "seconds", "Since the first record came in.", write_run, 1},
+    {"millrace_stage_up", GAUGE, "", "1 while the stage's process runs.", write_up, 0},
+    {"millrace_stage_phase", GAUGE, "", "1 for the phase the stage is in.", write_phase, 0},
+    {"millrace_stage_records_in_total", COUNTER, "", "Records the stage took in.", write_count,
+     MR_COUNT_IN},
+    {"millrace_stage_records_out_total", COUNTER, "", "Records taken in that left as one or more.",
+     write_count, MR_COUNT_OUT},
+    {"millrace_stage_records_emitted_total", COUNTER, "", "Records written downstream.",
+     write_count, MR_COUNT_EMITTED},
+    {"millrace_stage_records_filtered_total", COUNTER, "", "Records nobody downstream wants.",
+     write_count, MR_COUNT_FILTERED},
+    {"millrace_stage_records_duplicate_total", COUNTER, "", "Records seen before.", write_count,
+     MR_COUNT_DUPLICATE},
+    {"millrace_stage_records_late_total", COUNTER, "", "Records behind the allowed lateness.",
+     write_count, MR_COUNT_LATE},
+    {"millrace_stage_records_rejected_total", COUNTER, "",
+     "Records sent to the dead-letter journal, by reason.", write_rejected, 0},
+    {"millrace_stage_records_dropped_total", COUNTER, "", "Records lost, by reason.", write_dropped,
+     0},
+    {"millrace_stage_records_in_flight", GAUGE, "", "Records taken in whose fate is not yet known.",
+     write_in_flight, 0},
+    {"millrace_stage_schema_records_in_total", COUNTER, "", "Records taken in, by schema.",
+     write_schemas, SCHEMAS_IN},
+    {"millrace_stage_schema_records_emitted_total", COUNTER, "",
+     "Records written downstream, by schema.", write_schemas, SCHEMAS_OUT},
+    {"millrace_stage_plugin_events_total", COUNTER, "", "What the stage's plugins count.",
+     write_plugin, 0},
+    {"millrace_stage_waited_seconds_total", COUNTER, "seconds",
+     "Time the stage waited, by what for.", write_waited, 0},
+    {"millrace_stage_parks_total", COUNTER, "", "Times the stage went to sleep.", write_parks, 0},
+    {"millrace_stage_heartbeat_age_seconds", GAUGE, "seconds",
+     "Since the stage was last seen working.", write_heartbeat, 0},
+    {"millrace_ring_capacity_bytes", GAUGE, "bytes", "Size of the ring.", write_ring,
+     RING_CAPACITY},
+    {"millrace_ring_used_bytes", GAUGE, "bytes", "Bytes written and not yet released.", write_ring,
+     RING_USED},
+    {"millrace_ring_written_bytes_total", COUNTER, "bytes", "Bytes written to the ring.",
+     write_ring, RING_WRITTEN},
+    {"millrace_ring_read_bytes_total", COUNTER, "bytes", "Bytes released by its reader.",
+     write_ring, RING_READ},
+    {"millrace_ring_records_in_flight", GAUGE, "", "Records written and not yet taken in.",
+     write_ring, RING_IN_FLIGHT},
+    {"millrace_ring_records_dropped_total", COUNTER, "", "Records dropped because it was full.",
+     write_ring, RING_DROPPED},
+    {"millrace_sink_durable_bytes_total", COUNTER, "bytes",
+     "Bytes of the egress stream that are safe.", write_durable, 0},
+    {"millrace_sink_io_backend", GAUGE, "", "1 for the I/O backend in use.", write_io_backend, 0},
+    {"millrace_latency_seconds", MR_METRIC_HISTOGRAM, "seconds",
+     "Latency of records, by hop: ingress and egress ring, and from end to end.", write_latency, 0},
+    {0},
+};
+
+void mr_metrics_write(const struct mr_report *report, FILE *out)
+{
+    static const char *const types[] = {"counter", "gauge", "histogram"};
+    for (const struct mr_metric *metric = mr_metrics; metric->name; metric++) {
+        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name,
+                types[metric->type]);
+        metric->write(out, metric, report);
+    }
+}
