@@ -8,10 +8,12 @@
 
 extern const struct mr_source mr_source_itch_file;
 extern const struct mr_source mr_source_mock;
+extern const struct mr_source mr_source_pcap;
 
 const struct mr_source *const mr_sources[] = {
     &mr_source_itch_file,
     &mr_source_mock,
+    &mr_source_pcap,
     NULL,
 };
 
