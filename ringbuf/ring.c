@@ -2,8 +2,12 @@
 #include "ringbuf/ring.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "core/atomic.h"
+#include "core/clock.h"
+
+#define AWAIT_POLL_NS 1000000
 
 static void point_into(struct mr_ring *ring)
 {
@@ -126,6 +130,25 @@ int mr_ring_schemas(const struct mr_ring *ring, struct mr_schema_set *out, struc
         return mr_error_within(err, "%s: schema table at byte %d", ring->segment.path,
                                MR_RING_SCHEMA_OFFSET);
     return MR_OK;
+}
+
+int mr_ring_await(struct mr_ring *ring, const char *path, enum mr_attach mode, int64_t timeout_ns,
+                  struct mr_schema_set *schemas, struct mr_error *err)
+{
+    int64_t deadline_ns = mr_mono_ns() + timeout_ns;
+    for (;;) {
+        bool may_come = access(path, F_OK) < 0;
+        int code = mr_ring_attach(ring, path, mode, err);
+        if (code == MR_OK) {
+            code = mr_ring_schemas(ring, schemas, err);
+            may_come = code == MR_ERR_BUSY;
+            if (code != MR_OK)
+                mr_ring_detach(ring);
+        }
+        if (code == MR_OK || !may_come || mr_mono_ns() >= deadline_ns)
+            return code;
+        mr_sleep_until_mono_ns(mr_mono_ns() + AWAIT_POLL_NS);
+    }
 }
 
 bool mr_ring_is_finished(const struct mr_ring *ring)

@@ -41,6 +41,10 @@ int mr_ring_describe(struct mr_ring *ring, const struct mr_schema_set *schemas,
                      struct mr_error *err);
 // Anyone: reads the table. MR_ERR_BUSY while the writer has not described the ring yet.
 int mr_ring_schemas(const struct mr_ring *ring, struct mr_schema_set *out, struct mr_error *err);
+// Attach and schemas in one, for a program that may be started before the ring's writer: waits up
+// to timeout_ns for the ring to be made and described.
+int mr_ring_await(struct mr_ring *ring, const char *path, enum mr_attach mode, int64_t timeout_ns,
+                  struct mr_schema_set *schemas, struct mr_error *err);
 
 static inline const char *mr_ring_name(const struct mr_ring *ring)
 {

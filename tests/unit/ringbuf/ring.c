@@ -231,6 +231,35 @@ Test(ring, schemas_travel_with_it)
     mr_schema_set_clear(&out);
 }
 
+Test(ring, awaited_until_it_is_described)
+{
+    struct mr_schema_set schemas = {0};
+    struct mr_ring other;
+    struct mr_error err;
+    char path[256];
+    scratch_path(&fixture.scratch, "later", path, sizeof path);
+    int64_t start_ns = mr_mono_ns();
+    cr_expect_eq(mr_ring_await(&other, path, MR_ATTACH_READ_ONLY, 20000000, &schemas, &err),
+                 MR_ERR_SHM);
+    cr_expect_geq(mr_mono_ns() - start_ns, 20000000, "it may still come");
+    cr_expect_not_null(strstr(err.text, path));
+    cr_expect_eq(mr_ring_await(&other, fixture.path, MR_ATTACH_READ_ONLY, 20000000, &schemas, &err),
+                 MR_ERR_BUSY, "there, but not described");
+    cr_expect_null(other.segment.base);
+    cr_assert_eq(mr_ring_describe(&fixture.ring, &schemas, &err), MR_OK);
+    cr_expect_eq(mr_ring_await(&other, fixture.path, MR_ATTACH_READ_ONLY, 0, &schemas, &err), MR_OK,
+                 "%s", err.text);
+    mr_ring_detach(&other);
+    fixture.ring.writer_line->schemas_ready = 0;
+    ((struct mr_segment_header *)fixture.ring.segment.base)->kind = MR_SEGMENT_STAGE;
+    start_ns = mr_mono_ns();
+    cr_expect_eq(
+        mr_ring_await(&other, fixture.path, MR_ATTACH_READ_ONLY, 5000000000, &schemas, &err),
+        MR_ERR_SHM);
+    cr_expect_lt(mr_mono_ns() - start_ns, 4000000000,
+                 "what is there and wrong will not come right");
+}
+
 Test(ring, the_file_is_for_its_owner_alone)
 {
     struct stat status;
