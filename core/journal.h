@@ -18,8 +18,9 @@
 //
 // The stream. Records and padding records, each with its checksum (core/record.h), one behind the
 // other at multiples of 8; the bytes between a record's length and the next multiple of 8 are zero.
-// The end of the stream is the longest prefix of valid records. A length of 0, a record that does
-// not fit, whose checksum does not match, or of a schema that the header does not have, ends it.
+// Padding shorter than an envelope has no checksum: it is its length and zeroes. The end of the
+// stream is the longest prefix of valid records. A length of 0, a record that does not fit, whose
+// checksum does not match, or of a schema that the header does not have, ends it.
 //
 // Segments follow each other. `previous_end` is where the segment before it ended. Mostly that is
 // base_pos. A later run that appends begins a new segment at the next lap boundary of its ring, so

@@ -115,6 +115,17 @@ int mr_journal_header_check(const void *bytes, size_t bytes_max, struct mr_schem
         return MR_JOURNAL_BAD;                                                                     \
     } while (0)
 
+// Padding shorter than an envelope has no room for a checksum: it is its length and zeroes.
+static enum mr_journal_found examine_short(const uint8_t *bytes, uint32_t length, char *problem)
+{
+    if (length < 8 || length % 8)
+        FOUND("found length %u, expected at least %d", length, MR_ENVELOPE_BYTES);
+    for (uint32_t i = 4; i < length; i++)
+        if (bytes[i])
+            FOUND("found %02x in a padding of %u bytes, expected zero", bytes[i], length);
+    return MR_JOURNAL_PADDING;
+}
+
 // A record that checks may still be of a schema that is not there, or shorter than its fields.
 static enum mr_journal_found examine_schema(const uint8_t *bytes, uint32_t length,
                                             const struct mr_schema_set *schemas, char *problem)
@@ -145,17 +156,15 @@ enum mr_journal_found mr_journal_examine(const uint8_t *bytes, uint64_t left, ui
     if (found == 0)
         return MR_JOURNAL_ZERO;
     uint64_t stride = mr_record_stride(found);
-    if (found < 8 || (found < MR_ENVELOPE_BYTES && found % 8))
-        FOUND("found length %u, expected at least %d", found, MR_ENVELOPE_BYTES);
     if (stride > left)
         FOUND("found length %u, expected at most the %" PRIu64 " bytes that are left", found, left);
+    if (found < MR_ENVELOPE_BYTES)
+        return examine_short(bytes, found, problem);
     uint32_t expected = mr_record_checksum(bytes, found, position);
     if (checksum != expected)
         FOUND("found checksum %08x, expected %08x", checksum, expected);
     for (uint64_t i = found; i < stride; i++)
         if (bytes[i])
             FOUND("found %02x in the space behind the record, expected zero", bytes[i]);
-    if (found < MR_ENVELOPE_BYTES)
-        return MR_JOURNAL_PADDING;
     return examine_schema(bytes, found, schemas, problem);
 }

@@ -28,7 +28,8 @@ struct mr_sink_run {
     uint64_t accepted_pos; // bytes before it were taken by write()
     uint64_t durable_pos;  // bytes before it are safe, as durable as was asked for
     unsigned counters;
-    char files[512]; // the paths written, one a line; the loader copies them to gauges.files after open()
+    char files[512]; // the paths written, one a line; the loader copies them to gauges.files after
+                     // open()
 };
 
 struct mr_sink {

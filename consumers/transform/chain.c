@@ -203,23 +203,10 @@ static void name_counters(struct mr_chain *chain, unsigned at)
     }
 }
 
-static unsigned count_counters(const struct mr_chain *chain)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < chain->op_count; i++)
-        for (unsigned k = 0; chain->ops[i]->kind->counters && chain->ops[i]->kind->counters[k]; k++)
-            count++;
-    return count;
-}
-
 int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_error *err)
 {
     uint8_t *state = stage->state;
     chain->stage = stage;
-    if (count_counters(chain) > MR_STAGE_PLUGIN_COUNTS)
-        return mr_config_fail(chain->pipeline->transform_node, err,
-                              "found operators with %u counters, expected at most %d",
-                              count_counters(chain), MR_STAGE_PLUGIN_COUNTS);
     for (unsigned i = 0; i < chain->op_count; i++) {
         struct mr_op *op = chain->ops[i];
         op->state = op->state_bytes ? state : NULL;

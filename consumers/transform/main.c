@@ -6,16 +6,18 @@
 #include "core/log.h"
 
 #define WAIT_NS 20000000 // one step of waiting; the heart beats in between
-// A stage that was told to stop while the stage before it is still there gives it this long to
-// close the ring (a terminal's interrupt reaches all stages at once), then finishes with what came.
-#define LAST_INPUT_WAIT_NS 2000000000
 
 struct transform {
     struct mr_stage stage;
     struct mr_chain chain;
     bool chain_open;
-    int64_t quiet_since_ns; // told to stop, and nothing came since
+    bool stopping; // seen before the last look at the input
 };
+
+static int halted(struct mr_error *err)
+{
+    return mr_fail(err, MR_ERR_STAGE, "halted: the batch at hand was left to the next start");
+}
 
 // Takes one batch through the chain. *took says whether there was anything.
 static int run_batch(struct transform *t, bool *took, struct mr_error *err)
@@ -34,8 +36,7 @@ static int run_batch(struct transform *t, bool *took, struct mr_error *err)
         if (!mr_chain_apply(&t->chain, record, length))
             reader->position = before;
         if (MR_UNLIKELY(stage->halted))
-            return mr_fail(err, MR_ERR_STAGE,
-                           "told to halt: the batch at hand was left for the next run");
+            return halted(err);
     } while (reader->position - start < batch_bytes_max && !t->chain.failed &&
              !mr_stage_should_commit(stage));
     *took = reader->position != start;
@@ -48,19 +49,16 @@ static int run_batch(struct transform *t, bool *took, struct mr_error *err)
     return MR_UNLIKELY(reader->corrupt) ? mr_reader_explain(reader, err) : MR_OK;
 }
 
-// Whether the end has come: the writer closed the ring, or we are to stop and nothing comes any
-// more.
+// Whether the end has come, after a look that found nothing: the writer closed the ring, or we are
+// to stop. The latter holds only if it was known before the look, for the last records may just
+// have come.
 static bool is_over(struct transform *t)
 {
-    struct mr_stage *stage = &t->stage;
-    if (mr_reader_at_end(&stage->readers[MR_PORT_MAIN]))
+    if (mr_reader_at_end(&t->stage.readers[MR_PORT_MAIN]))
         return true;
-    if (!mr_stage_is_stopping(stage))
-        return false;
-    int64_t now_ns = mr_mono_ns();
-    if (t->quiet_since_ns == 0)
-        t->quiet_since_ns = now_ns;
-    return now_ns - t->quiet_since_ns > LAST_INPUT_WAIT_NS;
+    bool known = t->stopping;
+    t->stopping = mr_stage_is_stopping(&t->stage);
+    return known && t->stopping;
 }
 
 static int run(struct transform *t, struct mr_error *err)
@@ -72,15 +70,14 @@ static int run(struct transform *t, struct mr_error *err)
         int code = run_batch(t, &took, err);
         if (code != MR_OK)
             return code;
-        if (took) {
-            t->quiet_since_ns = 0;
-            mr_wait_reset(&stage->wait);
-            mr_stage_beat(stage);
-        } else if (is_over(t)) {
+        if (took)
+            continue;
+        if (is_over(t))
             return MR_OK;
-        } else {
+        if (stage->halted)
+            return halted(err);
+        if (!t->stopping)
             mr_stage_wait(stage, MR_WAIT_INPUT, WAIT_NS);
-        }
     }
 }
 
@@ -89,7 +86,7 @@ static int drain(struct transform *t, struct mr_error *err)
     mr_stage_set_phase(&t->stage, MR_PHASE_DRAINING);
     mr_chain_drain(&t->chain);
     if (t->stage.halted)
-        return mr_fail(err, MR_ERR_STAGE, "told to halt while draining");
+        return halted(err);
     mr_stage_commit(&t->stage);
     if (t->chain.failed)
         *err = t->chain.err;

@@ -155,11 +155,11 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
     uint64_t epochs = 0;
-    unsigned found = 0;
+    unsigned found = 0, stages = 0;
     for (unsigned i = 0; i < MR_ROLE_COUNT; i++) {
         char path[320];
         mr_pipeline_stage_path(pipeline, i, path, sizeof path);
-        found += access(path, F_OK) == 0;
+        stages += access(path, F_OK) == 0;
         if (stage_is_alive(pipeline, i, &epochs))
             return MR_LEFTOVERS_ALIVE;
     }
@@ -168,11 +168,13 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
         mr_pipeline_ring_path(pipeline, i, path, sizeof path);
         found += access(path, F_OK) == 0;
     }
-    if (found == 0)
+    if (found + stages == 0)
         return MR_LEFTOVERS_NONE;
     // Nothing was ever committed: a run that failed at its start leaves nothing to go on from.
-    return epochs == 0 || all_rings_are_finished(pipeline) ? MR_LEFTOVERS_SPENT
-                                                           : MR_LEFTOVERS_UNFINISHED;
+    // Rings of which nothing is left to read are finished only if all three stages were there: a
+    // stage that starts after the others have ended still has its part to do.
+    bool finished = stages == MR_ROLE_COUNT && all_rings_are_finished(pipeline);
+    return epochs == 0 || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
 }
 
 // ---- rings and the stage's own segment

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one I/O layer under all sinks: writes and syncs are submitted, go on while the loader does
+// other things, and are reaped later, in any order. Two backends: io_uring (io_uring.c) and, where
+// the kernel or a container forbids that, plain system calls (io_pwrite.c). Tests drive it with one
+// of their own.
+//
+// What a backend leaves to be done is done here, once for all: the rest of a short write is
+// submitted again, EINTR and EAGAIN are tried again, and no more is in flight than the completion
+// queue holds. So a completion says: all of it was written, or it failed and why.
+//
+//     struct mr_io io;
+//     mr_io_open(&io, NULL, 64, &err);             // NULL: the best there is
+//     struct mr_io_client client = {on_done, self};
+//     if (!mr_io_write(&io, &client, fd, bytes, length, offset, tag)) ... full: reap first ...
+//     mr_io_reap(&io, wait_ns, &err);           // calls on_done(self, tag, result)
+//     mr_io_close(&io);                         // waits for what is in flight
+//
+// The bytes belong to the backend until their completion. One thread.
+#ifndef MR_CONSUMERS_LOADER_IO_H
+#define MR_CONSUMERS_LOADER_IO_H
+
+#include <sys/types.h>
+
+#include "core/error.h"
+
+#define MR_IO_STREAM                                                                               \
+    (-1) // as offset: pipes, sockets, terminals; one write at a time keeps the order
+#define MR_IO_DEPTH_MAX 256
+
+enum mr_io_op { MR_IO_WRITE, MR_IO_SYNC };
+
+// What a backend is asked for, and what it says became of it.
+struct mr_io_request {
+    enum mr_io_op op;
+    int fd;
+    const uint8_t *bytes;
+    size_t length;
+    int64_t offset; // or MR_IO_STREAM
+};
+struct mr_io_event {
+    unsigned slot;
+    int64_t result; // bytes written, perhaps fewer than asked; 0: synced; or -errno
+};
+
+struct mr_io_backend {
+    const char *name;
+    uint32_t gauge; // mr_stage_gauges.io_backend
+    // *device is the backend's own. MR_ERR_OUTPUT where it cannot be had here.
+    int (*open)(void **device, unsigned depth, struct mr_error *err);
+    // Takes a request; there are never more than `depth`.
+    void (*submit)(void *device, const struct mr_io_request *request, unsigned slot);
+    // Starts what was submitted, waits up to wait_ns (0: not at all) for the first completion, and
+    // returns how many events it wrote to `out`, or -errno where the backend itself has failed.
+    int (*reap)(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns);
+    void (*close)(void *device);
+};
+extern const struct mr_io_backend mr_io_uring, mr_io_pwrite;
+
+// Who asked: told of each completion, from within mr_io_reap. `result` is the bytes written (all of
+// them), 0 for a sync, or -errno.
+struct mr_io_client {
+    void (*done)(void *self, uint64_t tag, int64_t result);
+    void *self;
+};
+
+struct mr_io_slot {
+    struct mr_io_request request; // what is left to do
+    const struct mr_io_client *client;
+    uint64_t tag;
+    size_t written;
+};
+
+struct mr_io {
+    const struct mr_io_backend *backend;
+    void *device;
+    unsigned depth;
+    unsigned in_flight;
+    unsigned free_count;
+    unsigned free_slots[MR_IO_DEPTH_MAX];
+    struct mr_io_slot slots[MR_IO_DEPTH_MAX];
+};
+
+// "auto", "uring" or "pwrite"; the environment variable MILLRACE_IO goes before. *backend is NULL
+// for auto. MR_ERR_CONFIG for another word.
+int mr_io_choose(const char *choice, const struct mr_io_backend **backend, struct mr_error *err);
+// NULL: io_uring, or pwrite where that cannot be had, with one log line. MR_ERR_OUTPUT.
+int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned depth,
+               struct mr_error *err);
+bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, const void *bytes,
+                 size_t length, int64_t offset, uint64_t tag);
+bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uint64_t tag);
+// Waits up to wait_ns for a first completion where something is in flight. MR_ERR_OUTPUT where the
+// backend itself has failed.
+int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
+void mr_io_close(struct mr_io *io);
+
+#endif

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interpreter behind expression.h. The record's values are laid into an array of inputs that
+// the Lua code reads through FFI, at addresses that are constants to the compiler of traces: a call
+// passes no arguments and makes no garbage but for text.
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumers/transform/expression_functions.h"
+#include "consumers/transform/expression_parser.h"
+#include "core/type.h"
+
+// One value of the record, as Lua sees it; the same declaration stands in `open_lua` below.
+struct input_value {
+    double number;
+    const char *text;
+    int32_t length;
+    int32_t null;
+};
+_Static_assert(sizeof(struct input_value) == 24, "as FFI lays it out");
+
+struct mr_expression {
+    struct mr_expressions *all;
+    const struct mr_schema *schema;
+    struct mr_parsed_expression parsed;
+    struct input_value *values; // one for each input
+    int function;               // its place in the interpreter's registry
+    char problem[400];          // of the last run
+    struct mr_expression *next;
+};
+
+struct mr_expressions {
+    lua_State *lua;
+    int prepare; // registry: the function that compiles one expression
+    struct mr_expression *first;
+};
+
+// Returns a function (source, inputs, labels) -> compiled expression.
+static const char open_lua[] =
+    "local F = ...\n"
+    "local ffi = require('ffi')\n"
+    "ffi.cdef[[typedef struct { double number; const char *text; int32_t length, null; }\n"
+    "          mr_input_value;]]\n"
+    "local pointer = ffi.typeof('mr_input_value *')\n"
+    "return function(source, inputs, labels)\n"
+    "  local chunk, problem = loadstring(source, '=expression')\n"
+    "  if not chunk then return nil, problem end\n"
+    "  return chunk(F, ffi.cast(pointer, inputs), labels, ffi.string)\n"
+    "end\n";
+
+static bool open_interpreter(struct mr_expressions *all)
+{
+    lua_State *lua = all->lua;
+    luaL_openlibs(lua);
+    if (luaL_loadstring(lua, open_lua) != 0 ||
+        luaL_loadstring(lua, mr_expression_functions_lua) != 0 || lua_pcall(lua, 0, 1, 0) != 0 ||
+        lua_pcall(lua, 1, 1, 0) != 0)
+        return false;
+    all->prepare = luaL_ref(lua, LUA_REGISTRYINDEX);
+    return true;
+}
+
+struct mr_expressions *mr_expressions_open(struct mr_error *err)
+{
+    struct mr_expressions *all = calloc(1, sizeof *all);
+    if (all)
+        all->lua = luaL_newstate();
+    if (!all || !all->lua) {
+        free(all);
+        mr_fail(err, MR_ERR_MEMORY, "out of memory for the expression interpreter");
+        return NULL;
+    }
+    if (!open_interpreter(all)) {
+        mr_fail(err, MR_ERR_INTERNAL, "expression interpreter: %s", lua_tostring(all->lua, -1));
+        mr_expressions_close(all);
+        return NULL;
+    }
+    return all;
+}
+
+static void free_expression(struct mr_expression *expression)
+{
+    free(expression->parsed.lua);
+    free(expression->values);
+    free(expression);
+}
+
+void mr_expressions_close(struct mr_expressions *all)
+{
+    if (!all)
+        return;
+    while (all->first) {
+        struct mr_expression *expression = all->first;
+        all->first = expression->next;
+        free_expression(expression);
+    }
+    lua_close(all->lua);
+    free(all);
+}
+
+// ---- compiling
+// ---------------------------------------------------------------------------------------
+
+static void write_input(FILE *out, const struct mr_expression_input *input, unsigned i)
+{
+    uint8_t type = input->field ? input->field->type : (uint8_t)MR_TYPE_F64;
+    fprintf(out, "local v%u; if C[%u].null == 0 then v%u = ", i, i, i);
+    if (type == MR_TYPE_BOOL)
+        fprintf(out, "C[%u].number ~= 0", i);
+    else if (type == MR_TYPE_ENUM)
+        fprintf(out, "labels[%u][C[%u].number]", i, i);
+    else if (type == MR_TYPE_CHAR || type == MR_TYPE_BYTES)
+        fprintf(out, "text(C[%u].text, C[%u].length)", i, i);
+    else
+        fprintf(out, "C[%u].number", i);
+    fprintf(out, " end\n");
+}
+
+// The whole chunk: reads what it needs into locals, then the translated expression.
+static char *write_source(const struct mr_parsed_expression *parsed)
+{
+    char *source = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&source, &bytes);
+    if (!out)
+        return NULL;
+    fprintf(out, "local F, C, labels, text = ...\nreturn function()\n");
+    for (unsigned i = 0; i < parsed->input_count; i++)
+        write_input(out, &parsed->inputs[i], i);
+    fprintf(out, "return (%s)\nend\n", parsed->lua);
+    if (fclose(out) != 0) {
+        free(source);
+        return NULL;
+    }
+    return source;
+}
+
+// labels[input][value] for the enums among the inputs.
+static void push_labels(lua_State *lua, const struct mr_parsed_expression *parsed)
+{
+    lua_newtable(lua);
+    for (unsigned i = 0; i < parsed->input_count; i++) {
+        const struct mr_field *field = parsed->inputs[i].field;
+        if (!field || field->type != MR_TYPE_ENUM)
+            continue;
+        lua_newtable(lua);
+        for (unsigned value = 0; value < mr_label_count(field); value++) {
+            size_t length;
+            const char *label = mr_label_at(field, value, &length);
+            lua_pushlstring(lua, label, length);
+            lua_rawseti(lua, -2, (int)value);
+        }
+        lua_rawseti(lua, -2, (int)i);
+    }
+}
+
+static int build(struct mr_expression *expression, const char *text, const struct mr_node *node,
+                 struct mr_error *err)
+{
+    lua_State *lua = expression->all->lua;
+    char *source = write_source(&expression->parsed);
+    if (!source)
+        return mr_fail(err, MR_ERR_MEMORY, "out of memory for an expression");
+    lua_settop(lua, 0);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, expression->all->prepare);
+    lua_pushstring(lua, source);
+    lua_pushlightuserdata(lua, expression->values);
+    push_labels(lua, &expression->parsed);
+    free(source);
+    if (lua_pcall(lua, 3, 2, 0) != 0 || lua_isnil(lua, 1))
+        return mr_config_fail(node, err,
+                              "in `%s`: found an expression that does not compile (%s), "
+                              "expected a smaller one",
+                              text, lua_tostring(lua, -1));
+    lua_settop(lua, 1);
+    expression->function = luaL_ref(lua, LUA_REGISTRYINDEX);
+    return MR_OK;
+}
+
+int mr_expression_compile(struct mr_expressions *all, const char *text,
+                          const struct mr_schema *schema, const struct mr_node *node,
+                          struct mr_expression **out, struct mr_error *err)
+{
+    struct mr_expression *expression = calloc(1, sizeof *expression);
+    if (!expression)
+        return mr_fail(err, MR_ERR_MEMORY, "out of memory for an expression");
+    expression->all = all;
+    expression->schema = schema;
+    int code = mr_expression_parse(text, schema, node, &expression->parsed, err);
+    if (code != MR_OK) {
+        free(expression);
+        return code;
+    }
+    expression->next = all->first;
+    all->first = expression;
+    expression->values = calloc(expression->parsed.input_count + 1, sizeof *expression->values);
+    if (!expression->values)
+        return mr_fail(err, MR_ERR_MEMORY, "out of memory for an expression");
+    code = build(expression, text, node, err);
+    *out = expression;
+    return code;
+}
+
+enum mr_expression_type mr_expression_type(const struct mr_expression *expression)
+{
+    return expression->parsed.type;
+}
+
+bool mr_expression_is_nullable(const struct mr_expression *expression)
+{
+    return expression->parsed.nullable;
+}
+
+const struct mr_field *mr_expression_field(const struct mr_expression *expression)
+{
+    return expression->parsed.field;
+}
+
+// ---- running
+// -----------------------------------------------------------------------------------------
+
+// Whole seconds and the rest apart: dividing the ns as one double would round twice.
+static double seconds_of(int64_t time_ns)
+{
+    return (double)(time_ns / 1000000000) + (double)(time_ns % 1000000000) / 1e9;
+}
+
+static double envelope_value(const struct mr_record *record, enum mr_envelope_value which)
+{
+    switch (which) {
+    case MR_ENVELOPE_EVENT_TIME:
+        return seconds_of(record->event_time_ns);
+    case MR_ENVELOPE_INGEST_TIME:
+        return seconds_of(record->ingest_time_ns);
+    case MR_ENVELOPE_SEQUENCE:
+        return (double)record->sequence;
+    case MR_ENVELOPE_FLAGS:
+        break;
+    }
+    return record->flags;
+}
+
+static void load_field(const struct mr_schema *schema, const struct mr_field *field,
+                       const void *record, struct input_value *value)
+{
+    size_t length;
+    value->null = mr_field_is_null(schema, field, record);
+    switch (field->type) {
+    case MR_TYPE_F64:
+        memcpy(&value->number, (const char *)record + field->offset, sizeof value->number);
+        break;
+    case MR_TYPE_TIMESTAMP:
+        value->number = seconds_of(mr_field_get_i64(field, record));
+        break;
+    case MR_TYPE_CHAR:
+    case MR_TYPE_BYTES:
+        value->text = mr_field_get_text(field, record, &length);
+        value->length = (int32_t)length;
+        break;
+    default:
+        value->number = mr_field_get_f64(field, record);
+    }
+}
+
+static void load_inputs(struct mr_expression *expression, const void *record)
+{
+    const struct mr_parsed_expression *parsed = &expression->parsed;
+    for (unsigned i = 0; i < parsed->input_count; i++) {
+        const struct mr_expression_input *input = &parsed->inputs[i];
+        if (input->field)
+            load_field(expression->schema, input->field, record, &expression->values[i]);
+        else
+            expression->values[i].number = envelope_value(record, input->envelope);
+    }
+}
+
+static const char *input_name(const struct mr_expression_input *input)
+{
+    return input->field ? input->field->name : mr_envelope_names[input->envelope];
+}
+
+// Lua speaks of v0, v1 ...: says instead which fields were null, for that is what it nearly always
+// is.
+static void explain(struct mr_expression *expression)
+{
+    const struct mr_parsed_expression *parsed = &expression->parsed;
+    const char *message = lua_tostring(expression->all->lua, -1);
+    char *out = expression->problem;
+    size_t out_bytes = sizeof expression->problem, used = 0;
+    unsigned nulls = 0;
+    for (unsigned i = 0; i < parsed->input_count && used < out_bytes; i++)
+        if (expression->values[i].null)
+            used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", nulls++ ? ", " : "",
+                                     input_name(&parsed->inputs[i]));
+    if (nulls > 0 && used < out_bytes)
+        used += (size_t)snprintf(out + used, out_bytes - used,
+                                 nulls == 1 ? " is null: " : " are null: ");
+    const char *sentence = message ? strstr(message, ": ") : NULL;
+    if (used < out_bytes)
+        snprintf(out + used, out_bytes - used, "%s",
+                 sentence  ? sentence + 2
+                 : message ? message
+                           : "an error without a message");
+}
+
+static bool fail_run(struct mr_expression *expression, struct mr_expression_value *value)
+{
+    value->type = MR_EXPRESSION_NULL;
+    value->text = expression->problem;
+    value->length = strlen(expression->problem);
+    return false;
+}
+
+bool mr_expression_run(struct mr_expression *expression, const void *record,
+                       struct mr_expression_value *value)
+{
+    lua_State *lua = expression->all->lua;
+    load_inputs(expression, record);
+    lua_settop(lua, 0);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, expression->function);
+    if (MR_UNLIKELY(lua_pcall(lua, 0, 1, 0) != 0)) {
+        explain(expression);
+        return fail_run(expression, value);
+    }
+    switch (lua_type(lua, 1)) {
+    case LUA_TBOOLEAN:
+        value->type = MR_EXPRESSION_BOOL;
+        value->boolean = lua_toboolean(lua, 1);
+        return true;
+    case LUA_TNUMBER:
+        value->type = MR_EXPRESSION_NUMBER;
+        value->number = lua_tonumber(lua, 1);
+        return true;
+    case LUA_TSTRING:
+        value->type = MR_EXPRESSION_TEXT;
+        value->text = lua_tolstring(lua, 1, &value->length);
+        return true;
+    default:
+        value->type = MR_EXPRESSION_NULL;
+        return true;
+    }
+}
