@@ -409,7 +409,11 @@ static int add_out(struct mr_op *op, uint16_t id, struct mr_error *err)
 {
     if (mr_schema_set_by_id(&op->out, id) != NULL)
         return MR_OK;
-    return mr_schema_set_add(&op->out, mr_schema_copy(mr_market_schema(id)), err);
+    struct mr_schema *schema = mr_schema_copy(mr_market_schema(id));
+    int code = mr_schema_set_add(&op->out, schema, err);
+    if (code != MR_OK)
+        mr_schema_free(schema);
+    return code;
 }
 
 static int declare_out(struct mr_op *op, struct mr_error *err)

@@ -4,9 +4,11 @@
 
 #include "consumers/transform/operator.h"
 
+extern const struct mr_operator mr_operator_bars;
 extern const struct mr_operator mr_operator_order_book;
 
 const struct mr_operator *const mr_operators[] = {
+    &mr_operator_bars,
     &mr_operator_order_book,
     NULL,
 };
