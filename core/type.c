@@ -119,11 +119,14 @@ int mr_label_index(const struct mr_field *field, const char *text, size_t length
     return -1;
 }
 
-// No empty label, none twice.
+// No empty label, none twice, none that CSV or a terminal would take for something else.
 static bool labels_are_sound(const struct mr_field *field)
 {
     if (memchr(field->labels, '\0', sizeof field->labels) == NULL)
         return false;
+    for (const char *at = field->labels; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || *at == 0x7f || *at == '"')
+            return false;
     unsigned count = mr_label_count(field);
     for (unsigned i = 0; i < count; i++) {
         size_t length;
