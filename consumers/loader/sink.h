@@ -14,6 +14,7 @@ enum mr_durability { MR_DURABILITY_NONE, MR_DURABILITY_BATCH, MR_DURABILITY_RECO
 enum mr_existing { MR_EXISTING_APPEND, MR_EXISTING_REPLACE, MR_EXISTING_REFUSE };
 
 struct mr_sink;
+#define MR_SINK_STATE_BYTES 1024 // of each sink, in the stage's state
 
 struct mr_sink_run {
     const struct mr_sink *sink;
@@ -23,13 +24,13 @@ struct mr_sink_run {
     const struct mr_ring *ring;          // the ring it is fed from
     const struct mr_schema_set *schemas; // what may come
     void *self;
-    uint64_t start_pos;    // where it goes on: the committed in_pos
-    bool resumed;          // an earlier process of this run wrote here
+    void *state; // MR_SINK_STATE_BYTES, zeroed in a fresh run, else as committed: mr_sink_set()
+    uint64_t start_pos; // where it goes on: the committed in_pos
+    bool resumed;       // an earlier process of this run has opened it: `existing` was settled then
     uint64_t accepted_pos; // bytes before it were taken by write()
     uint64_t durable_pos;  // bytes before it are safe, as durable as was asked for
     unsigned counters;
-    char files[512]; // the paths written, one a line; the loader copies them to gauges.files after
-                     // open()
+    char files[512]; // what to tell the user at the end: the path(s) written, one a line
 };
 
 struct mr_sink {
@@ -45,16 +46,27 @@ struct mr_sink {
     // what it took (0: busy, call again after poll).
     int (*write)(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                  struct mr_error *err);
-    // Reaps completions, advances durable_pos. `idle`: nothing more is there to write now, so
-    // flush.
+    // Called after each reaping of the I/O layer: advances durable_pos. `idle`: nothing more is
+    // there to write now, so flush.
     int (*poll)(struct mr_sink_run *run, bool idle, struct mr_error *err);
     // Everything accepted is durable: finish the files (trailers, truncation, names).
     int (*finish)(struct mr_sink_run *run, struct mr_error *err);
+    // Always called after an open, successful or not; nothing of the sink's is in flight any more.
     void (*close)(struct mr_sink_run *run);
 };
 
+// Sets a word of run->state; it becomes final with the next commit, and so with the in_pos that
+// durable_pos becomes.
+static inline void mr_sink_set(struct mr_sink_run *run, uint64_t *word, uint64_t value)
+{
+    mr_stage_touch(run->stage, word, sizeof *word);
+    *word = value;
+}
+
 extern const struct mr_sink *const mr_sinks[]; // NULL-ended; registry.c
 const struct mr_sink *mr_sink_find(const char *name);
+// Options of the pipeline's sink, bound; the caller frees *options. `sink.io` (auto, uring, pwrite)
+// is common to all sinks and is checked here too.
 int mr_sink_bind(const struct mr_pipeline *pipeline, const struct mr_sink **sink, void **options,
                  struct mr_error *err);
 // The loader process, from start to drained. Returns an exit code; the error was logged.

@@ -15,6 +15,7 @@
 #include "core/dead_letter.h"
 #include "core/journal.h"
 #include "core/pipeline/stage_private.h"
+#include "core/pipeline/stream_path.h"
 
 #define SECOND_NS 1000000000LL
 #define HALT_AFTER_NS (SECOND_NS * 3 / 10)
@@ -185,16 +186,11 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 static int find_start_pos(const struct mr_pipeline *pipeline, enum mr_ring_index index,
                           struct mr_ring_options *options, struct mr_error *err)
 {
-    const struct mr_node *sink = pipeline->sink_node;
-    const struct mr_node *type = mr_config_child(sink, "type");
-    const struct mr_node *path = mr_config_child(sink, "path");
-    const struct mr_node *existing = mr_config_child(sink, "existing");
+    char journal[MR_STREAM_PATH_BYTES];
     uint64_t end_pos = 0;
-    if (index != MR_RING_EGRESS || !type || !path || !type->text || !path->text ||
-        strcmp(type->text, "journal") != 0 ||
-        (existing && existing->text && strcmp(existing->text, "append") != 0))
+    if (!mr_stream_appends_to(pipeline, index, journal, sizeof journal))
         return MR_OK;
-    int code = mr_journal_end(path->text, &end_pos, err);
+    int code = mr_journal_end(journal, &end_pos, err);
     options->start_pos = mr_align_up(end_pos, options->capacity);
     return code;
 }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks and directories, as sinks need them.
+#ifndef MR_CONSUMERS_LOADER_FILE_LOCK_H
+#define MR_CONSUMERS_LOADER_FILE_LOCK_H
+
+#include "core/error.h"
+
+// Takes the exclusive flock of an open file, trying again for as long as a dead process's writes
+// may take to drain. MR_ERR_BUSY names the process that holds it.
+int mr_file_lock(int fd, const char *path, struct mr_error *err);
+// Makes the directory and its parents. MR_ERR_OUTPUT.
+int mr_make_directories(const char *path, struct mr_error *err);
+// The same for the directory that `path` is to be in.
+int mr_make_parents(const char *path, struct mr_error *err);
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "consumers/loader/intake.h"
+
+#include <inttypes.h>
+
+// A span is what is counted, and mostly what is written, together.
+#define SPAN_BYTES_MAX (256 * 1024)
+#define WRITE_BYTES_MAX (1024 * 1024)
+
+void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned port)
+{
+    *intake = (struct mr_intake){.stage = stage, .port = port, .reader = &stage->readers[port]};
+    uint64_t start_pos = stage->now.in_pos[port];
+    intake->walked_pos = start_pos;
+    intake->run = (struct mr_sink_run){
+        .stage = stage,
+        .ring = intake->reader->ring,
+        .start_pos = start_pos,
+        .accepted_pos = start_pos,
+        .durable_pos = start_pos,
+    };
+    if (port == MR_PORT_MAIN)
+        intake->recount = stage->now.counts[MR_COUNT_IN] - stage->now.counts[MR_COUNT_OUT];
+}
+
+// The span that is being filled: the last one, until it was handed over or is long enough.
+static struct mr_intake_span *open_span(struct mr_intake *intake, uint64_t begin_pos)
+{
+    if (intake->count > 0) {
+        unsigned last = (intake->first + intake->count - 1) % MR_INTAKE_SPANS_MAX;
+        uint64_t last_begin = intake->run.accepted_pos;
+        if (intake->count > 1) {
+            unsigned before = (last + MR_INTAKE_SPANS_MAX - 1) % MR_INTAKE_SPANS_MAX;
+            last_begin = mr_max_u64(last_begin, intake->spans[before].end_pos);
+        }
+        if (intake->spans[last].end_pos > intake->run.accepted_pos &&
+            intake->spans[last].end_pos - last_begin < SPAN_BYTES_MAX)
+            return &intake->spans[last];
+    }
+    if (intake->count == MR_INTAKE_SPANS_MAX)
+        return NULL;
+    unsigned at = (intake->first + intake->count++) % MR_INTAKE_SPANS_MAX;
+    intake->spans[at] = (struct mr_intake_span){.end_pos = begin_pos};
+    return &intake->spans[at];
+}
+
+static int fail_record(const struct mr_intake *intake, uint16_t schema_id, uint32_t length,
+                       struct mr_error *err)
+{
+    return mr_fail(err, MR_ERR_CORRUPT,
+                   "%s: before position %" PRIu64 ": found a record of schema %u with %u bytes, "
+                   "expected one of the ring's schemas with at least its fields",
+                   intake->reader->ring->segment.path, intake->reader->position, schema_id, length);
+}
+
+// The schema's index in the ring's table, or an error: sinks rely on a record being as long as its
+// fields.
+static int classify(const struct mr_intake *intake, const struct mr_record *record, uint32_t length,
+                    uint8_t *index, struct mr_error *err)
+{
+    uint16_t id = record->schema_id;
+    const struct mr_schema *schema = NULL;
+    if (intake->port == MR_PORT_MAIN) {
+        *index = intake->stage->in_schema_index[id];
+        if (*index < intake->schemas->count)
+            schema = intake->schemas->schemas[*index];
+    } else {
+        *index = 0;
+        schema = mr_schema_set_by_id(intake->schemas, id);
+    }
+    if (!schema || length < schema->record_bytes)
+        return fail_record(intake, id, length, err);
+    return MR_OK;
+}
+
+static void count_in(struct mr_intake *intake, uint8_t schema_index)
+{
+    if (intake->recount > 0) {
+        intake->recount--;
+    } else if (intake->port == MR_PORT_MAIN) {
+        intake->stage->now.counts[MR_COUNT_IN]++;
+        intake->stage->now.in_by_schema[schema_index]++;
+    }
+}
+
+static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, struct mr_error *err)
+{
+    struct mr_reader *reader = intake->reader;
+    const struct mr_record *record;
+    uint32_t length;
+    uint64_t limit_pos = span->end_pos + SPAN_BYTES_MAX;
+    while (reader->position < limit_pos && (record = mr_next(reader, &length)) != NULL) {
+        uint8_t index;
+        int code = classify(intake, record, length, &index, err);
+        if (code != MR_OK)
+            return code;
+        count_in(intake, index);
+        span->records++;
+    }
+    span->end_pos = intake->walked_pos = reader->position;
+    return reader->corrupt ? mr_reader_explain(reader, err) : MR_OK;
+}
+
+int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err)
+{
+    if (mr_peek_bytes(intake->reader) == 0)
+        return intake->reader->corrupt ? mr_reader_explain(intake->reader, err) : MR_OK;
+    struct mr_intake_span *span = open_span(intake, intake->walked_pos);
+    if (!span)
+        return MR_OK;
+    *moved = true;
+    return walk_span(intake, span, err);
+}
+
+// Up to the ring's wrap, or to the end of a span where it is much.
+static uint64_t contiguous_end(const struct mr_intake *intake)
+{
+    const struct mr_ring *ring = intake->reader->ring;
+    uint64_t begin = intake->run.accepted_pos;
+    uint64_t end = mr_min_u64(intake->walked_pos, begin + ring->capacity - (begin & ring->mask));
+    if (end - begin <= WRITE_BYTES_MAX)
+        return end;
+    for (unsigned i = 0; i < intake->count; i++) {
+        uint64_t span_end = intake->spans[(intake->first + i) % MR_INTAKE_SPANS_MAX].end_pos;
+        if (span_end > begin && span_end < end)
+            return span_end;
+    }
+    return end;
+}
+
+int mr_intake_hand_over(struct mr_intake *intake, bool *moved, struct mr_error *err)
+{
+    struct mr_sink_run *run = &intake->run;
+    while (run->accepted_pos < intake->walked_pos) {
+        uint64_t before = run->accepted_pos;
+        const uint8_t *bytes = mr_peek_at(intake->reader, before);
+        int code = run->sink->write(run, bytes, contiguous_end(intake) - before, err);
+        if (code != MR_OK)
+            return code;
+        if (run->accepted_pos == before)
+            return MR_OK;
+        *moved = true;
+    }
+    return MR_OK;
+}
+
+static void count_out(struct mr_intake *intake, uint64_t records)
+{
+    if (intake->port == MR_PORT_MAIN)
+        intake->stage->now.counts[MR_COUNT_OUT] += records;
+    else
+        intake->stage->now.plugin[intake->counter] += records;
+}
+
+bool mr_intake_settle(struct mr_intake *intake)
+{
+    bool moved = false;
+    while (intake->count > 0 && intake->spans[intake->first].end_pos <= intake->run.durable_pos) {
+        const struct mr_intake_span *span = &intake->spans[intake->first];
+        intake->stage->now.in_pos[intake->port] = span->end_pos;
+        count_out(intake, span->records);
+        intake->first = (intake->first + 1) % MR_INTAKE_SPANS_MAX;
+        intake->count--;
+        moved = true;
+    }
+    if (moved)
+        mr_store_relaxed_u64(&intake->stage->shared->gauges.durable_pos[intake->port],
+                             intake->run.durable_pos);
+    return moved;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One input of the loader: a ring, the sink behind it, and what lies between.
+//
+//     released        durable         accepted          walked          write_pos
+//        |   spans: counted, handed over  |    counted     |                |
+//
+// Each envelope is walked once: its length is checked, the record counted. What was walked is
+// handed to the sink; what the sink calls durable is counted as out and given back to the ring with
+// the next commit. Records that were counted as in by a process that died before they were out are
+// walked again, and not counted again.
+#ifndef MR_CONSUMERS_LOADER_INTAKE_H
+#define MR_CONSUMERS_LOADER_INTAKE_H
+
+#include "consumers/loader/sink.h"
+
+#define MR_INTAKE_SPANS_MAX 64
+
+struct mr_intake_span {
+    uint64_t end_pos;
+    uint64_t records;
+};
+
+struct mr_intake {
+    struct mr_stage *stage;
+    struct mr_reader *reader;
+    unsigned port;
+    const struct mr_schema_set *schemas;
+    struct mr_sink_run run; // run.sink NULL: not opened yet
+    unsigned counter; // of dead letters, in stage->now.plugin; the egress counts as the stage does
+    uint64_t recount; // records still to be walked that are in the counts already
+    uint64_t walked_pos;
+    struct mr_intake_span spans[MR_INTAKE_SPANS_MAX]; // a ring, oldest first
+    unsigned first, count;
+};
+
+void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned port);
+// Looks at what is new in the ring. *moved: something was. MR_ERR_CORRUPT.
+int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err);
+// Hands what was walked to the sink, as much as it takes. *moved: it took something.
+int mr_intake_hand_over(struct mr_intake *intake, bool *moved, struct mr_error *err);
+// Takes note of what has become durable: counts and in_pos, for the next commit. True: something
+// has.
+bool mr_intake_settle(struct mr_intake *intake);
+// Walked, and not durable yet.
+static inline bool mr_intake_is_busy(const struct mr_intake *intake)
+{
+    return intake->count > 0;
+}
+// Nothing that could be handed over now.
+static inline bool mr_intake_is_idle(const struct mr_intake *intake)
+{
+    return intake->walked_pos == intake->run.accepted_pos;
+}
+
+#endif

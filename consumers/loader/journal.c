@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sink: a journal (core/journal.h). Its bytes are the ring's bytes, so nothing is copied or
+// encoded: spans of ring memory go to the I/O layer as they are, each to its position in a segment
+// file. They are released when the completions of all before them are in and, as `durability` asks
+// for it, a sync that was begun after that has ended.
+//
+//   none    written to the page cache: survives any process, not a power cut
+//   batch   group commit: a sync when there is nothing to write, or after sync_bytes or
+//   sync_interval record  a sync as soon as the last one has ended, for whatever was written
+//   meanwhile
+//
+// A sync that fails is the last one: another would report success whatever is on the disk.
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumers/loader/io.h"
+#include "consumers/loader/journal_sink.h"
+#include "consumers/loader/segment_files.h"
+#include "core/log.h"
+
+#define WRITES_MAX 32 // in flight
+#define LOOK_INTERVAL_NS 100000000LL
+enum { TAG_SYNC = WRITES_MAX, TAG_MARK };
+
+struct journal_write {
+    uint64_t end_pos;
+    bool done;
+};
+
+struct journal_sink {
+    const struct mr_journal_options *options;
+    struct mr_segment_files files;
+    struct mr_io_client client;
+    struct journal_write writes[WRITES_MAX]; // a ring, oldest first
+    unsigned first, count;
+    uint64_t written_pos; // everything before it was written
+    int64_t unsynced_since_ns;
+    bool syncing;
+    uint64_t sync_pos; // what the running sync covers
+    bool marking;
+    struct mr_journal_mark mark;
+    bool rolling; // the segment is to end at accepted_pos
+    bool full;    // the disk has no room for the next segment now
+    int64_t begun_ns, looked_ns;
+    uint64_t durable_pos;
+    uint64_t sync_bytes;     // of the options, but at most what leaves the ring room
+    struct mr_error failure; // code MR_OK: none
+};
+
+static const struct mr_option journal_options[] = {
+    {"path", MR_OPTION_STRING, offsetof(struct mr_journal_options, path), MR_OPTION_REQUIRED,
+     "the journal's directory", NULL},
+    {"durability", MR_OPTION_ENUM, offsetof(struct mr_journal_options, durability), "batch",
+     "when a record counts as written: in the page cache, after a group's sync, after its own",
+     "none,batch,record"},
+    {"existing", MR_OPTION_ENUM, offsetof(struct mr_journal_options, existing), "append",
+     "what a new run does with a journal that is there", "append,replace,refuse"},
+    {"segment_size", MR_OPTION_SIZE, offsetof(struct mr_journal_options, segment_bytes), "1GiB",
+     "of a segment file, preallocated; rounded up to whole laps of the ring", NULL},
+    {"roll_after", MR_OPTION_DURATION, offsetof(struct mr_journal_options, roll_after_ns), NULL,
+     "begin a new segment after this time too, at the ring's next lap", NULL},
+    {"sync_bytes", MR_OPTION_SIZE, offsetof(struct mr_journal_options, sync_bytes), "8MiB",
+     "durability batch: sync after this much, at most a quarter of the ring", NULL},
+    {"sync_interval", MR_OPTION_DURATION, offsetof(struct mr_journal_options, sync_interval_ns),
+     "20ms", "durability batch: sync what is as old as this", NULL},
+    {0},
+};
+
+static int journal_declare(const void *options, const struct mr_pipeline *pipeline,
+                           struct mr_error *err)
+{
+    const struct mr_journal_options *given = options;
+    if (!*given->path || strcmp(given->path, "-") == 0)
+        return mr_config_fail(pipeline->sink_node, err,
+                              "path: found \"%s\", expected the directory of a journal",
+                              given->path);
+    if (given->segment_bytes == 0 || given->segment_bytes > MR_RING_CAPACITY_MAX)
+        return mr_config_fail(pipeline->sink_node, err,
+                              "segment_size: found %" PRIu64 ", expected 1 to %llu bytes",
+                              given->segment_bytes, MR_RING_CAPACITY_MAX);
+    if (given->roll_after_ns < 0 || given->sync_interval_ns < 0)
+        return mr_config_fail(pipeline->sink_node, err,
+                              "roll_after, sync_interval: expected no negative time");
+    return MR_OK;
+}
+
+// ---- completions -------------------------------------------------------------------------------
+static void fail(struct journal_sink *sink, int64_t result, const char *what, uint64_t position)
+{
+    if (sink->failure.code != MR_OK)
+        return; // the first one tells the cause
+    errno = (int)-result;
+    mr_fail_errno(&sink->failure, MR_ERR_OUTPUT, "%s: cannot %s at byte %" PRIu64, sink->files.path,
+                  what, sink->files.header_bytes + position - sink->files.base_pos);
+}
+
+// Only a prefix without holes counts as written.
+static void advance_written(struct journal_sink *sink)
+{
+    while (sink->count > 0 && sink->writes[sink->first].done) {
+        if (sink->written_pos == sink->durable_pos)
+            sink->unsynced_since_ns = mr_mono_ns();
+        sink->written_pos = sink->writes[sink->first].end_pos;
+        sink->first = (sink->first + 1) % WRITES_MAX;
+        sink->count--;
+    }
+}
+
+static void on_done(void *self, uint64_t tag, int64_t result)
+{
+    struct journal_sink *sink = self;
+    if (tag == TAG_SYNC) {
+        sink->syncing = false;
+        if (result < 0)
+            fail(sink, result, "sync what ends", sink->sync_pos);
+        else
+            sink->durable_pos = sink->sync_pos;
+    } else if (tag == TAG_MARK) {
+        sink->marking = false;
+        if (result < 0)
+            fail(sink, result, "write the durable mark, with the stream", sink->durable_pos);
+    } else if (result < 0) {
+        fail(sink, result, "write what ends", sink->writes[tag].end_pos);
+    } else {
+        sink->writes[tag].done = true;
+        advance_written(sink);
+    }
+}
+
+// ---- writing -----------------------------------------------------------------------------------
+static bool settled(const struct mr_sink_run *run)
+{
+    const struct journal_sink *sink = run->self;
+    return sink->count == 0 && !sink->syncing && !sink->marking &&
+           sink->durable_pos == run->accepted_pos;
+}
+
+static bool time_to_roll(const struct mr_sink_run *run)
+{
+    const struct journal_sink *sink = run->self;
+    return sink->options->roll_after_ns > 0 && run->accepted_pos > sink->files.base_pos &&
+           (run->accepted_pos & run->ring->mask) == 0 &&
+           mr_mono_ns() - sink->begun_ns > sink->options->roll_after_ns;
+}
+
+// Room for the next segment is made sure of first: without it the old one stays as it is, and the
+// stream waits in the ring.
+static int make_room(struct journal_sink *sink, struct mr_error *err)
+{
+    bool was_full = sink->full;
+    int code = mr_segment_files_prepare(&sink->files, &sink->full, err);
+    if (code == MR_OK && sink->full && !was_full)
+        mr_warn("waiting for room: %s", err->text);
+    return code;
+}
+
+static int roll(struct mr_sink_run *run, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    // Where there was no room, look_around tries again, now and then.
+    int code = sink->full ? MR_OK : make_room(sink, err);
+    if (code != MR_OK || sink->full)
+        return code;
+    code = mr_segment_files_finish(&sink->files, run->accepted_pos, err);
+    if (code == MR_OK)
+        code = mr_segment_files_begin(&sink->files, run->accepted_pos, run->accepted_pos,
+                                      &sink->full, err);
+    sink->rolling = false;
+    sink->begun_ns = mr_mono_ns();
+    return code;
+}
+
+static void begin_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length)
+{
+    struct journal_sink *sink = run->self;
+    unsigned at = (sink->first + sink->count) % WRITES_MAX;
+    uint64_t offset = sink->files.header_bytes + run->accepted_pos - sink->files.base_pos;
+    sink->writes[at] = (struct journal_write){.end_pos = run->accepted_pos + length};
+    if (!mr_io_write(run->io, &sink->client, sink->files.fd, bytes, length, (int64_t)offset, at))
+        return;
+    sink->count++;
+    run->accepted_pos += length;
+}
+
+static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
+                         struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    if (sink->failure.code != MR_OK || sink->count == WRITES_MAX)
+        return MR_OK; // journal_poll says what failed
+    if (run->accepted_pos == sink->files.limit_pos || time_to_roll(run))
+        sink->rolling = true;
+    if (sink->rolling) {
+        int code = settled(run) ? roll(run, err) : MR_OK;
+        if (code != MR_OK || sink->rolling)
+            return code;
+    }
+    begin_write(run, bytes, mr_min_u64(length, sink->files.limit_pos - run->accepted_pos));
+    return MR_OK;
+}
+
+// ---- syncing -----------------------------------------------------------------------------------
+static bool time_to_sync(const struct mr_sink_run *run, bool idle)
+{
+    const struct journal_sink *sink = run->self;
+    if (sink->syncing || sink->written_pos == sink->durable_pos)
+        return false;
+    if (sink->options->durability == MR_DURABILITY_RECORD)
+        return true;
+    if (idle || sink->rolling)
+        return sink->written_pos == run->accepted_pos;
+    return sink->written_pos - sink->durable_pos >= sink->sync_bytes ||
+           mr_mono_ns() - sink->unsynced_since_ns >= sink->options->sync_interval_ns;
+}
+
+static void begin_sync(struct mr_sink_run *run)
+{
+    struct journal_sink *sink = run->self;
+    sink->sync_pos = sink->written_pos;
+    sink->syncing = mr_io_sync(run->io, &sink->client, sink->files.fd, TAG_SYNC);
+}
+
+// The mark follows each sync and reaches the disk with the next one.
+static void begin_mark(struct mr_sink_run *run)
+{
+    struct journal_sink *sink = run->self;
+    if (sink->marking)
+        return;
+    mr_journal_mark_make(sink->files.base_pos, sink->durable_pos, &sink->mark);
+    sink->marking =
+        mr_io_write(run->io, &sink->client, sink->files.fd, &sink->mark, sizeof sink->mark,
+                    (int64_t)(sink->files.header_bytes - sizeof sink->mark), TAG_MARK);
+}
+
+// Now and then: whether the file still has its name, and whether the next one can be made.
+static int look_around(struct mr_sink_run *run, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    int64_t now_ns = mr_mono_ns();
+    if (now_ns - sink->looked_ns < LOOK_INTERVAL_NS)
+        return MR_OK;
+    sink->looked_ns = now_ns;
+    int code = mr_segment_files_look(&sink->files, err);
+    if (code == MR_OK && run->accepted_pos - sink->files.base_pos > sink->files.segment_bytes / 2)
+        code = make_room(sink, err);
+    return code;
+}
+
+static int journal_poll(struct mr_sink_run *run, bool idle, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    uint64_t before = run->durable_pos;
+    if (sink->options->durability == MR_DURABILITY_NONE)
+        sink->durable_pos = sink->written_pos;
+    else if (sink->failure.code == MR_OK && time_to_sync(run, idle))
+        begin_sync(run);
+    run->durable_pos = sink->durable_pos;
+    if (sink->failure.code != MR_OK) {
+        *err = sink->failure;
+        return err->code;
+    }
+    if (sink->options->durability != MR_DURABILITY_NONE && sink->durable_pos > before)
+        begin_mark(run);
+    return look_around(run, err);
+}
+
+// ---- opening and ending ------------------------------------------------------------------------
+// Puts what is there in order, as `existing` says; *previous_end is where the new segment follows.
+static int settle_existing(struct mr_sink_run *run, uint64_t *previous_end, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    struct mr_journal_tail tail;
+    *previous_end = run->start_pos;
+    if (sink->options->existing == MR_EXISTING_REPLACE)
+        return mr_segment_files_clear(&sink->files, err);
+    int code = mr_journal_find_tail(sink->options->path, &tail, err);
+    if (code != MR_OK || tail.header_bytes == 0)
+        return code;
+    if (sink->options->existing == MR_EXISTING_REFUSE)
+        return mr_fail(err, MR_ERR_OUTPUT,
+                       "%s: found a journal of %" PRIu64
+                       " bytes, expected none (sink.existing is refuse)",
+                       sink->options->path, tail.end_pos);
+    if (tail.end_pos > run->start_pos)
+        return mr_fail(err, MR_ERR_OUTPUT,
+                       "%s: found a journal that ends at %" PRIu64
+                       ", but this run's stream begins at %" PRIu64,
+                       sink->options->path, tail.end_pos, run->start_pos);
+    if (tail.torn_bytes > 0)
+        mr_warn("%s: cut a torn tail of %" PRIu64 " bytes at position %" PRIu64, tail.path,
+                tail.torn_bytes, tail.end_pos);
+    // An empty last segment at this very place is made anew, as the successor it was.
+    *previous_end = tail.base_pos == run->start_pos ? tail.previous_end : tail.end_pos;
+    return mr_segment_files_mend(&sink->files, &tail, err);
+}
+
+static int begin_first(struct mr_sink_run *run, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    uint64_t previous_end;
+    bool full;
+    int code = settle_existing(run, &previous_end, err);
+    if (code == MR_OK)
+        code = mr_segment_files_begin(&sink->files, run->start_pos, previous_end, &full, err);
+    if (code == MR_OK && full)
+        code = err->code;
+    return code;
+}
+
+static int journal_open(struct mr_sink_run *run, struct mr_error *err)
+{
+    const struct mr_journal_options *options = run->options;
+    struct journal_sink *sink = calloc(1, sizeof *sink);
+    if (!sink)
+        return mr_fail(err, MR_ERR_MEMORY, "%s: out of memory", options->path);
+    run->self = sink;
+    sink->options = options;
+    sink->client = (struct mr_io_client){on_done, sink};
+    sink->files.sync = options->durability != MR_DURABILITY_NONE;
+    sink->files.segment_bytes = mr_align_up(options->segment_bytes, run->ring->capacity);
+    sink->files.name = mr_ring_name(run->ring);
+    sink->files.schemas = run->schemas;
+    sink->sync_bytes = mr_min_u64(options->sync_bytes, run->ring->capacity / 4);
+    sink->written_pos = sink->durable_pos = run->start_pos;
+    sink->begun_ns = sink->looked_ns = mr_mono_ns();
+    snprintf(run->files, sizeof run->files, "%s", options->path);
+    int code = mr_segment_files_open(&sink->files, options->path, err);
+    if (code != MR_OK)
+        return code;
+    return run->resumed ? mr_segment_files_resume(&sink->files, run->start_pos, err)
+                        : begin_first(run, err);
+}
+
+static int journal_finish(struct mr_sink_run *run, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    return mr_segment_files_finish(&sink->files, run->accepted_pos, err);
+}
+
+static void journal_close(struct mr_sink_run *run)
+{
+    struct journal_sink *sink = run->self;
+    if (!sink)
+        return;
+    mr_segment_files_close(&sink->files);
+    free(sink);
+    run->self = NULL;
+}
+
+const struct mr_sink mr_sink_journal = {
+    .name = "journal",
+    .about = "a self-describing, checksummed log of the records, as they stood in the ring",
+    .options = journal_options,
+    .options_bytes = sizeof(struct mr_journal_options),
+    .declare = journal_declare,
+    .open = journal_open,
+    .write = journal_write,
+    .poll = journal_poll,
+    .finish = journal_finish,
+    .close = journal_close,
+};

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loader process: three inputs (the egress ring and the two dead rings), a sink behind each,
+// one I/O layer under all. A turn: walk what is new, hand it over, reap, poll, commit what has
+// become durable. When the rings have ended and everything is durable the sinks are finished.
+#include <stdlib.h>
+
+#include "consumers/loader/intake.h"
+#include "consumers/loader/io.h"
+#include "consumers/loader/journal_sink.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/pipeline/stream_path.h"
+
+#define IO_DEPTH 128
+#define IO_WAIT_NS 500000        // new records shall not wait for old writes for longer
+#define IDLE_WAIT_NS 20000000LL  // the heart beats in between
+#define DEVICE_WAIT_NS 5000000LL // while the disk is full
+#define DEAD_SEGMENT_BYTES (16u << 20)
+#define INPUTS 3
+
+struct loader {
+    struct mr_stage *stage;
+    struct mr_io io;
+    struct mr_intake inputs[INPUTS];
+    struct mr_schema_set dead_schemas[INPUTS];
+    const struct mr_sink *sink;
+    void *options;
+    struct mr_journal_options dead_options[INPUTS];
+    char dead_path[INPUTS][MR_STREAM_PATH_BYTES];
+    struct mr_error err;
+};
+
+// In the stage's state: undone with a batch that was not committed.
+struct loader_port_state {
+    uint64_t opened;
+    uint8_t sink[MR_SINK_STATE_BYTES];
+};
+
+// ---- opening -----------------------------------------------------------------------------------
+static int open_sink(struct loader *loader, unsigned port, const struct mr_sink *sink,
+                     const void *options)
+{
+    struct mr_intake *input = &loader->inputs[port];
+    struct mr_sink_run *run = &input->run;
+    struct loader_port_state *state = (struct loader_port_state *)loader->stage->state + port;
+    run->sink = sink;
+    run->options = options;
+    run->io = &loader->io;
+    run->schemas = input->schemas;
+    run->state = state->sink;
+    run->resumed = state->opened != 0;
+    int code = sink->open(run, &loader->err);
+    if (code != MR_OK)
+        return code;
+    if (!run->resumed)
+        mr_sink_set(run, &state->opened, 1);
+    mr_stage_commit(loader->stage);
+    return MR_OK;
+}
+
+static int open_io(struct loader *loader)
+{
+    const struct mr_io_backend *backend;
+    const struct mr_node *io = mr_config_child(loader->stage->pipeline->sink_node, "io");
+    int code = mr_io_choose(io ? io->text : NULL, &backend, &loader->err);
+    if (code == MR_OK)
+        code = mr_io_open(&loader->io, backend, IO_DEPTH, &loader->err);
+    if (code == MR_OK)
+        mr_store_relaxed_u32(&loader->stage->shared->gauges.io_backend, loader->io.backend->gauge);
+    return code;
+}
+
+static int open_main(struct loader *loader)
+{
+    struct mr_stage *stage = loader->stage;
+    int code = mr_sink_bind(stage->pipeline, &loader->sink, &loader->options, &loader->err);
+    if (code == MR_OK)
+        code =
+            mr_stage_reserve_state(stage, INPUTS * sizeof(struct loader_port_state), &loader->err);
+    if (code == MR_OK)
+        code = open_io(loader);
+    if (code == MR_OK)
+        code = mr_stage_await_schemas(stage, &loader->err);
+    if (code != MR_OK)
+        return code;
+    for (unsigned port = 0; port < INPUTS; port++)
+        mr_intake_open(&loader->inputs[port], stage, port);
+    struct mr_intake *input = &loader->inputs[MR_PORT_MAIN];
+    input->schemas = &stage->in_schemas;
+    for (const char *const *name = loader->sink->counters; name && *name; name++) {
+        unsigned index = mr_stage_add_counter(stage, loader->sink->name, *name);
+        if (name == loader->sink->counters)
+            input->run.counters = index;
+    }
+    loader->inputs[MR_PORT_DEAD].counter = mr_stage_add_counter(stage, "dead_letter", "producer");
+    loader->inputs[MR_PORT_DEAD_2].counter =
+        mr_stage_add_counter(stage, "dead_letter", "transform");
+    return open_sink(loader, MR_PORT_MAIN, loader->sink, loader->options);
+}
+
+// ---- dead letters ------------------------------------------------------------------------------
+static int bind_dead(struct loader *loader, unsigned port)
+{
+    const struct mr_pipeline *pipeline = loader->stage->pipeline;
+    struct mr_journal_options *options = &loader->dead_options[port];
+    enum mr_ring_index ring = port == MR_PORT_DEAD ? MR_RING_DEAD_PRODUCER : MR_RING_DEAD_TRANSFORM;
+    mr_dead_letter_directory(pipeline, ring, loader->dead_path[port],
+                             sizeof loader->dead_path[port]);
+    *options = (struct mr_journal_options){
+        .path = loader->dead_path[port],
+        .durability = MR_DURABILITY_BATCH,
+        .existing = mr_pipeline_appends(pipeline) ? MR_EXISTING_APPEND : MR_EXISTING_REPLACE,
+        .segment_bytes = DEAD_SEGMENT_BYTES,
+        .sync_bytes = DEAD_SEGMENT_BYTES / 4,
+        .sync_interval_ns = IDLE_WAIT_NS,
+    };
+    return MR_OK;
+}
+
+// With the first letter; a run without any leaves no journal.
+static int open_dead(struct loader *loader, unsigned port)
+{
+    struct mr_intake *input = &loader->inputs[port];
+    int code = mr_ring_schemas(input->reader->ring, &loader->dead_schemas[port], &loader->err);
+    if (code == MR_OK)
+        code = bind_dead(loader, port);
+    if (code != MR_OK)
+        return code;
+    input->schemas = &loader->dead_schemas[port];
+    return open_sink(loader, port, &mr_sink_journal, &loader->dead_options[port]);
+}
+
+// ---- a turn ------------------------------------------------------------------------------------
+static int take_in(struct loader *loader, bool *moved)
+{
+    for (unsigned port = 0; port < INPUTS; port++) {
+        struct mr_intake *input = &loader->inputs[port];
+        int code = MR_OK;
+        if (!input->run.sink) {
+            if (mr_peek_bytes(input->reader) == 0)
+                continue;
+            code = open_dead(loader, port);
+        }
+        if (code == MR_OK)
+            code = mr_intake_walk(input, moved, &loader->err);
+        if (code == MR_OK)
+            code = mr_intake_hand_over(input, moved, &loader->err);
+        if (code != MR_OK)
+            return code;
+    }
+    return MR_OK;
+}
+
+// Each sink is asked, also after one has failed: what is durable is committed in any case.
+static int settle(struct loader *loader, bool *moved)
+{
+    int code = MR_OK;
+    bool settled = false;
+    for (unsigned port = 0; port < INPUTS; port++) {
+        struct mr_intake *input = &loader->inputs[port];
+        struct mr_error err;
+        if (!input->run.sink)
+            continue;
+        int polled = input->run.sink->poll(&input->run, mr_intake_is_idle(input), &err);
+        if (polled != MR_OK && code == MR_OK) {
+            code = polled;
+            loader->err = err;
+        }
+        settled |= mr_intake_settle(input);
+    }
+    if (settled)
+        mr_stage_commit(loader->stage);
+    *moved |= settled;
+    return code;
+}
+
+static bool any_is_busy(const struct loader *loader)
+{
+    bool busy = false;
+    for (unsigned port = 0; port < INPUTS; port++)
+        busy |= mr_intake_is_busy(&loader->inputs[port]);
+    return busy;
+}
+
+// Waits for a completion, though not for long: new records are to go in beside the old.
+static int reap(struct loader *loader, bool moved)
+{
+    int64_t wait_ns = 0;
+    if (!moved && loader->io.in_flight > 0) {
+        mr_stage_wait(loader->stage, MR_WAIT_DEVICE, 0);
+        wait_ns = IO_WAIT_NS;
+    }
+    return mr_io_reap(&loader->io, wait_ns, &loader->err);
+}
+
+static int turn(struct loader *loader, bool *moved)
+{
+    int code = take_in(loader, moved);
+    int reaped = reap(loader, *moved || code != MR_OK);
+    int settled = settle(loader, moved);
+    mr_stage_beat(loader->stage);
+    return code != MR_OK ? code : reaped != MR_OK ? reaped : settled;
+}
+
+static bool inputs_have_ended(struct loader *loader)
+{
+    bool ended = true;
+    for (unsigned port = 0; port < INPUTS; port++) {
+        struct mr_intake *input = &loader->inputs[port];
+        ended &= mr_peek_bytes(input->reader) == 0 && !mr_intake_is_busy(input);
+        // A stage before this one that is gone will not end its ring any more.
+        if (!mr_stage_is_stopping(loader->stage))
+            ended &= mr_reader_at_end(input->reader);
+    }
+    return ended;
+}
+
+static int run(struct loader *loader)
+{
+    struct mr_stage *stage = loader->stage;
+    while (!stage->halted) {
+        bool moved = false;
+        int code = turn(loader, &moved);
+        if (code != MR_OK)
+            return code;
+        if (moved || loader->io.in_flight > 0)
+            continue;
+        if (inputs_have_ended(loader))
+            return MR_OK;
+        if (any_is_busy(loader))
+            mr_stage_wait(stage, MR_WAIT_DEVICE, DEVICE_WAIT_NS);
+        else
+            mr_stage_wait(stage, MR_WAIT_INPUT, IDLE_WAIT_NS);
+    }
+    return MR_OK;
+}
+
+// ---- ending ------------------------------------------------------------------------------------
+static int finish(struct loader *loader)
+{
+    mr_stage_set_phase(loader->stage, MR_PHASE_DRAINING);
+    for (unsigned port = 0; port < INPUTS; port++) {
+        struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
+        if (!run_of_sink->sink)
+            continue;
+        int code = run_of_sink->sink->finish(run_of_sink, &loader->err);
+        if (code != MR_OK)
+            return code;
+    }
+    return MR_OK;
+}
+
+// The I/O first: sinks own the buffers that it writes from.
+static void close_all(struct loader *loader)
+{
+    mr_io_close(&loader->io);
+    for (unsigned port = 0; port < INPUTS; port++) {
+        struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
+        if (run_of_sink->sink)
+            run_of_sink->sink->close(run_of_sink);
+        mr_schema_set_clear(&loader->dead_schemas[port]);
+    }
+    free(loader->options);
+}
+
+static void name_files(struct loader *loader)
+{
+    struct mr_stage_gauges *gauges = &loader->stage->shared->gauges;
+    size_t used = 0;
+    for (unsigned port = 0; port < INPUTS; port++) {
+        const struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
+        if (!run_of_sink->sink || !run_of_sink->files[0])
+            continue;
+        int wrote = snprintf(gauges->files + used, sizeof gauges->files - used, "%s%s",
+                             used ? "\n" : "", run_of_sink->files);
+        used = mr_min_u64(used + (size_t)wrote, sizeof gauges->files - 1);
+    }
+}
+
+static int load(struct loader *loader)
+{
+    struct mr_stage *stage = loader->stage;
+    int code = open_main(loader);
+    if (code == MR_OK) {
+        name_files(loader);
+        mr_stage_set_phase(stage, MR_PHASE_RUNNING);
+        code = run(loader);
+    }
+    if (code == MR_OK && !stage->halted)
+        code = finish(loader);
+    if (loader->sink)
+        name_files(loader);
+    close_all(loader);
+    if (code != MR_OK)
+        mr_error_line("%s", loader->err.text);
+    return mr_stage_close(stage, code, &loader->err);
+}
+
+int mr_loader_main(const struct mr_pipeline *pipeline)
+{
+    struct mr_error err;
+    struct mr_stage *stage = calloc(1, sizeof *stage);
+    struct loader *loader = calloc(1, sizeof *loader);
+    int code = stage && loader ? mr_stage_open(stage, pipeline, MR_ROLE_LOADER, &err)
+                               : mr_fail(&err, MR_ERR_MEMORY, "loader: out of memory");
+    if (code == MR_OK) {
+        loader->stage = stage;
+        code = load(loader);
+    } else {
+        mr_error_line("%s", err.text);
+    }
+    free(loader);
+    free(stage);
+    return code;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "consumers/loader/segment_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "consumers/loader/file_lock.h"
+
+#define NEXT_NAME ".next"
+
+// ---- the directory -----------------------------------------------------------------------------
+int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
+                          struct mr_error *err)
+{
+    files->fd = files->next_fd = files->directory_fd = -1;
+    snprintf(files->directory, sizeof files->directory, "%s", directory);
+    int code = mr_make_directories(directory, err);
+    if (code != MR_OK)
+        return code;
+    files->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (files->directory_fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", directory);
+    return mr_file_lock(files->directory_fd, directory, err);
+}
+
+static int sync_directory(const struct mr_segment_files *files, struct mr_error *err)
+{
+    if (files->sync && fsync(files->directory_fd) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", files->directory);
+    return MR_OK;
+}
+
+int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
+{
+    uint64_t *bases;
+    unsigned count;
+    char path[512];
+    int code = mr_journal_list(files->directory, &bases, &count, err);
+    // The newest first: at any moment what is left is a journal.
+    for (unsigned i = count; code == MR_OK && i-- > 0;) {
+        mr_journal_segment_path(files->directory, bases[i], path, sizeof path);
+        if (unlink(path) != 0)
+            code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot remove", path);
+    }
+    free(bases);
+    return code == MR_OK ? sync_directory(files, err) : code;
+}
+
+void mr_segment_files_close(struct mr_segment_files *files)
+{
+    if (files->next_fd >= 0) {
+        unlinkat(files->directory_fd, NEXT_NAME, 0);
+        close(files->next_fd);
+    }
+    if (files->fd >= 0)
+        close(files->fd);
+    if (files->directory_fd >= 0)
+        close(files->directory_fd);
+    files->fd = files->next_fd = files->directory_fd = -1;
+}
+
+// ---- bytes -------------------------------------------------------------------------------------
+static int write_at(int fd, const char *path, const void *bytes, size_t length, uint64_t at,
+                    struct mr_error *err)
+{
+    size_t done = 0;
+    while (done < length) {
+        ssize_t n = pwrite(fd, (const uint8_t *)bytes + done, length - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: byte %" PRIu64 ": cannot write", path,
+                                 at + done);
+        done += (size_t)n;
+    }
+    return MR_OK;
+}
+
+static int write_mark(int fd, const char *path, uint64_t header_bytes, uint64_t base_pos,
+                      uint64_t durable_pos, struct mr_error *err)
+{
+    struct mr_journal_mark mark;
+    mr_journal_mark_make(base_pos, durable_pos, &mark);
+    return write_at(fd, path, &mark, sizeof mark, header_bytes - sizeof mark, err);
+}
+
+// Only ever once for the same bytes: after a failed fdatasync the next one says 0 whatever is on
+// disk.
+static int sync_file(const struct mr_segment_files *files, int fd, const char *path,
+                     struct mr_error *err)
+{
+    if (files->sync && fdatasync(fd) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
+    return MR_OK;
+}
+
+// ---- the next segment --------------------------------------------------------------------------
+static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, bool *full,
+                       struct mr_error *err)
+{
+    struct statvfs space = {0};
+    if (fallocate(fd, 0, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
+        return MR_OK;
+    int why = errno;
+    if (ftruncate(fd, 0) != 0) // give back what it had got
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot truncate", files->directory);
+    fstatvfs(fd, &space);
+    *full = why == ENOSPC || why == EDQUOT;
+    errno = why;
+    mr_fail_errno(err, MR_ERR_OUTPUT,
+                  "%s: cannot preallocate a segment: wants %" PRIu64 " bytes, found %" PRIu64
+                  " free (sink.segment_size makes it smaller)",
+                  files->directory, bytes, (uint64_t)space.f_bavail * space.f_frsize);
+    return *full ? MR_OK : MR_ERR_OUTPUT;
+}
+
+int mr_segment_files_prepare(struct mr_segment_files *files, bool *full, struct mr_error *err)
+{
+    char path[512];
+    *full = false;
+    if (files->next_fd >= 0)
+        return MR_OK;
+    snprintf(path, sizeof path, "%s/" NEXT_NAME, files->directory);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
+    int code = mr_file_lock(fd, path, err);
+    uint64_t bytes =
+        mr_align_up(sizeof(struct mr_journal_header) + mr_schema_table_bytes(files->schemas) +
+                        sizeof(struct mr_journal_mark),
+                    MR_PAGE_BYTES);
+    if (code == MR_OK)
+        code = preallocate(files, fd, bytes + files->segment_bytes, full, err);
+    if (code == MR_OK && !*full) {
+        files->next_fd = fd;
+        return MR_OK;
+    }
+    close(fd);
+    unlink(path);
+    return code;
+}
+
+static int write_header(struct mr_segment_files *files, int fd, const char *path, uint64_t base_pos,
+                        uint64_t previous_end, struct mr_error *err)
+{
+    void *block = NULL;
+    size_t block_bytes = 0;
+    int code = mr_journal_header_make(base_pos, previous_end, files->segment_bytes, files->name,
+                                      files->schemas, &block, &block_bytes, err);
+    if (code == MR_OK)
+        code = write_at(fd, path, block, block_bytes, 0, err);
+    // Without syncs nothing is ever known to be durable, and the mark stays zero until the end.
+    if (code == MR_OK && files->sync)
+        code = write_mark(fd, path, block_bytes, base_pos, base_pos, err);
+    free(block);
+    files->header_bytes = block_bytes;
+    return code == MR_OK ? sync_file(files, fd, path, err) : code;
+}
+
+int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
+                           bool *full, struct mr_error *err)
+{
+    char next[512];
+    int code = mr_segment_files_prepare(files, full, err);
+    if (code != MR_OK || *full)
+        return code;
+    snprintf(next, sizeof next, "%s/" NEXT_NAME, files->directory);
+    mr_journal_segment_path(files->directory, base_pos, files->path, sizeof files->path);
+    code = write_header(files, files->next_fd, next, base_pos, previous_end, err);
+    if (code != MR_OK)
+        return code;
+    if (rename(next, files->path) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", next, files->path);
+    files->fd = files->next_fd;
+    files->next_fd = -1;
+    files->base_pos = base_pos;
+    files->limit_pos = base_pos + files->segment_bytes;
+    return sync_directory(files, err);
+}
+
+int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+{
+    if (files->fd < 0)
+        return MR_OK;
+    uint64_t bytes = files->header_bytes + end_pos - files->base_pos;
+    int code = mr_segment_files_look(files, err);
+    if (code != MR_OK)
+        return code;
+    if (ftruncate(files->fd, (off_t)bytes) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot cut to %" PRIu64 " bytes", files->path,
+                             bytes);
+    code = write_mark(files->fd, files->path, files->header_bytes, files->base_pos, end_pos, err);
+    if (code == MR_OK)
+        code = sync_file(files, files->fd, files->path, err);
+    close(files->fd);
+    files->fd = -1;
+    return code;
+}
+
+// ---- going on ----------------------------------------------------------------------------------
+int mr_segment_files_look(const struct mr_segment_files *files, struct mr_error *err)
+{
+    struct stat held, named;
+    if (files->fd < 0)
+        return MR_OK;
+    if (fstat(files->fd, &held) == 0 && stat(files->path, &named) == 0 &&
+        held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+        return MR_OK;
+    return mr_fail(err, MR_ERR_OUTPUT, "%s: was removed or replaced while it was being written",
+                   files->path);
+}
+
+static int open_locked(struct mr_segment_files *files, struct mr_error *err)
+{
+    files->fd = open(files->path, O_RDWR | O_CLOEXEC);
+    if (files->fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", files->path);
+    return mr_file_lock(files->fd, files->path, err);
+}
+
+static int check_schemas(const struct mr_segment_files *files, const struct mr_schema_set *found,
+                         struct mr_error *err)
+{
+    size_t bytes = mr_schema_table_bytes(found);
+    bool same = bytes == mr_schema_table_bytes(files->schemas);
+    void *a = malloc(bytes), *b = malloc(bytes);
+    if (same && a && b) {
+        mr_schema_table_write(found, a);
+        mr_schema_table_write(files->schemas, b);
+        same = memcmp(a, b, bytes) == 0;
+    }
+    free(a);
+    free(b);
+    return same ? MR_OK
+                : mr_fail(err, MR_ERR_OUTPUT,
+                          "%s: found a journal of other schemas; write to another path, or set "
+                          "sink.existing to replace",
+                          files->directory);
+}
+
+int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,
+                          struct mr_error *err)
+{
+    struct mr_journal journal;
+    snprintf(files->path, sizeof files->path, "%s", tail->path);
+    int code = mr_journal_open(&journal, tail->path, err);
+    if (code != MR_OK)
+        return code;
+    code = check_schemas(files, &journal.schemas, err);
+    mr_journal_close(&journal);
+    if (code == MR_OK)
+        code = open_locked(files, err);
+    if (code != MR_OK)
+        return code;
+    files->base_pos = tail->base_pos;
+    files->header_bytes = tail->header_bytes;
+    return mr_segment_files_finish(files, tail->end_pos, err);
+}
+
+int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, struct mr_error *err)
+{
+    uint64_t *bases;
+    unsigned count, index = 0;
+    struct mr_journal journal;
+    struct mr_journal_segment segment;
+    int code = mr_journal_list(files->directory, &bases, &count, err);
+    if (code != MR_OK)
+        return code;
+    while (index + 1 < count && bases[index + 1] <= position)
+        index++;
+    uint64_t base = count ? bases[index] : 0;
+    files->limit_pos = base + files->segment_bytes;
+    // One that was rolled by time ends before it is full, and it must not grow into the next.
+    if (index + 1 < count)
+        files->limit_pos = mr_min_u64(files->limit_pos, bases[index + 1]);
+    free(bases);
+    if (count == 0 || base > position || position - base > files->segment_bytes)
+        return mr_fail(err, MR_ERR_OUTPUT,
+                       "%s: found no segment that holds position %" PRIu64
+                       ", where this run has to go on",
+                       files->directory, position);
+    mr_journal_segment_path(files->directory, base, files->path, sizeof files->path);
+    if ((code = open_locked(files, err)) != MR_OK ||
+        (code = mr_journal_open(&journal, files->path, err)) != MR_OK)
+        return code;
+    mr_journal_segment_now(&journal, &segment);
+    mr_journal_close(&journal);
+    files->base_pos = segment.base_pos;
+    files->header_bytes = segment.header_bytes;
+    if (segment.base_pos != base)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found base position %" PRIu64 ", expected that of its name",
+                       files->path, segment.base_pos);
+    return MR_OK;
+}
