@@ -58,11 +58,32 @@ static void print_option(const char *name, const char *value, const char *help)
         printf("  %-26s  %s\n", left, help);
 }
 
+#define HELP_COLUMNS 80
+
+// Words into lines of at most HELP_COLUMNS.
+static void print_wrapped(const char *text)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        if (column && column + 1 + length > HELP_COLUMNS) {
+            putchar('\n');
+            column = 0;
+        }
+        column += (size_t)printf("%s%.*s", column ? " " : "", (int)length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
 static void print_help(const struct mr_usage *usage)
 {
-    printf("usage: millrace %s%s%s%s\n\n%s\n\noptions:\n", usage->command,
+    printf("usage: millrace %s%s%s%s\n\n", usage->command,
            usage->args && usage->args[0].name ? " [OPTION...]" : "", usage->words[0] ? " " : "",
-           usage->words, usage->about);
+           usage->words);
+    print_wrapped(usage->about);
+    printf("\noptions:\n");
     for (const struct mr_arg *arg = usage->args; arg && arg->name; arg++)
         print_option(arg->name, arg->value, arg->help);
     print_option("help", NULL, "this text");

@@ -155,13 +155,11 @@ static int help_command(const char *name)
 int mr_cli_help(int argc, char **argv)
 {
     const struct mr_usage usage = {
-        "help",
-        "[COMMAND | source [NAME] | operator [NAME] | sink [NAME]]",
-        "Explains a command, or lists and explains the plugins that a pipeline file names, with\n"
-        "their options, types and defaults.",
-        NULL,
-        0,
-        2};
+        .command = "help",
+        .words = "[COMMAND | source [NAME] | operator [NAME] | sink [NAME]]",
+        .about = "Explains a command, or lists and explains the plugins that a pipeline file "
+                 "names, with their options, types and defaults.",
+        .words_max = 2};
     struct mr_arg_list words;
     int code;
     if (!mr_args_parse(&usage, argc, argv, &words, &code))

@@ -6,13 +6,13 @@ int mr_cli_produce(int argc, char **argv)
 {
     struct mr_arg_list sets = {0};
     const struct mr_arg table[] = {MR_ARG_SETS(&sets), {0}};
-    const struct mr_usage usage = {"produce",
-                                   "PIPELINE",
-                                   "Runs a pipeline's first stage alone: takes the source in and "
-                                   "fills the ingress ring. Ends when\n"
-                                   "the source ends, or drained on SIGTERM or SIGINT.",
-                                   table,
-                                   1,
-                                   1};
+    const struct mr_usage usage = {
+        .command = "produce",
+        .words = "PIPELINE",
+        .about = "Runs a pipeline's first stage alone: takes the source in and fills the ingress "
+                 "ring. Ends when the source ends, or drained on SIGTERM or SIGINT.",
+        .args = table,
+        .words_min = 1,
+        .words_max = 1};
     return mr_cli_stage_alone(&usage, argc, argv, &sets, MR_ROLE_PRODUCER, mr_producer_main);
 }

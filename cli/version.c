@@ -5,7 +5,8 @@
 
 int mr_cli_version(int argc, char **argv)
 {
-    const struct mr_usage usage = {"version", "", "Prints the version.", NULL, 0, 0};
+    const struct mr_usage usage = {
+        .command = "version", .words = "", .about = "Prints the version."};
     struct mr_arg_list words;
     int code;
     if (!mr_args_parse(&usage, argc, argv, &words, &code))

@@ -56,6 +56,9 @@ struct mr_report {
     char imbalance[200]; // the first identity that does not hold, with its numbers; "" where all do
     double seconds;      // from the first record to the end, or to now
     double records_per_second;
+    bool final;         // the run has ended, and these were added by whoever ran it:
+    int exit_code;      // mr_code
+    char problem[1000]; // "" where all went well
 };
 
 struct mr_report *mr_report_new(void); // never NULL: aborts without memory

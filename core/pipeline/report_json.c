@@ -115,6 +115,10 @@ void mr_report_json(const struct mr_report *report, struct mr_json *json)
     mr_json_bool(json, "balance", report->balance);
     if (!report->balance)
         mr_json_text(json, "imbalance", report->imbalance);
+    if (report->final)
+        mr_json_u64(json, "exit_code", (uint64_t)report->exit_code);
+    if (report->problem[0])
+        mr_json_text(json, "problem", report->problem);
     mr_json_real(json, "seconds", report->seconds);
     mr_json_u64(json, "records", report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN]);
     mr_json_real(json, "records_per_second", report->records_per_second);
