@@ -74,69 +74,69 @@ static void print_plan(const struct mr_plan *plan)
     print_schemas("from the operators to the sink", mr_chain_out(&plan->chain));
 }
 
-static void json_schemas(struct mr_json_out *json, const char *key, const struct mr_schema_set *set)
+static void json_schemas(struct mr_json *json, const char *key, const struct mr_schema_set *set)
 {
     char type[MR_LABELS_BYTES + 32];
-    mr_json_out_open(json, key, '[');
+    mr_json_open(json, key, '[');
     for (unsigned i = 0; i < set->count; i++) {
         const struct mr_schema *schema = set->schemas[i];
-        mr_json_out_open(json, NULL, '{');
-        mr_json_out_text(json, "name", schema->name);
-        mr_json_out_u64(json, "id", schema->id);
-        mr_json_out_u64(json, "bytes", schema->record_bytes);
-        mr_json_out_open(json, "fields", '[');
+        mr_json_open(json, NULL, '{');
+        mr_json_text(json, "name", schema->name);
+        mr_json_u64(json, "id", schema->id);
+        mr_json_u64(json, "bytes", schema->record_bytes);
+        mr_json_open(json, "fields", '[');
         for (unsigned f = 0; f < schema->field_count; f++) {
             mr_type_text(&schema->fields[f], type, sizeof type);
-            mr_json_out_open(json, NULL, '{');
-            mr_json_out_text(json, "name", schema->fields[f].name);
-            mr_json_out_text(json, "type", type);
-            mr_json_out_u64(json, "offset", schema->fields[f].offset);
-            mr_json_out_bool(json, "nullable", schema->fields[f].null_bit >= 0);
-            mr_json_out_close(json);
+            mr_json_open(json, NULL, '{');
+            mr_json_text(json, "name", schema->fields[f].name);
+            mr_json_text(json, "type", type);
+            mr_json_u64(json, "offset", schema->fields[f].offset);
+            mr_json_bool(json, "nullable", schema->fields[f].null_bit >= 0);
+            mr_json_close(json);
         }
-        mr_json_out_close(json);
-        mr_json_out_close(json);
+        mr_json_close(json);
+        mr_json_close(json);
     }
-    mr_json_out_close(json);
+    mr_json_close(json);
 }
 
-static void json_rings(struct mr_json_out *json, const struct mr_pipeline *pipeline)
+static void json_rings(struct mr_json *json, const struct mr_pipeline *pipeline)
 {
-    mr_json_out_open(json, "rings", '{');
+    mr_json_open(json, "rings", '{');
     for (unsigned i = 0; i < MR_RING_COUNT; i++) {
-        mr_json_out_open(json, mr_ring_index_name(i), '{');
-        mr_json_out_u64(json, "capacity_bytes", pipeline->rings[i].capacity);
-        mr_json_out_text(json, "full", full_names[pipeline->rings[i].full_policy]);
-        mr_json_out_bool(json, "checksummed", pipeline->rings[i].checksummed);
-        mr_json_out_close(json);
+        mr_json_open(json, mr_ring_index_name(i), '{');
+        mr_json_u64(json, "capacity_bytes", pipeline->rings[i].capacity);
+        mr_json_text(json, "full", full_names[pipeline->rings[i].full_policy]);
+        mr_json_bool(json, "checksummed", pipeline->rings[i].checksummed);
+        mr_json_close(json);
     }
-    mr_json_out_close(json);
+    mr_json_close(json);
 }
 
 static void json_plan(const struct mr_plan *plan)
 {
     const struct mr_pipeline *pipeline = plan->pipeline;
-    struct mr_json_out json;
-    mr_json_out_init(&json, 2);
-    mr_json_out_open(&json, NULL, '{');
-    mr_json_out_text(&json, "file", pipeline->file);
-    mr_json_out_text(&json, "name", pipeline->name);
-    mr_json_out_text(&json, "directory", pipeline->directory);
-    mr_json_out_text(&json, "source", plan->source->name);
-    mr_json_out_open(&json, "operators", '[');
+    struct mr_json json;
+    mr_json_init(&json, 2);
+    mr_json_open(&json, NULL, '{');
+    mr_json_text(&json, "file", pipeline->file);
+    mr_json_text(&json, "name", pipeline->name);
+    mr_json_text(&json, "directory", pipeline->directory);
+    mr_json_text(&json, "source", plan->source->name);
+    mr_json_open(&json, "operators", '[');
     for (unsigned i = 0; i + 1 < plan->chain.op_count; i++)
-        mr_json_out_text(&json, NULL, plan->chain.ops[i]->kind->name);
-    mr_json_out_close(&json);
-    mr_json_out_text(&json, "sink", plan->sink->name);
-    mr_json_out_text(&json, "wait", wait_names[pipeline->wait]);
-    mr_json_out_u64(&json, "batch_bytes", pipeline->batch_bytes_max);
-    mr_json_out_u64(&json, "metrics_port", (uint64_t)pipeline->metrics_port);
+        mr_json_text(&json, NULL, plan->chain.ops[i]->kind->name);
+    mr_json_close(&json);
+    mr_json_text(&json, "sink", plan->sink->name);
+    mr_json_text(&json, "wait", wait_names[pipeline->wait]);
+    mr_json_u64(&json, "batch_bytes", pipeline->batch_bytes_max);
+    mr_json_u64(&json, "metrics_port", (uint64_t)pipeline->metrics_port);
     json_rings(&json, pipeline);
     json_schemas(&json, "schemas_in", &plan->ingress);
     json_schemas(&json, "schemas_out", mr_chain_out(&plan->chain));
-    mr_json_out_close(&json);
-    fputs(mr_json_out_finish(&json), stdout);
-    mr_json_out_free(&json);
+    mr_json_close(&json);
+    fputs(mr_json_finish(&json), stdout);
+    mr_json_free(&json);
 }
 
 int mr_cli_check(int argc, char **argv)

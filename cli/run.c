@@ -70,7 +70,7 @@ static void save_report(const struct run *run, const struct mr_report *report, c
 static int conclude(struct run *run, int code, const struct mr_error *err)
 {
     struct mr_report *report = mr_report_new();
-    struct mr_json_out json;
+    struct mr_json json;
     if (mr_report_read(report, &run->pipeline, NULL) == MR_OK && code == MR_OK && !report->balance)
         code = MR_ERR_BALANCE;
     report->final = true;
@@ -78,9 +78,9 @@ static int conclude(struct run *run, int code, const struct mr_error *err)
     if (code != MR_OK)
         snprintf(report->problem, sizeof report->problem, "%s",
                  code == MR_ERR_BALANCE ? report->imbalance : err->text);
-    mr_json_out_init(&json, 2);
+    mr_json_init(&json, 2);
     mr_report_json(report, &json);
-    mr_json_out_finish(&json);
+    mr_json_finish(&json);
     save_report(run, report, json.bytes);
     if (run->json)
         fputs(json.bytes, stdout);
@@ -88,7 +88,7 @@ static int conclude(struct run *run, int code, const struct mr_error *err)
         mr_report_text(report, sink_has_stdout(&run->pipeline) ? stderr : stdout);
     if (code != MR_OK)
         fprintf(stderr, "millrace run: %s\n", report->problem);
-    mr_json_out_free(&json);
+    mr_json_free(&json);
     mr_report_free(report);
     return code;
 }

@@ -59,7 +59,7 @@ struct step_node {
 
 } // namespace
 
-struct mr_json {
+struct mr_json_reader {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage;
     step_node root;
     unsigned path_count = 0;
@@ -240,7 +240,8 @@ bool is_space(char c)
 class walk
 {
   public:
-    walk(mr_json *json, const char *text, size_t length, mr_span *values, mr_json_problem *problem)
+    walk(mr_json_reader *json, const char *text, size_t length, mr_span *values,
+         mr_json_problem *problem)
         : text_(text), length_(length), values_(values), problem_(problem),
           token_(json->stage->structural_indexes.get()),
           tokens_end_(token_ + json->stage->n_structural_indexes), unescaped_(json->unescaped.get())
@@ -509,15 +510,15 @@ bool explain(const char *text, size_t length, simdjson::error_code code, mr_json
 
 } // namespace
 
-int mr_json_new(mr_json **out, const char *const *paths, unsigned path_count, size_t text_bytes_max,
-                mr_error *err)
+int mr_json_reader_new(mr_json_reader **out, const char *const *paths, unsigned path_count,
+                       size_t text_bytes_max, mr_error *err)
 {
     *out = nullptr;
     if (path_count > MR_JSON_PATHS_MAX)
         return mr_fail(err, MR_ERR_CONFIG, "found %u JSON paths, expected at most %d", path_count,
                        MR_JSON_PATHS_MAX);
     try {
-        auto json = std::make_unique<mr_json>();
+        auto json = std::make_unique<mr_json_reader>();
         json->path_count = path_count;
         json->text_bytes_max = text_bytes_max;
         for (unsigned i = 0; i < path_count; i++)
@@ -535,13 +536,13 @@ int mr_json_new(mr_json **out, const char *const *paths, unsigned path_count, si
     }
 }
 
-void mr_json_free(mr_json *json)
+void mr_json_reader_free(mr_json_reader *json)
 {
     delete json;
 }
 
-bool mr_json_read(mr_json *json, const char *text, size_t length, mr_span *values,
-                  mr_json_problem *problem)
+bool mr_json_reader_read(mr_json_reader *json, const char *text, size_t length, mr_span *values,
+                         mr_json_problem *problem)
 {
     for (unsigned i = 0; i < json->path_count; i++)
         values[i] = {nullptr, 0, MR_SPAN_MISSING};

@@ -15,15 +15,15 @@
 // in one text, the first counts. Half of a surrogate pair ("\ud83d" alone) becomes U+FFFD.
 //
 //     static const char *const paths[] = {"data.s", "data.p"};
-//     struct mr_json *json;
-//     mr_json_new(&json, paths, 2, line_bytes_max, &err);
+//     struct mr_json_reader *json;
+//     mr_json_reader_new(&json, paths, 2, line_bytes_max, &err);
 //     struct mr_span values[2];
 //     struct mr_json_problem problem;
-//     if (!mr_json_read(json, line, length, values, &problem)) ... problem.offset, problem.text ...
-//     mr_json_free(json);
+//     if (!mr_json_reader_read(json, line, length, values, &problem)) ... problem.offset,
+//     problem.text ... mr_json_reader_free(json);
 //
-// No byte outside the text is read. Spans are valid until the next mr_json_read, and as long as the
-// text itself.
+// No byte outside the text is read. Spans are valid until the next mr_json_reader_read, and as long
+// as the text itself.
 #ifndef MR_CORE_FORMATS_JSON_H
 #define MR_CORE_FORMATS_JSON_H
 
@@ -37,7 +37,7 @@ extern "C" {
 #define MR_JSON_PATHS_MAX 256
 #define MR_JSON_DEPTH_MAX 256 // of nesting
 
-struct mr_json; // opaque
+struct mr_json_reader; // opaque
 
 struct mr_json_problem {
     size_t offset;  // of the byte where it was noticed
@@ -46,11 +46,11 @@ struct mr_json_problem {
 
 // `text_bytes_max`: longest text that will be read. MR_ERR_CONFIG where a path is not one;
 // MR_ERR_MEMORY.
-int mr_json_new(struct mr_json **json, const char *const *paths, unsigned path_count,
-                size_t text_bytes_max, struct mr_error *err);
-void mr_json_free(struct mr_json *json); // NULL is fine
-bool mr_json_read(struct mr_json *json, const char *text, size_t length, struct mr_span *values,
-                  struct mr_json_problem *problem);
+int mr_json_reader_new(struct mr_json_reader **json, const char *const *paths, unsigned path_count,
+                       size_t text_bytes_max, struct mr_error *err);
+void mr_json_reader_free(struct mr_json_reader *json); // NULL is fine
+bool mr_json_reader_read(struct mr_json_reader *json, const char *text, size_t length,
+                         struct mr_span *values, struct mr_json_problem *problem);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put(struct mr_json_out *json, const char *bytes, size_t length)
+static void put(struct mr_json *json, const char *bytes, size_t length)
 {
     if (json->length + length + 1 > json->room) {
         json->room = (json->length + length + 1) * 2;
@@ -19,7 +19,7 @@ static void put(struct mr_json_out *json, const char *bytes, size_t length)
     json->bytes[json->length] = 0;
 }
 
-static void put_newline(struct mr_json_out *json)
+static void put_newline(struct mr_json *json)
 {
     static const char spaces[] = "                                ";
     if (json->indent == 0)
@@ -43,7 +43,7 @@ static size_t utf8_length(const unsigned char *at)
     return overlong || not_text ? 0 : length;
 }
 
-static void put_escaped(struct mr_json_out *json, unsigned char c)
+static void put_escaped(struct mr_json *json, unsigned char c)
 {
     static const char letters[] = "btn\0fr"; // for 8 to 13
     char escape[8];
@@ -55,7 +55,7 @@ static void put_escaped(struct mr_json_out *json, unsigned char c)
         put(json, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", c));
 }
 
-static void put_string(struct mr_json_out *json, const char *text)
+static void put_string(struct mr_json *json, const char *text)
 {
     put(json, "\"", 1);
     for (const unsigned char *at = (const unsigned char *)text; *at;) {
@@ -71,7 +71,7 @@ static void put_string(struct mr_json_out *json, const char *text)
     put(json, "\"", 1);
 }
 
-static void put_key(struct mr_json_out *json, const char *key)
+static void put_key(struct mr_json *json, const char *key)
 {
     if (json->depth > 0) {
         if (json->filled[json->depth - 1])
@@ -85,12 +85,12 @@ static void put_key(struct mr_json_out *json, const char *key)
     put(json, ": ", json->indent ? 2 : 1);
 }
 
-void mr_json_out_init(struct mr_json_out *json, unsigned indent)
+void mr_json_init(struct mr_json *json, unsigned indent)
 {
-    *json = (struct mr_json_out){.indent = indent};
+    *json = (struct mr_json){.indent = indent};
 }
 
-void mr_json_out_open(struct mr_json_out *json, const char *key, char bracket)
+void mr_json_open(struct mr_json *json, const char *key, char bracket)
 {
     put_key(json, key);
     put(json, &bracket, 1);
@@ -101,7 +101,7 @@ void mr_json_out_open(struct mr_json_out *json, const char *key, char bracket)
     json->depth++;
 }
 
-void mr_json_out_close(struct mr_json_out *json)
+void mr_json_close(struct mr_json *json)
 {
     json->depth--;
     if (json->filled[json->depth])
@@ -109,7 +109,7 @@ void mr_json_out_close(struct mr_json_out *json)
     put(json, &json->closer[json->depth], 1);
 }
 
-void mr_json_out_text(struct mr_json_out *json, const char *key, const char *text)
+void mr_json_text(struct mr_json *json, const char *key, const char *text)
 {
     put_key(json, key);
     if (text)
@@ -118,44 +118,44 @@ void mr_json_out_text(struct mr_json_out *json, const char *key, const char *tex
         put(json, "null", 4);
 }
 
-void mr_json_out_u64(struct mr_json_out *json, const char *key, uint64_t value)
+void mr_json_u64(struct mr_json *json, const char *key, uint64_t value)
 {
     char text[32];
     put_key(json, key);
     put(json, text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)value));
 }
 
-void mr_json_out_i64(struct mr_json_out *json, const char *key, int64_t value)
+void mr_json_i64(struct mr_json *json, const char *key, int64_t value)
 {
     char text[32];
     put_key(json, key);
     put(json, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
 }
 
-void mr_json_out_real(struct mr_json_out *json, const char *key, double value)
+void mr_json_real(struct mr_json *json, const char *key, double value)
 {
     char text[40];
     if (!isfinite(value)) {
-        mr_json_out_text(json, key, NULL);
+        mr_json_text(json, key, NULL);
         return;
     }
     put_key(json, key);
     put(json, text, (size_t)snprintf(text, sizeof text, "%.9g", value));
 }
 
-void mr_json_out_bool(struct mr_json_out *json, const char *key, bool value)
+void mr_json_bool(struct mr_json *json, const char *key, bool value)
 {
     put_key(json, key);
     put(json, value ? "true" : "false", value ? 4 : 5);
 }
 
-const char *mr_json_out_finish(struct mr_json_out *json)
+const char *mr_json_finish(struct mr_json *json)
 {
     put(json, "\n", 1);
     return json->bytes;
 }
 
-void mr_json_out_free(struct mr_json_out *json)
+void mr_json_free(struct mr_json *json)
 {
     free(json->bytes);
     json->bytes = NULL;

@@ -34,11 +34,11 @@ static void write_index(const struct mr_report *report, FILE *out)
 
 static void write_json(const struct mr_report *report, FILE *out)
 {
-    struct mr_json_out json;
-    mr_json_out_init(&json, 2);
+    struct mr_json json;
+    mr_json_init(&json, 2);
     mr_report_json(report, &json);
-    fputs(mr_json_out_finish(&json), out);
-    mr_json_out_free(&json);
+    fputs(mr_json_finish(&json), out);
+    mr_json_free(&json);
 }
 
 static const struct page {

@@ -83,7 +83,7 @@ extern const double mr_report_percentiles[MR_REPORT_PERCENTILES];
 extern const char *const mr_report_percentile_names[MR_REPORT_PERCENTILES]; // "p50", "p99.9", ...
 
 // The whole object; open and close of the document included.
-void mr_report_json(const struct mr_report *report, struct mr_json_out *json);
+void mr_report_json(const struct mr_report *report, struct mr_json *json);
 // Aligned: counts, balance, schemas, latencies, results.
 void mr_report_text(const struct mr_report *report, FILE *out);
 // "12,932" and "4.1 us", into out; for text of one's own.

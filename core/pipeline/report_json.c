@@ -8,24 +8,24 @@ static const char *counter_name(unsigned index, const char *names, size_t name_b
     return names + index * name_bytes;
 }
 
-static void json_named(struct mr_json_out *json, const char *key, unsigned count, const char *names,
+static void json_named(struct mr_json *json, const char *key, unsigned count, const char *names,
                        size_t name_bytes, const uint64_t *values)
 {
-    mr_json_out_open(json, key, '{');
+    mr_json_open(json, key, '{');
     for (unsigned i = 0; i < count; i++)
-        mr_json_out_u64(json, counter_name(i, names, name_bytes), values[i]);
-    mr_json_out_close(json);
+        mr_json_u64(json, counter_name(i, names, name_bytes), values[i]);
+    mr_json_close(json);
 }
 
-static void json_counts(struct mr_json_out *json, const struct mr_stage_report *stage)
+static void json_counts(struct mr_json *json, const struct mr_stage_report *stage)
 {
     for (unsigned count = 0; count < MR_COUNT_KINDS; count++)
-        mr_json_out_u64(json, mr_count_name(count), stage->slot.counts[count]);
-    mr_json_out_u64(json, "in_flight", stage->in_flight);
-    mr_json_out_open(json, "rejected_by_reason", '{');
+        mr_json_u64(json, mr_count_name(count), stage->slot.counts[count]);
+    mr_json_u64(json, "in_flight", stage->in_flight);
+    mr_json_open(json, "rejected_by_reason", '{');
     for (unsigned reason = 0; reason < MR_REASON_KINDS; reason++)
-        mr_json_out_u64(json, mr_reason_name(reason), stage->slot.rejected[reason]);
-    mr_json_out_close(json);
+        mr_json_u64(json, mr_reason_name(reason), stage->slot.rejected[reason]);
+    mr_json_close(json);
     json_named(json, "schemas_in", stage->in_schema_count, stage->in_schema_name[0], MR_NAME_BYTES,
                stage->slot.in_by_schema);
     json_named(json, "schemas_out", stage->out_schema_count, stage->out_schema_name[0],
@@ -34,106 +34,106 @@ static void json_counts(struct mr_json_out *json, const struct mr_stage_report *
                sizeof stage->plugin_name[0], stage->slot.plugin);
 }
 
-static void json_waiting(struct mr_json_out *json, const struct mr_report *report,
+static void json_waiting(struct mr_json *json, const struct mr_report *report,
                          const struct mr_stage_gauges *gauges)
 {
     double since_s = (double)(report->read_mono_ns - gauges->waiting_since_ns) / 1e9;
-    mr_json_out_text(json, "waiting_for", mr_wait_name(gauges->waiting_for));
-    mr_json_out_real(json, "waiting_seconds", gauges->waiting_for == MR_WAIT_NOTHING ? 0 : since_s);
-    mr_json_out_open(json, "waited_seconds", '{');
+    mr_json_text(json, "waiting_for", mr_wait_name(gauges->waiting_for));
+    mr_json_real(json, "waiting_seconds", gauges->waiting_for == MR_WAIT_NOTHING ? 0 : since_s);
+    mr_json_open(json, "waited_seconds", '{');
     for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++)
-        mr_json_out_real(json, mr_wait_name(why), (double)gauges->waited_ns[why] / 1e9);
-    mr_json_out_close(json);
-    mr_json_out_u64(json, "parks", gauges->parks);
+        mr_json_real(json, mr_wait_name(why), (double)gauges->waited_ns[why] / 1e9);
+    mr_json_close(json);
+    mr_json_u64(json, "parks", gauges->parks);
 }
 
-static void json_stage(struct mr_json_out *json, const struct mr_report *report, enum mr_role role)
+static void json_stage(struct mr_json *json, const struct mr_report *report, enum mr_role role)
 {
     const struct mr_stage_report *stage = &report->stages[role];
-    mr_json_out_open(json, mr_role_name(role), '{');
-    mr_json_out_text(json, "phase", mr_phase_name(stage->gauges.phase));
-    mr_json_out_u64(json, "pid", stage->gauges.pid);
-    mr_json_out_bool(json, "alive", stage->alive);
+    mr_json_open(json, mr_role_name(role), '{');
+    mr_json_text(json, "phase", mr_phase_name(stage->gauges.phase));
+    mr_json_u64(json, "pid", stage->gauges.pid);
+    mr_json_bool(json, "alive", stage->alive);
     json_counts(json, stage);
     json_waiting(json, report, &stage->gauges);
     if (stage->gauges.phase == MR_PHASE_FAILED) {
-        mr_json_out_u64(json, "exit_code", stage->gauges.exit_code);
-        mr_json_out_text(json, "failure", stage->gauges.failure);
+        mr_json_u64(json, "exit_code", stage->gauges.exit_code);
+        mr_json_text(json, "failure", stage->gauges.failure);
     }
-    mr_json_out_close(json);
+    mr_json_close(json);
 }
 
-static void json_ring(struct mr_json_out *json, const struct mr_ring_report *ring, const char *name)
+static void json_ring(struct mr_json *json, const struct mr_ring_report *ring, const char *name)
 {
     uint64_t used = ring->write_pos - ring->read_pos;
-    mr_json_out_open(json, name, '{');
-    mr_json_out_u64(json, "capacity_bytes", ring->capacity);
-    mr_json_out_u64(json, "used_bytes", used);
-    mr_json_out_real(json, "fill", ring->capacity ? (double)used / (double)ring->capacity : 0);
-    mr_json_out_u64(json, "written_bytes", ring->write_pos - ring->start_pos);
-    mr_json_out_u64(json, "in_flight", ring->in_flight);
-    mr_json_out_u64(json, "dropped", ring->dropped);
-    mr_json_out_bool(json, "finished", ring->finished);
-    mr_json_out_close(json);
+    mr_json_open(json, name, '{');
+    mr_json_u64(json, "capacity_bytes", ring->capacity);
+    mr_json_u64(json, "used_bytes", used);
+    mr_json_real(json, "fill", ring->capacity ? (double)used / (double)ring->capacity : 0);
+    mr_json_u64(json, "written_bytes", ring->write_pos - ring->start_pos);
+    mr_json_u64(json, "in_flight", ring->in_flight);
+    mr_json_u64(json, "dropped", ring->dropped);
+    mr_json_bool(json, "finished", ring->finished);
+    mr_json_close(json);
 }
 
-static void json_latency(struct mr_json_out *json, const char *name,
+static void json_latency(struct mr_json *json, const char *name,
                          const struct mr_histogram *histogram)
 {
-    mr_json_out_open(json, name, '{');
+    mr_json_open(json, name, '{');
     for (unsigned i = 0; i < MR_REPORT_PERCENTILES; i++)
-        mr_json_out_u64(
-            json, mr_report_percentile_names[i],
-            histogram->count ? mr_histogram_percentile(histogram, mr_report_percentiles[i]) : 0);
-    mr_json_out_u64(json, "max", histogram->max_ns);
-    mr_json_out_u64(json, "count", histogram->count);
-    mr_json_out_close(json);
+        mr_json_u64(json, mr_report_percentile_names[i],
+                    histogram->count ? mr_histogram_percentile(histogram, mr_report_percentiles[i])
+                                     : 0);
+    mr_json_u64(json, "max", histogram->max_ns);
+    mr_json_u64(json, "count", histogram->count);
+    mr_json_close(json);
 }
 
-static void json_sink(struct mr_json_out *json, const struct mr_stage_gauges *gauges)
+static void json_sink(struct mr_json *json, const struct mr_stage_gauges *gauges)
 {
     char files[sizeof gauges->files];
     char *rest = files;
     memcpy(files, gauges->files, sizeof files);
-    mr_json_out_open(json, "sink", '{');
-    mr_json_out_open(json, "files", '[');
+    mr_json_open(json, "sink", '{');
+    mr_json_open(json, "files", '[');
     for (char *file; (file = strsep(&rest, "\n")) != NULL;)
         if (*file)
-            mr_json_out_text(json, NULL, file);
-    mr_json_out_close(json);
-    mr_json_out_text(json, "io_backend", mr_io_backend_name(gauges->io_backend));
-    mr_json_out_u64(json, "durable_position", gauges->durable_pos[MR_PORT_MAIN]);
-    mr_json_out_close(json);
+            mr_json_text(json, NULL, file);
+    mr_json_close(json);
+    mr_json_text(json, "io_backend", mr_io_backend_name(gauges->io_backend));
+    mr_json_u64(json, "durable_position", gauges->durable_pos[MR_PORT_MAIN]);
+    mr_json_close(json);
 }
 
-void mr_report_json(const struct mr_report *report, struct mr_json_out *json)
+void mr_report_json(const struct mr_report *report, struct mr_json *json)
 {
-    mr_json_out_open(json, NULL, '{');
-    mr_json_out_text(json, "name", report->name);
-    mr_json_out_text(json, "directory", report->directory);
-    mr_json_out_text(json, "phase", mr_report_phase(report));
-    mr_json_out_bool(json, "balance", report->balance);
+    mr_json_open(json, NULL, '{');
+    mr_json_text(json, "name", report->name);
+    mr_json_text(json, "directory", report->directory);
+    mr_json_text(json, "phase", mr_report_phase(report));
+    mr_json_bool(json, "balance", report->balance);
     if (!report->balance)
-        mr_json_out_text(json, "imbalance", report->imbalance);
+        mr_json_text(json, "imbalance", report->imbalance);
     if (report->final)
-        mr_json_out_u64(json, "exit_code", (uint64_t)report->exit_code);
+        mr_json_u64(json, "exit_code", (uint64_t)report->exit_code);
     if (report->problem[0])
-        mr_json_out_text(json, "problem", report->problem);
-    mr_json_out_real(json, "seconds", report->seconds);
-    mr_json_out_u64(json, "records", report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN]);
-    mr_json_out_real(json, "records_per_second", report->records_per_second);
-    mr_json_out_open(json, "stages", '{');
+        mr_json_text(json, "problem", report->problem);
+    mr_json_real(json, "seconds", report->seconds);
+    mr_json_u64(json, "records", report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN]);
+    mr_json_real(json, "records_per_second", report->records_per_second);
+    mr_json_open(json, "stages", '{');
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         json_stage(json, report, role);
-    mr_json_out_close(json);
-    mr_json_out_open(json, "rings", '{');
+    mr_json_close(json);
+    mr_json_open(json, "rings", '{');
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
         json_ring(json, &report->rings[ring], mr_ring_index_name(ring));
-    mr_json_out_close(json);
-    mr_json_out_open(json, "latency_ns", '{');
+    mr_json_close(json);
+    mr_json_open(json, "latency_ns", '{');
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++)
         json_latency(json, mr_report_hop_name(hop), mr_report_hop(report, hop));
-    mr_json_out_close(json);
+    mr_json_close(json);
     json_sink(json, &report->stages[MR_ROLE_LOADER].gauges);
-    mr_json_out_close(json);
+    mr_json_close(json);
 }

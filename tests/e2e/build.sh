@@ -7,8 +7,8 @@
 unset MAKEFLAGS MAKELEVEL MFLAGS CC CXX
 
 for compiler in gcc clang; do
-    check "$compiler builds library and examples without a warning" make -s -j2 DEPS=skip \
-        CC=$compiler B="$WORK/$compiler" CFLAGS=-O1 "$WORK/$compiler/release/libmillrace.a" examples
+    check "$compiler builds library and examples without a warning" env CFLAGS=-O1 make -s -j2 \
+        DEPS=skip CC=$compiler B="$WORK/$compiler" "$WORK/$compiler/release/libmillrace.a" examples
 done
 BUILD=$WORK/clang/release
 producer=$WORK/clang/release/examples/producer
