@@ -11,24 +11,15 @@
 
 #include "consumers/transform/expression_functions.h"
 #include "consumers/transform/expression_parser.h"
-#include "core/type.h"
-
-// One value of the record, as Lua sees it; the same declaration stands in `open_lua` below.
-struct input_value {
-    double number;
-    const char *text;
-    int32_t length;
-    int32_t null;
-};
-_Static_assert(sizeof(struct input_value) == 24, "as FFI lays it out");
+#include "consumers/transform/lua_value.h"
 
 struct mr_expression {
     struct mr_expressions *all;
     const struct mr_schema *schema;
     struct mr_parsed_expression parsed;
-    struct input_value *values; // one for each input
-    int function;               // its place in the interpreter's registry
-    char problem[400];          // of the last run
+    struct mr_lua_value *values; // one for each input
+    int function;                // its place in the interpreter's registry
+    char problem[400];           // of the last run
     struct mr_expression *next;
 };
 
@@ -38,18 +29,16 @@ struct mr_expressions {
     struct mr_expression *first;
 };
 
-// Returns a function (source, inputs, labels) -> compiled expression.
-static const char open_lua[] =
-    "local F = ...\n"
-    "local ffi = require('ffi')\n"
-    "ffi.cdef[[typedef struct { double number; const char *text; int32_t length, null; }\n"
-    "          mr_input_value;]]\n"
-    "local pointer = ffi.typeof('mr_input_value *')\n"
-    "return function(source, inputs, labels)\n"
-    "  local chunk, problem = loadstring(source, '=expression')\n"
-    "  if not chunk then return nil, problem end\n"
-    "  return chunk(F, ffi.cast(pointer, inputs), labels, ffi.string)\n"
-    "end\n";
+// Returns a function (source, inputs) -> compiled expression.
+static const char open_lua[] = "local F = ...\n"
+                               "local ffi = require('ffi')\n"
+                               "ffi.cdef[[" MR_LUA_VALUE_CDEF "]]\n"
+                               "local pointer = ffi.typeof('mr_lua_value *')\n"
+                               "return function(source, inputs)\n"
+                               "  local chunk, problem = loadstring(source, '=expression')\n"
+                               "  if not chunk then return nil, problem end\n"
+                               "  return chunk(F, ffi.cast(pointer, inputs), ffi.string)\n"
+                               "end\n";
 
 static bool open_interpreter(struct mr_expressions *all)
 {
@@ -106,16 +95,12 @@ void mr_expressions_close(struct mr_expressions *all)
 
 static void write_input(FILE *out, const struct mr_expression_input *input, unsigned i)
 {
-    uint8_t type = input->field ? input->field->type : (uint8_t)MR_TYPE_F64;
+    enum mr_expression_type type = input->field ? mr_lua_type(input->field) : MR_EXPRESSION_NUMBER;
     fprintf(out, "local v%u; if C[%u].null == 0 then v%u = ", i, i, i);
-    if (type == MR_TYPE_BOOL)
-        fprintf(out, "C[%u].number ~= 0", i);
-    else if (type == MR_TYPE_ENUM)
-        fprintf(out, "labels[%u][C[%u].number]", i, i);
-    else if (type == MR_TYPE_CHAR || type == MR_TYPE_BYTES)
+    if (type == MR_EXPRESSION_TEXT)
         fprintf(out, "text(C[%u].text, C[%u].length)", i, i);
     else
-        fprintf(out, "C[%u].number", i);
+        fprintf(out, "C[%u].number%s", i, type == MR_EXPRESSION_BOOL ? " ~= 0" : "");
     fprintf(out, " end\n");
 }
 
@@ -127,7 +112,7 @@ static char *write_source(const struct mr_parsed_expression *parsed)
     FILE *out = open_memstream(&source, &bytes);
     if (!out)
         return NULL;
-    fprintf(out, "local F, C, labels, text = ...\nreturn function()\n");
+    fprintf(out, "local F, C, text = ...\nreturn function()\n");
     for (unsigned i = 0; i < parsed->input_count; i++)
         write_input(out, &parsed->inputs[i], i);
     fprintf(out, "return (%s)\nend\n", parsed->lua);
@@ -136,25 +121,6 @@ static char *write_source(const struct mr_parsed_expression *parsed)
         return NULL;
     }
     return source;
-}
-
-// labels[input][value] for the enums among the inputs.
-static void push_labels(lua_State *lua, const struct mr_parsed_expression *parsed)
-{
-    lua_newtable(lua);
-    for (unsigned i = 0; i < parsed->input_count; i++) {
-        const struct mr_field *field = parsed->inputs[i].field;
-        if (!field || field->type != MR_TYPE_ENUM)
-            continue;
-        lua_newtable(lua);
-        for (unsigned value = 0; value < mr_label_count(field); value++) {
-            size_t length;
-            const char *label = mr_label_at(field, value, &length);
-            lua_pushlstring(lua, label, length);
-            lua_rawseti(lua, -2, (int)value);
-        }
-        lua_rawseti(lua, -2, (int)i);
-    }
 }
 
 static int build(struct mr_expression *expression, const char *text, const struct mr_node *node,
@@ -168,9 +134,8 @@ static int build(struct mr_expression *expression, const char *text, const struc
     lua_rawgeti(lua, LUA_REGISTRYINDEX, expression->all->prepare);
     lua_pushstring(lua, source);
     lua_pushlightuserdata(lua, expression->values);
-    push_labels(lua, &expression->parsed);
     free(source);
-    if (lua_pcall(lua, 3, 2, 0) != 0 || lua_isnil(lua, 1))
+    if (lua_pcall(lua, 2, 2, 0) != 0 || lua_isnil(lua, 1))
         return mr_config_fail(node, err,
                               "in `%s`: found an expression that does not compile (%s), "
                               "expected a smaller one",
@@ -222,19 +187,13 @@ const struct mr_field *mr_expression_field(const struct mr_expression *expressio
 // ---- running
 // -----------------------------------------------------------------------------------------
 
-// Whole seconds and the rest apart: dividing the ns as one double would round twice.
-static double seconds_of(int64_t time_ns)
-{
-    return (double)(time_ns / 1000000000) + (double)(time_ns % 1000000000) / 1e9;
-}
-
 static double envelope_value(const struct mr_record *record, enum mr_envelope_value which)
 {
     switch (which) {
     case MR_ENVELOPE_EVENT_TIME:
-        return seconds_of(record->event_time_ns);
+        return mr_lua_seconds(record->event_time_ns);
     case MR_ENVELOPE_INGEST_TIME:
-        return seconds_of(record->ingest_time_ns);
+        return mr_lua_seconds(record->ingest_time_ns);
     case MR_ENVELOPE_SEQUENCE:
         return (double)record->sequence;
     case MR_ENVELOPE_FLAGS:
@@ -243,35 +202,13 @@ static double envelope_value(const struct mr_record *record, enum mr_envelope_va
     return record->flags;
 }
 
-static void load_field(const struct mr_schema *schema, const struct mr_field *field,
-                       const void *record, struct input_value *value)
-{
-    size_t length;
-    value->null = mr_field_is_null(schema, field, record);
-    switch (field->type) {
-    case MR_TYPE_F64:
-        memcpy(&value->number, (const char *)record + field->offset, sizeof value->number);
-        break;
-    case MR_TYPE_TIMESTAMP:
-        value->number = seconds_of(mr_field_get_i64(field, record));
-        break;
-    case MR_TYPE_CHAR:
-    case MR_TYPE_BYTES:
-        value->text = mr_field_get_text(field, record, &length);
-        value->length = (int32_t)length;
-        break;
-    default:
-        value->number = mr_field_get_f64(field, record);
-    }
-}
-
 static void load_inputs(struct mr_expression *expression, const void *record)
 {
     const struct mr_parsed_expression *parsed = &expression->parsed;
     for (unsigned i = 0; i < parsed->input_count; i++) {
         const struct mr_expression_input *input = &parsed->inputs[i];
         if (input->field)
-            load_field(expression->schema, input->field, record, &expression->values[i]);
+            mr_lua_load(expression->schema, input->field, record, &expression->values[i]);
         else
             expression->values[i].number = envelope_value(record, input->envelope);
     }

@@ -84,6 +84,10 @@ bool mr_expression_is_nullable(const struct mr_expression *expression);
 // The field, where the expression is nothing but its name: then it can be copied without rounding.
 const struct mr_field *mr_expression_field(const struct mr_expression *expression);
 
+// Which fields a text reads, whatever the schema: the next name at or after *at that is neither a
+// function nor a word that every expression knows; *at moves on. NULL: no more.
+const char *mr_expression_next_field(const char *text, size_t *at, size_t *length);
+
 // Runs it over a record of its schema. False: an error, and value->text says which in one sentence.
 bool mr_expression_run(struct mr_expression *expression, const void *record,
                        struct mr_expression_value *value);

@@ -9,6 +9,7 @@
 #include "consumers/transform/expression_functions.h"
 #include "consumers/transform/expression_lexer.h"
 #include "consumers/transform/expression_parser.h"
+#include "consumers/transform/lua_value.h"
 #include "consumers/transform/names.h"
 
 #define NESTING_MAX                                                                                \
@@ -65,7 +66,7 @@ static bool fail_name(struct parser *p, const char *what, const char *name,
     mr_names_hint(names, name, hint, sizeof hint);
     snprintf(text, sizeof text, "%s: %s", what, mr_names_list(names, list, sizeof list));
     mr_config_fail(p->node, p->err,
-                   "in `%s` at character %zu: found unknown name \"%s\" %s, expected %s", p->text,
+                   "in `%s` at character %zu: found unknown name \"%s\"%s, expected %s", p->text,
                    p->token.at + 1, name, hint, text);
     return false;
 }
@@ -156,39 +157,61 @@ static bool parse_text(struct parser *p, struct operand *out)
     return true;
 }
 
-static bool parse_word(struct parser *p, const char *name, struct operand *out)
+struct word {
+    const char *name, *lua;
+    enum mr_expression_type type;
+};
+
+static const struct word *find_word(const char *name, size_t length)
 {
-    static const struct {
-        const char *name, *lua;
-        enum mr_expression_type type;
-    } words[] = {
+    static const struct word words[] = {
         {"true", "true", MR_EXPRESSION_BOOL}, {"false", "false", MR_EXPRESSION_BOOL},
         {"null", "nil", MR_EXPRESSION_NULL},  {"nil", "nil", MR_EXPRESSION_NULL},
         {"pi", "F.pi", MR_EXPRESSION_NUMBER}, {"huge", "F.huge", MR_EXPRESSION_NUMBER},
     };
-    for (size_t i = 0; i < MR_COUNT_OF(words); i++) {
-        if (strcmp(words[i].name, name) != 0)
-            continue;
-        fputs(words[i].lua, p->lua);
-        out->type = words[i].type;
-        out->nullable = words[i].type == MR_EXPRESSION_NULL;
-        advance(p);
-        return true;
-    }
-    return false;
+    for (size_t i = 0; i < MR_COUNT_OF(words); i++)
+        if (strlen(words[i].name) == length && memcmp(words[i].name, name, length) == 0)
+            return &words[i];
+    return NULL;
 }
 
-static enum mr_expression_type type_of_field(const struct mr_field *field)
+static int find_envelope(const char *name, size_t length)
 {
-    switch (field->type) {
-    case MR_TYPE_CHAR:
-    case MR_TYPE_ENUM:
-    case MR_TYPE_BYTES:
-        return MR_EXPRESSION_TEXT;
-    case MR_TYPE_BOOL:
-        return MR_EXPRESSION_BOOL;
-    default:
-        return MR_EXPRESSION_NUMBER;
+    for (int i = 0; i < MR_ENVELOPE_VALUES; i++)
+        if (strlen(mr_envelope_names[i]) == length &&
+            memcmp(mr_envelope_names[i], name, length) == 0)
+            return i;
+    return -1;
+}
+
+static bool parse_word(struct parser *p, const char *name, struct operand *out)
+{
+    const struct word *word = find_word(name, strlen(name));
+    if (!word)
+        return false;
+    fputs(word->lua, p->lua);
+    out->type = word->type;
+    out->nullable = word->type == MR_EXPRESSION_NULL;
+    advance(p);
+    return true;
+}
+
+// Text, a function's name or `math.` are no fields.
+const char *mr_expression_next_field(const char *text, size_t *at, size_t *length)
+{
+    for (;;) {
+        struct mr_token token = mr_token_next(text, *at);
+        if (token.kind == MR_TOKEN_END || token.kind == MR_TOKEN_WRONG)
+            return NULL;
+        *at = token.at + token.length;
+        struct mr_token after = mr_token_next(text, *at);
+        if (token.kind != MR_TOKEN_NAME ||
+            (after.kind == MR_TOKEN_SYMBOL && strchr("(.", after.symbol[0]) && !after.symbol[1]))
+            continue;
+        *length = token.length;
+        const char *name = text + token.at;
+        if (!find_word(name, token.length) && find_envelope(name, token.length) < 0)
+            return name;
     }
 }
 
@@ -209,18 +232,17 @@ static bool parse_field(struct parser *p, const char *name, struct operand *out)
 {
     const struct mr_field *field = mr_schema_field(p->schema, name);
     if (field) {
-        out->type = type_of_field(field);
+        out->type = mr_lua_type(field);
         // An enum whose value has no label reads as null.
         out->nullable = field->null_bit >= 0 || field->type == MR_TYPE_ENUM;
         take_input(p, (struct mr_expression_input){.field = field});
         p->parsed->field = field;
         return true;
     }
-    for (int i = 0; i < MR_ENVELOPE_VALUES; i++) {
-        if (strcmp(name, mr_envelope_names[i]) != 0)
-            continue;
+    int envelope = find_envelope(name, strlen(name));
+    if (envelope >= 0) {
         out->type = MR_EXPRESSION_NUMBER;
-        take_input(p, (struct mr_expression_input){.envelope = (enum mr_envelope_value)i});
+        take_input(p, (struct mr_expression_input){.envelope = (enum mr_envelope_value)envelope});
         return true;
     }
     if (parse_word(p, name, out))

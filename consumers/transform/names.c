@@ -71,7 +71,7 @@ const char *mr_names_hint(const struct mr_names *names, const char *wrong, char 
         }
     }
     if (nearest)
-        snprintf(out, out_bytes, "(did you mean \"%s\"?) ", nearest);
+        snprintf(out, out_bytes, " (did you mean \"%s\"?)", nearest);
     else
         out[0] = '\0';
     return out;

@@ -15,7 +15,7 @@ void mr_names_add(struct mr_names *names, const char *name); // once each
 void mr_names_add_fields(struct mr_names *names, const struct mr_schema *schema);
 // "price, quantity, symbol"; ends in "..." where they do not all fit.
 const char *mr_names_list(const struct mr_names *names, char *out, size_t out_bytes);
-// "(did you mean \"price\"?) " or "" where nothing is near.
+// " (did you mean \"price\"?)" or "" where nothing is near.
 const char *mr_names_hint(const struct mr_names *names, const char *wrong, char *out,
                           size_t out_bytes);
 

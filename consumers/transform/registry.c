@@ -5,11 +5,27 @@
 #include "consumers/transform/operator.h"
 
 extern const struct mr_operator mr_operator_bars;
+extern const struct mr_operator mr_operator_clamp;
+extern const struct mr_operator mr_operator_dedupe;
+extern const struct mr_operator mr_operator_default;
+extern const struct mr_operator mr_operator_drop;
+extern const struct mr_operator mr_operator_filter;
+extern const struct mr_operator mr_operator_keep;
 extern const struct mr_operator mr_operator_order_book;
+extern const struct mr_operator mr_operator_rename;
+extern const struct mr_operator mr_operator_set;
 
 const struct mr_operator *const mr_operators[] = {
-    &mr_operator_bars,
+    &mr_operator_filter,
+    &mr_operator_set,
+    &mr_operator_default,
+    &mr_operator_clamp,
+    &mr_operator_rename,
+    &mr_operator_drop,
+    &mr_operator_keep,
+    &mr_operator_dedupe,
     &mr_operator_order_book,
+    &mr_operator_bars,
     NULL,
 };
 
