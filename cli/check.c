@@ -32,8 +32,8 @@ static void print_schemas(const char *title, const struct mr_schema_set *set)
         for (unsigned f = 0; f < schema->field_count; f++) {
             const struct mr_field *field = &schema->fields[f];
             mr_type_text(field, type, sizeof type);
-            printf("    %-22s %-16s at %-4u%s%s%s\n", field->name, type, field->offset,
-                   field->null_bit >= 0 ? " may be null" : "", field->unit[0] ? " in " : "",
+            printf("    %-22s %-16s at %u%s%s%s\n", field->name, type, field->offset,
+                   field->null_bit >= 0 ? ", may be null" : "", field->unit[0] ? ", in " : "",
                    field->unit);
         }
     }

@@ -193,6 +193,26 @@ static bool check_ring(struct mr_report *report, enum mr_ring_index index, enum 
     return true;
 }
 
+// What a stage rejected goes through its dead ring to the loader, which counts what it has written.
+static bool check_dead_letters(struct mr_report *report, enum mr_ring_index index,
+                               enum mr_role upstream)
+{
+    struct mr_ring_report *ring = &report->rings[index];
+    const struct mr_stage_report *loader = &report->stages[MR_ROLE_LOADER];
+    uint64_t rejected = report->stages[upstream].slot.counts[MR_COUNT_REJECTED], written = 0;
+    char counter[sizeof loader->plugin_name[0]];
+    snprintf(counter, sizeof counter, "dead_letter.%s", mr_role_name(upstream));
+    for (unsigned i = 0; i < loader->plugin_count; i++)
+        if (strcmp(loader->plugin_name[i], counter) == 0)
+            written = loader->slot.plugin[i];
+    ring->in_flight = rejected > written ? rejected - written : 0;
+    if (written > rejected || (ring->finished && written != rejected))
+        return unbalanced(report, "%s ring: the %s rejected %llu, %llu dead letters were written",
+                          mr_ring_index_name(index), mr_role_name(upstream),
+                          (unsigned long long)rejected, (unsigned long long)written);
+    return true;
+}
+
 static void measure_time(struct mr_report *report)
 {
     const struct mr_stage_report *producer = &report->stages[MR_ROLE_PRODUCER];
@@ -233,6 +253,8 @@ int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
         report->balance &= check_stage(report, role);
     report->balance &= check_ring(report, MR_RING_INGRESS, MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM);
     report->balance &= check_ring(report, MR_RING_EGRESS, MR_ROLE_TRANSFORM, MR_ROLE_LOADER);
+    report->balance &= check_dead_letters(report, MR_RING_DEAD_PRODUCER, MR_ROLE_PRODUCER);
+    report->balance &= check_dead_letters(report, MR_RING_DEAD_TRANSFORM, MR_ROLE_TRANSFORM);
     measure_time(report);
     if (!any)
         return mr_fail(err, MR_ERR_SHM, "%s: no stage of pipeline \"%s\" is there",

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// `millrace clean`: gives back the shared memory of runs that no process works on any more.
+#include "cli/cli.h"
+#include "cli/runs.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/pipeline/report.h"
+
+static void remove_directory(const struct mr_pipeline *run)
+{
+    char path[MR_RUNDIR_PATH_BYTES];
+    DIR *directory = opendir(run->directory);
+    if (!directory)
+        return;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        mr_rundir_path(run, entry->d_name, path, sizeof path);
+        if (entry->d_type == DT_REG)
+            unlink(path);
+    }
+    closedir(directory);
+    rmdir(run->directory);
+}
+
+// While its lock is ours no run can begin in the directory.
+static int remove_run(const struct mr_pipeline *run)
+{
+    struct mr_error err;
+    int lock_fd;
+    int code = mr_rundir_lock(run, &lock_fd, &err);
+    if (code != MR_OK)
+        return mr_cli_fail("clean", &err);
+    if (mr_stage_leftovers(run) == MR_LEFTOVERS_ALIVE)
+        code =
+            mr_fail(&err, MR_ERR_BUSY, "%s: a stage has just started; left alone", run->directory);
+    else if ((code = mr_stage_remove_segments(run, &err)) == MR_OK)
+        remove_directory(run);
+    close(lock_fd);
+    return code == MR_OK ? MR_OK : mr_cli_fail("clean", &err);
+}
+
+static void print_fate(const struct mr_pipeline *run, const struct mr_rundir_contents *contents,
+                       const char *fate)
+{
+    char bytes[32];
+    printf("%-20s %16s bytes in %u segments: %s\n", run->name,
+           mr_report_count_text(contents->total_bytes, bytes, sizeof bytes),
+           contents->segment_count, fate);
+}
+
+// Unfinished runs hold records that were accepted: only whoever names one can mean to give it up.
+static int clean_run(const struct mr_pipeline *run, bool named, bool dry_run)
+{
+    struct mr_rundir_contents contents;
+    char fate[160], waiting[32];
+    mr_rundir_look(run, &contents);
+    if (mr_run_is_running(run)) {
+        print_fate(run, &contents, "running, left alone");
+        return named ? MR_ERR_BUSY : MR_OK;
+    }
+    bool unfinished = mr_stage_leftovers(run) == MR_LEFTOVERS_UNFINISHED;
+    mr_report_count_text(contents.waiting_bytes, waiting, sizeof waiting);
+    if (unfinished && !named) {
+        snprintf(fate, sizeof fate,
+                 "unfinished, %s bytes wait; kept: run it again, or `millrace clean %s`", waiting,
+                 run->name);
+        print_fate(run, &contents, fate);
+        return MR_OK;
+    }
+    snprintf(fate, sizeof fate, "%s%s", dry_run ? "would be removed" : "removed",
+             unfinished ? ", unfinished" : "");
+    int code = dry_run ? MR_OK : remove_run(run);
+    if (code == MR_OK)
+        print_fate(run, &contents, fate);
+    return code;
+}
+
+static int clean_all(const char *shm, bool dry_run)
+{
+    int code = MR_OK;
+    struct mr_runs *runs = calloc(1, sizeof *runs);
+    if (!runs)
+        abort();
+    mr_runs_list(runs, shm, false);
+    if (runs->count == 0)
+        printf("nothing to clean\n");
+    for (unsigned i = 0; i < runs->count; i++) {
+        int this_code = clean_run(&runs->items[i], false, dry_run);
+        code = code == MR_OK ? this_code : code;
+    }
+    free(runs);
+    return code;
+}
+
+int mr_cli_clean(int argc, char **argv)
+{
+    struct mr_arg_list sets = {0}, words;
+    const char *shm = NULL;
+    bool dry_run = false;
+    const struct mr_arg table[] = {
+        {"dry-run", NULL, "only say what would be removed", MR_ARG_SWITCH, &dry_run},
+        MR_ARG_SETS(&sets),
+        MR_ARG_SHM(&shm),
+        {0}};
+    const struct mr_usage usage = {
+        .command = "clean",
+        .words = "[NAME|PIPELINE]",
+        .about = "Removes what runs left in shared memory of which no process is alive, and says "
+                 "how many bytes that was. A run that did not finish, whose rings hold accepted "
+                 "records, is removed only if it is named.",
+        .args = table,
+        .words_max = 1};
+    struct mr_pipeline run;
+    int code;
+    if (!mr_args_parse(&usage, argc, argv, &words, &code))
+        return code;
+    mr_clock_setup();
+    if (words.count == 0)
+        return clean_all(shm, dry_run);
+    code = mr_runs_find(&run, "clean", shm, words.items[0], &sets);
+    if (code != MR_OK)
+        return code;
+    if (access(run.directory, F_OK) < 0) {
+        fprintf(stderr, "millrace clean: no run of \"%s\" in %s\n", run.name, run.directory);
+        return MR_ERR_USAGE;
+    }
+    return clean_run(&run, true, dry_run);
+}

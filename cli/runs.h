@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding runs by name. Every run of this user has a directory below <shm>/millrace-<uid>/; a
+// command that looks at runs takes a name, a pipeline file, or nothing for all that are running.
+#ifndef MR_CLI_RUNS_H
+#define MR_CLI_RUNS_H
+
+#include "cli/args.h"
+#include "core/pipeline/rundir.h"
+
+#define MR_RUNS_MAX 256
+
+struct mr_runs {
+    struct mr_pipeline items[MR_RUNS_MAX]; // of each only name and directory are known
+    unsigned count;
+};
+
+// Where runs are looked for: --shm, else $MILLRACE_SHM, else /dev/shm.
+#define MR_ARG_SHM(text)                                                                           \
+    {                                                                                              \
+        "shm", "DIRECTORY", "where the run directories are, default $MILLRACE_SHM or /dev/shm",    \
+            MR_ARG_TEXT, (text)                                                                    \
+    }
+
+// All run directories, sorted by name. `running_only`: those of which a stage or a supervisor is
+// alive.
+void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only);
+// One run, by its name or its pipeline file (a word with a slash or the name of a file). Whether
+// anything is there is not looked at. An error was printed; returns its code.
+int mr_runs_find(struct mr_pipeline *run, const char *command, const char *shm, const char *word,
+                 const struct mr_arg_list *sets);
+// The word's run, or without a word (NULL) the only one that is running.
+int mr_runs_one(struct mr_pipeline *run, const char *command, const char *shm, const char *word,
+                const struct mr_arg_list *sets);
+bool mr_run_is_running(const struct mr_pipeline *run);
+// The whole text of <directory>/<file>, malloc'ed; NULL where it is not there.
+char *mr_run_read(const struct mr_pipeline *run, const char *file);
+
+#endif
