@@ -29,8 +29,7 @@ static const struct mr_option field_options[] = {
     {0},
 };
 
-// ---- nodes
-// --------------------------------------------------------------------------------------------
+// ---- nodes -------------------------------------------------------------------------------------
 
 // The entry called `name`: of a list by its entries' `name`, of a mapping by its key.
 static const struct mr_node *entry(const struct mr_node *node, const char *name)
@@ -61,8 +60,7 @@ const struct mr_node *mr_field_node(const struct mr_node *schema_node, const cha
     return entry(mr_config_child(schema_node, "fields"), field);
 }
 
-// ---- values
-// -------------------------------------------------------------------------------------------
+// ---- values ------------------------------------------------------------------------------------
 
 static bool is_space(char c)
 {
@@ -138,8 +136,7 @@ static bool put(const struct mr_field_map *map, const struct mr_mapped_field *ma
     return mr_field_parse(map->schema, mapped->field, record, value->text, value->length) == MR_OK;
 }
 
-// ---- faults
-// -------------------------------------------------------------------------------------------
+// ---- faults ------------------------------------------------------------------------------------
 
 static bool reject(const struct mr_mapped_field *mapped, enum mr_reason reason, const char *found,
                    const char *expected, struct mr_field_problem *problem)
@@ -262,8 +259,7 @@ bool mr_field_map_fill(const struct mr_field_map *map, const struct mr_span *val
     return true;
 }
 
-// ---- opening
-// ------------------------------------------------------------------------------------------
+// ---- opening -----------------------------------------------------------------------------------
 
 static int set_time_format(struct mr_mapped_field *mapped, const struct mr_node *node,
                            const char *format, struct mr_error *err)

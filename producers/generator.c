@@ -29,8 +29,7 @@ static const struct mr_option hint_options[] = {
 static const char ignored_keys[] =
     "name,type,nullable,unit,scale,labels,from,missing,bad,default,format,map";
 
-// ---- making records
-// -------------------------------------------------------------------------------------
+// ---- making records ----------------------------------------------------------------------------
 
 static void fill_text(char *at, uint32_t length, uint64_t random)
 {
@@ -90,8 +89,7 @@ void mr_generator_fill(const struct mr_generator *generator, uint64_t n, int64_t
     }
 }
 
-// ---- opening
-// ----------------------------------------------------------------------------------------------
+// ---- opening -----------------------------------------------------------------------------------
 
 static int fail_value(const struct mr_node *node, const char *key, const struct mr_field *field,
                       const char *found, struct mr_error *err)

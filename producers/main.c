@@ -33,12 +33,6 @@ static int open_source(struct mr_source_run *run, struct mr_error *err)
     return run->source->open(run, err);
 }
 
-static void commit(struct mr_source_run *run)
-{
-    memcpy(run->stage->now.mark, run->mark, sizeof run->mark);
-    mr_stage_commit(run->stage);
-}
-
 // Sleeps until the descriptor is readable or `timeout_ns` has passed, and books the time as waiting
 // for input, as mr_stage_wait does where there is no descriptor.
 static void await_descriptor(struct mr_stage *stage, int fd, int64_t timeout_ns)
@@ -87,7 +81,7 @@ static int turn(struct mr_source_run *run)
         if (stage->halted) // the batch stays uncommitted: the next process does it again
             return MR_OK;
         if (polled != MR_POLL_IDLE || stage->now.counts[MR_COUNT_IN] != committed_in) {
-            commit(run);
+            mr_source_commit(run);
             committed_in = stage->now.counts[MR_COUNT_IN];
         }
         if (polled == MR_POLL_FAILED)

@@ -75,6 +75,16 @@ static inline void mr_source_count(struct mr_source_run *run, unsigned counter, 
     run->stage->now.plugin[run->counters + counter] += add;
 }
 
+// Records and mark become final together. The loop does it after each poll; a source that must not
+// leave anything behind in memory (what came over a socket) may do it within one.
+static inline void mr_source_commit(struct mr_source_run *run)
+{
+    uint64_t origin_tick = run->stage->origin_tick;
+    __builtin_memcpy(run->stage->now.mark, run->mark, sizeof run->mark);
+    mr_stage_commit(run->stage);
+    run->stage->origin_tick = origin_tick;
+}
+
 extern const struct mr_source *const mr_sources[]; // NULL-ended; producers/registry.c
 const struct mr_source *mr_source_find(const char *name);
 

@@ -70,8 +70,7 @@ struct mr_json_reader {
 namespace
 {
 
-// ---- paths
-// -------------------------------------------------------------------------------------------
+// ---- paths -------------------------------------------------------------------------------------
 
 int fail_path(const char *path, const char *at, const char *expected, mr_error *err)
 {
@@ -132,8 +131,7 @@ int add_path(step_node *root, const char *path, unsigned value, mr_error *err)
     return MR_OK;
 }
 
-// ---- strings
-// -----------------------------------------------------------------------------------------
+// ---- strings -----------------------------------------------------------------------------------
 
 int hex_digit(char c)
 {
@@ -229,8 +227,7 @@ char *unescape(const char *at, const char *end, char *out, const char **bad)
     return out;
 }
 
-// ---- the walk
-// ----------------------------------------------------------------------------------------
+// ---- the walk ----------------------------------------------------------------------------------
 
 bool is_space(char c)
 {
@@ -457,8 +454,7 @@ class walk
     }
 };
 
-// ---- what the first stage found
-// ------------------------------------------------------------------------
+// ---- what the first stage found ----------------------------------------------------------------
 
 // The first stage says what is wrong, not where: the slow way finds the place.
 size_t locate(const char *text, size_t length, simdjson::error_code code)
