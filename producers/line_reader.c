@@ -116,7 +116,7 @@ static void take_json(struct mr_line_reader *reader, struct mr_source_run *run,
         prefix = (struct mr_span){text, (uint32_t)(space - text), MR_SPAN_BARE};
         text = space + 1;
     }
-    if (!mr_json_read(reader->json, text, (size_t)(end - text), reader->found, &problem)) {
+    if (!mr_json_reader_read(reader->json, text, (size_t)(end - text), reader->found, &problem)) {
         reject_line(run, line, MR_REASON_SYNTAX, "byte %zu: %s",
                     problem.offset + (size_t)(text - line->text), problem.text);
         return;

@@ -55,7 +55,7 @@ struct mr_line_reader {
     struct mr_span values[MR_LINE_VALUES_MAX];
     struct mr_line_select selects[MR_LINE_SELECTS_MAX];
     unsigned select_count;
-    struct mr_json *json;
+    struct mr_json_reader *json;
     struct mr_span found[MR_LINE_VALUES_MAX]; // JSON's values, by path
     int path_of[MR_LINE_VALUES_MAX];          // -1: the prefix
     struct mr_record *record;                 // one in the making, record_capacity long

@@ -135,7 +135,7 @@ static int open_json(struct mr_line_reader *reader, const struct mr_node *source
         if (!is_prefix)
             paths[path_count++] = from;
     }
-    return mr_json_new(&reader->json, paths, path_count, reader->options->line_max, err);
+    return mr_json_reader_new(&reader->json, paths, path_count, reader->options->line_max, err);
 }
 
 static int open_csv(struct mr_line_reader *reader, const struct mr_node *source,
@@ -203,7 +203,7 @@ int mr_line_reader_open(struct mr_line_reader *reader, const struct mr_line_opti
 void mr_line_reader_close(struct mr_line_reader *reader)
 {
     mr_field_map_close(&reader->map);
-    mr_json_free(reader->json);
+    mr_json_reader_free(reader->json);
     for (unsigned i = 0; i < reader->select_count; i++)
         free(reader->selects[i].from);
     free(reader->record);
