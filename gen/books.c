@@ -129,3 +129,28 @@ uint32_t mr_books_first_at_best(const struct mr_books *books, uint16_t stock, ui
         return MR_BOOK_NO_ORDER;
     return level_of(books, stock, side, best)->first;
 }
+
+// Its neighbours in the level and the level itself: what removing it will touch.
+static void prefetch_around(const struct mr_books *books, uint32_t slot)
+{
+    const struct mr_book_order *order = &books->orders[slot];
+    __builtin_prefetch(level_of(books, order->stock, order->side, order->rank));
+    if (order->next != MR_BOOK_NO_ORDER)
+        __builtin_prefetch(&books->orders[order->next], 1);
+    if (order->prev != MR_BOOK_NO_ORDER)
+        __builtin_prefetch(&books->orders[order->prev], 1);
+    __builtin_prefetch(&books->live[order->live_at], 1);
+}
+
+uint32_t mr_books_any(struct mr_books *books, struct mr_random *random)
+{
+    uint32_t ahead = books->live[mr_random_below(random, books->live_count)];
+    uint32_t slot = books->drawn[books->drawn_at];
+    __builtin_prefetch(&books->orders[ahead], 1);
+    prefetch_around(books, books->drawn[(books->drawn_at + 2) % MR_BOOKS_DRAWN]);
+    books->drawn[books->drawn_at] = ahead;
+    books->drawn_at = (books->drawn_at + 1) % MR_BOOKS_DRAWN;
+    uint32_t live_at = books->orders[slot].live_at;
+    bool is_live = live_at < books->live_count && books->live[live_at] == slot;
+    return is_live ? slot : ahead;
+}

@@ -16,6 +16,8 @@
 #define MR_BOOK_NO_ORDER UINT32_MAX
 #define MR_BOOK_NO_RANK INT32_MIN
 
+#define MR_BOOKS_DRAWN 8 // a power of two
+
 enum mr_book_side { MR_BOOK_BID, MR_BOOK_ASK };
 
 struct mr_book_order {
@@ -49,6 +51,9 @@ struct mr_books {
     uint32_t free_first;
     uint32_t *live; // slots of the live orders, in no order
     uint32_t live_count;
+    // Orders drawn ahead of their turn, so that their memory is on its way when it comes.
+    uint32_t drawn[MR_BOOKS_DRAWN];
+    unsigned drawn_at;
 };
 
 int mr_books_open(struct mr_books *books, uint32_t stock_count, uint32_t order_count_max,
@@ -72,9 +77,6 @@ void mr_books_remove(struct mr_books *books, uint32_t slot);
 // The oldest order at the best price of a side, or MR_BOOK_NO_ORDER.
 uint32_t mr_books_first_at_best(const struct mr_books *books, uint16_t stock, uint8_t side);
 // Any live order; there is one.
-static inline uint32_t mr_books_any(const struct mr_books *books, struct mr_random *random)
-{
-    return books->live[mr_random_below(random, books->live_count)];
-}
+uint32_t mr_books_any(struct mr_books *books, struct mr_random *random);
 
 #endif

@@ -7,10 +7,10 @@
 
 // Shares of the message types in the flow, of 65536: as on a real day, where adds and deletes rule.
 enum {
-    UNTIL_ADD_OR_DELETE = 55900,
-    UNTIL_REPLACE = 60200,
-    UNTIL_EXECUTE = 62900,
-    UNTIL_CANCEL = 64700,
+    UNTIL_ADD_OR_DELETE = 57500,
+    UNTIL_REPLACE = 61200,
+    UNTIL_EXECUTE = 63500,
+    UNTIL_CANCEL = 64900,
     UNTIL_TRADE = 65200,
     UNTIL_IMBALANCE = 65420,
     UNTIL_EXECUTE_PRICE = 65500,
@@ -25,9 +25,12 @@ static uint32_t below(struct mr_itch_session *session, uint64_t limit)
 // ones.
 static uint16_t pick_stock(struct mr_itch_session *session)
 {
+    uint16_t stock = session->next_stock;
     uint64_t bits = mr_random_next(&session->random);
     uint64_t leaning = ((bits >> 32) * (bits & UINT32_MAX)) >> 32;
-    return (uint16_t)((leaning * session->books.stock_count) >> 32);
+    session->next_stock = (uint16_t)((leaning * session->books.stock_count) >> 32);
+    __builtin_prefetch(&session->books.stocks[session->next_stock]);
+    return stock;
 }
 
 // Round lots mostly, some odd ones.

@@ -41,6 +41,7 @@ struct mr_itch_session {
     uint16_t broken_stock;
     char halted; // 'H' or 'h': broken_stock's halt is to be lifted next; 0: none
     uint16_t halted_stock;
+    uint16_t next_stock;  // drawn one ahead of its turn: its memory is on its way
     uint32_t live_target; // live orders to keep about
 };
 
