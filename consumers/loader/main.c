@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/pipeline/stream_path.h"
 
-#define IO_DEPTH 128
+#define IO_DEPTH 256
 #define IO_WAIT_NS 500000        // new records shall not wait for old writes for longer
 #define IDLE_WAIT_NS 20000000LL  // the heart beats in between
 #define DEVICE_WAIT_NS 5000000LL // while the disk is full

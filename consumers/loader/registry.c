@@ -7,8 +7,12 @@
 #include "consumers/loader/io.h"
 #include "consumers/loader/journal_sink.h"
 
+extern const struct mr_sink mr_sink_csv, mr_sink_ndjson;
+
 const struct mr_sink *const mr_sinks[] = {
     &mr_sink_journal,
+    &mr_sink_csv,
+    &mr_sink_ndjson,
     NULL,
 };
 

@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "consumers/loader/file_lock.h"
+#include "consumers/loader/output_file.h"
 
 #define NEXT_NAME ".next"
 
@@ -207,14 +207,7 @@ int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, st
 // ---- going on ----------------------------------------------------------------------------------
 int mr_segment_files_look(const struct mr_segment_files *files, struct mr_error *err)
 {
-    struct stat held, named;
-    if (files->fd < 0)
-        return MR_OK;
-    if (fstat(files->fd, &held) == 0 && stat(files->path, &named) == 0 &&
-        held.st_ino == named.st_ino && held.st_dev == named.st_dev)
-        return MR_OK;
-    return mr_fail(err, MR_ERR_OUTPUT, "%s: was removed or replaced while it was being written",
-                   files->path);
+    return files->fd < 0 ? MR_OK : mr_file_check_name(files->fd, files->path, err);
 }
 
 static int open_locked(struct mr_segment_files *files, struct mr_error *err)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "consumers/loader/file_lock.h"
+#include "consumers/loader/output_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -87,4 +87,14 @@ int mr_make_parents(const char *path, struct mr_error *err)
 {
     const char *slash = strrchr(path, '/');
     return !slash || slash == path ? MR_OK : make_up_to(path, (size_t)(slash - path), err);
+}
+
+int mr_file_check_name(int fd, const char *path, struct mr_error *err)
+{
+    struct stat held, named;
+    if (fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+        held.st_dev == named.st_dev)
+        return MR_OK;
+    return mr_fail(err, MR_ERR_OUTPUT, "%s: was removed or replaced while it was being written",
+                   path);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Locks and directories, as sinks need them.
-#ifndef MR_CONSUMERS_LOADER_FILE_LOCK_H
-#define MR_CONSUMERS_LOADER_FILE_LOCK_H
+// What sinks need of files beside writing: locks, directories, and whether a name still stands.
+#ifndef MR_CONSUMERS_LOADER_OUTPUT_FILE_H
+#define MR_CONSUMERS_LOADER_OUTPUT_FILE_H
 
 #include "core/error.h"
 
@@ -12,5 +12,8 @@ int mr_file_lock(int fd, const char *path, struct mr_error *err);
 int mr_make_directories(const char *path, struct mr_error *err);
 // The same for the directory that `path` is to be in.
 int mr_make_parents(const char *path, struct mr_error *err);
+
+// MR_ERR_OUTPUT where an open file has lost its name, so that what is written to it would be lost.
+int mr_file_check_name(int fd, const char *path, struct mr_error *err);
 
 #endif
