@@ -12,11 +12,7 @@ extern const struct mr_source mr_source_mock;
 extern const struct mr_source mr_source_pcap;
 
 const struct mr_source *const mr_sources[] = {
-    &mr_source_itch_file,
-    &mr_source_lines,
-    &mr_source_mock,
-    &mr_source_pcap,
-    NULL,
+    &mr_source_itch_file, &mr_source_lines, &mr_source_mock, &mr_source_pcap, NULL,
 };
 
 const struct mr_source *mr_source_find(const char *name)
