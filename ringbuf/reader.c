@@ -7,12 +7,14 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
 {
     // read_pos was last written by this side: no ordering is needed.
     uint64_t position = mr_load_relaxed_u64(&ring->reader_line->read_pos);
+    uint64_t lane_read = mr_load_relaxed_u64(&ring->reader_line->lane_read);
     *reader = (struct mr_reader){
         .ring = ring,
         .position = position,
         .released = position,
         .write_pos = position,
-        .lane_read = mr_load_relaxed_u64(&ring->reader_line->lane_read),
+        .lane_read = lane_read,
+        .lane_write = lane_read,
         .corrupt = position % 8 != 0,
     };
 }

@@ -238,31 +238,45 @@ static const struct port *ports_of(enum mr_role role, unsigned *count)
     return all[role];
 }
 
-static int open_ports(struct mr_stage *stage, struct mr_error *err)
+static int open_rings(struct mr_stage *stage, struct mr_error *err)
+{
+    unsigned count;
+    const struct port *ports = ports_of(stage->role, &count);
+    int code = MR_OK;
+    for (unsigned i = 0; i < count && code == MR_OK; i++)
+        code = open_ring(stage, ports[i].ring, err);
+    return code;
+}
+
+// Only with the stage's lock held: to open a writer is to say that the stream goes on.
+static void open_ports(struct mr_stage *stage)
 {
     unsigned count;
     const struct port *ports = ports_of(stage->role, &count);
     for (unsigned i = 0; i < count; i++) {
-        int code = open_ring(stage, ports[i].ring, err);
-        if (code != MR_OK)
-            return code;
+        struct mr_ring *ring = &stage->rings[ports[i].ring];
         if (ports[i].writes)
-            mr_writer_open(&stage->writers[stage->writer_count++], &stage->rings[ports[i].ring]);
+            mr_writer_open(&stage->writers[stage->writer_count++], ring);
         else
-            mr_reader_open(&stage->readers[stage->reader_count++], &stage->rings[ports[i].ring]);
+            mr_reader_open(&stage->readers[stage->reader_count++], ring);
     }
-    return MR_OK;
 }
 
 static void fill_stage(void *base, void *context)
 {
     struct mr_stage_layout *shared = (void *)((uint8_t *)base + MR_PAGE_BYTES);
     struct mr_stage *stage = context;
+    unsigned count, readers = 0, writers = 0;
+    const struct port *ports = ports_of(stage->role, &count);
     shared->role = stage->role;
-    for (unsigned i = 0; i < stage->reader_count; i++)
-        shared->slots[0].in_pos[i] = stage->readers[i].position;
-    for (unsigned i = 0; i < stage->writer_count; i++)
-        shared->slots[0].out_pos[i] = stage->writers[i].position;
+    for (unsigned i = 0; i < count; i++) {
+        const struct mr_ring *ring = &stage->rings[ports[i].ring];
+        if (ports[i].writes)
+            shared->slots[0].out_pos[writers++] =
+                mr_load_acquire_u64(&ring->writer_line->write_pos);
+        else
+            shared->slots[0].in_pos[readers++] = mr_load_acquire_u64(&ring->reader_line->read_pos);
+    }
 }
 
 static int open_own_segment(struct mr_stage *stage, struct mr_error *err)
@@ -325,10 +339,11 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
     if (mr_stage_leftovers(stage->pipeline) == MR_LEFTOVERS_SPENT)
         code = mr_stage_remove_segments(stage->pipeline, err);
     if (code == MR_OK)
-        code = open_ports(stage, err);
+        code = open_rings(stage, err);
     if (code == MR_OK)
         code = open_own_segment(stage, err);
     if (code == MR_OK) {
+        open_ports(stage);
         recover(stage);
         enter(stage);
     }

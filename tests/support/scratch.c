@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/scratch.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,17 +24,15 @@ const char *scratch_path(const struct scratch *scratch, const char *name, char *
     return out;
 }
 
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status, (void)kind, (void)place;
+    return remove(path);
+}
+
 void scratch_close(struct scratch *scratch)
 {
-    DIR *directory = opendir(scratch->directory);
-    if (!directory)
-        return;
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        char path[sizeof scratch->directory + sizeof entry->d_name];
-        unlink(scratch_path(scratch, entry->d_name, path, sizeof path));
-    }
-    closedir(directory);
-    rmdir(scratch->directory);
+    nftw(scratch->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 uint64_t random_seed(uint64_t fallback)

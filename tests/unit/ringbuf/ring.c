@@ -111,8 +111,9 @@ Test(ring, padding_before_the_wrap)
     cr_expect_eq(fixture.reader.position, 65536 + 104);
 }
 
-Test(ring, the_checksum_is_of_bytes_and_position, .init = NULL)
+Test(ring, the_checksum_is_of_bytes_and_position)
 {
+    close_fixture();
     ring_fixture_open(&fixture, (struct mr_ring_options){.checksummed = true});
     uint32_t length, first;
     for (int lap = 0; lap < 2; lap++) {
@@ -194,6 +195,30 @@ Test(ring, more_publishes_than_the_lane_has_notes)
     cr_expect_eq(read, 1500);
     cr_expect_leq(hop.count, 1500);
     cr_expect_geq(hop.count, 1);
+}
+
+// A reader that restarts finds notes that it has used already: they are not used again.
+Test(ring, a_reader_that_restarts_goes_on_in_the_lane)
+{
+    static struct mr_histogram hop;
+    struct mr_reader_timing timing = {&hop, NULL};
+    uint32_t length;
+    for (uint64_t i = 0; i < 6; i++) {
+        cr_assert(ring_fixture_put(&fixture, i, 40));
+        mr_publish(&fixture.writer, 1000 + i);
+        if (i == 3) {
+            while (mr_next(&fixture.reader, &length))
+                continue;
+            mr_release(&fixture.reader, fixture.reader.position, &timing);
+            mr_reader_open(&fixture.reader, &fixture.ring);
+            cr_expect_eq(mr_reader_origin_tick(&fixture.reader), 0);
+        }
+    }
+    cr_expect_eq(mr_reader_origin_tick(&fixture.reader), 1004);
+    while (mr_next(&fixture.reader, &length))
+        continue;
+    mr_release(&fixture.reader, fixture.reader.position, &timing);
+    cr_expect_eq(hop.count, 6, "%lu", hop.count);
 }
 
 Test(ring, a_second_process_would_find_the_same_ring)
