@@ -54,10 +54,21 @@ static int find_item(const struct mr_node *list, const char *segment, const stru
     return fail_key(path, err, problem);
 }
 
+// `key:` with nothing behind it is a mapping that nobody has filled yet.
+static void make_mapping_of_nothing(struct mr_node *node)
+{
+    if (node->kind != MR_NODE_SCALAR || node->quoted || node->text[0] != '\0')
+        return;
+    free(node->text);
+    node->text = NULL;
+    node->kind = MR_NODE_MAP;
+}
+
 // The child of this name or number; a name that a mapping does not have gets an empty mapping.
 static int step(struct mr_node *node, const char *segment, const struct key_path *path,
                 struct mr_node **child, struct mr_error *err)
 {
+    make_mapping_of_nothing(node);
     if (node->kind == MR_NODE_LIST)
         return find_item(node, segment, path, child, err);
     if (node->kind == MR_NODE_SCALAR) {
