@@ -148,7 +148,7 @@ lint: test-deps format-check
 	  $(CPPFLAGS) -std=c17 $(PKG_CFLAGS)
 
 DEST = $(DESTDIR)$(PREFIX)
-HEADERS = millrace.h $(filter-out core/config.h core/counts.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h)
+HEADERS = millrace.h $(filter-out core/config.h core/config_tree.h core/type.h core/counts.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h)
 install: all
 	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/millrace/core \
 	  $(DEST)/include/millrace/ringbuf $(DEST)/share/man/man1

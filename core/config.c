@@ -198,7 +198,7 @@ static int parse_bytes(const char *text, size_t length, const char *file_name,
 {
     char *file = mr_text_copy(file_name);
     int code = mr_config_read(text, length, file, root, err);
-    if (code == MR_OK && (*root)->kind != MR_NODE_MAP) {
+    if (*root != NULL && (*root)->kind != MR_NODE_MAP) {
         code = mr_config_fail(*root, err, "found a %s, expected keys and values",
                               (*root)->kind == MR_NODE_LIST ? "list" : "single value");
         mr_node_free(*root);

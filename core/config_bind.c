@@ -135,8 +135,7 @@ int mr_config_duration(const struct mr_node *node, int64_t *out_ns, struct mr_er
     return MR_OK;
 }
 
-// ---- lists of names
-// -----------------------------------------------------------------------------------
+// ---- lists of names ------------------------------------------------------------------------
 
 // "spin,yield,park" as people say it: "spin, yield or park".
 static void join_names(const char *names, char *out, size_t out_bytes)
@@ -181,8 +180,7 @@ static int bind_enum(const struct mr_node *node, const char *labels, int *out, s
     return expected(node, joined, err);
 }
 
-// ---- option tables
-// ------------------------------------------------------------------------------------
+// ---- option tables -------------------------------------------------------------------------
 
 #define OPTIONS_MAX 64
 

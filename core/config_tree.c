@@ -107,8 +107,7 @@ int mr_config_fail(const struct mr_node *node, struct mr_error *err, const char 
                    text);
 }
 
-// ---- the nearest name
-// ---------------------------------------------------------------------------------
+// ---- the nearest name ----------------------------------------------------------------------
 
 #define NAME_LENGTH_MAX 63
 

@@ -74,8 +74,7 @@ void mr_histogram_merge(struct mr_histogram *into, const struct mr_histogram *fr
     into->max_ns = mr_max_u64(into->max_ns, mr_load_relaxed_u64(&from->max_ns));
 }
 
-// ---- .hgrm
-// ----------------------------------------------------------------------------------------------
+// ---- .hgrm ---------------------------------------------------------------------------------
 
 // HdrHistogram steps through percentiles in ever finer ticks: this many to each halving of the
 // distance to 100 %.

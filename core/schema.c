@@ -144,8 +144,7 @@ void mr_record_init(const struct mr_schema *schema, void *record)
     envelope->schema_id = schema->id;
 }
 
-// ---- sets
-// -------------------------------------------------------------------------------------------
+// ---- sets ----------------------------------------------------------------------------------
 
 int mr_schema_set_add(struct mr_schema_set *set, struct mr_schema *schema, struct mr_error *err)
 {

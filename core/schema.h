@@ -77,7 +77,7 @@ struct mr_schema_set {
     struct mr_schema *schemas[MR_SCHEMAS_MAX]; // owned by the set
 };
 
-// ---- building ---------------------------------------------------------------------------------
+// ---- building ------------------------------------------------------------------------------
 struct mr_schema *mr_schema_new(const char *name, uint16_t id); // never NULL: aborts without memory
 struct mr_schema *mr_schema_copy(const struct mr_schema *from);
 void mr_schema_free(struct mr_schema *schema);
@@ -103,7 +103,7 @@ void mr_schema_set_clear(struct mr_schema_set *set);
 // The lowest free id from MR_SCHEMA_ID_DECLARED up.
 uint16_t mr_schema_set_free_id(const struct mr_schema_set *set);
 
-// ---- the table as it stands in a header ---------------------------------------------------------
+// ---- the table as it stands in a header ----------------------------------------------------
 // u32 count, u32 bytes, then per schema 48 bytes (name, id, field_count, record_bytes, null_offset,
 // reserved) and its fields, 128 bytes each.
 size_t mr_schema_table_bytes(const struct mr_schema_set *set);
@@ -114,8 +114,7 @@ void mr_schema_table_write(const struct mr_schema_set *set,
 int mr_schema_table_read(struct mr_schema_set *set, const void *table, size_t bytes_max,
                          struct mr_error *err);
 
-// ---- field access
-// --------------------------------------------------------------------------------
+// ---- field access --------------------------------------------------------------------------
 const struct mr_field *mr_schema_field(const struct mr_schema *schema, const char *name); // or NULL
 bool mr_type_is_integer(uint8_t type); // stored as an integer: all but F32, F64, CHAR, BYTES
 void mr_type_text(const struct mr_field *field, char *out, size_t out_bytes); // "decimal(4)"

@@ -42,8 +42,7 @@ void mr_schema_table_write(const struct mr_schema_set *set, void *out)
     }
 }
 
-// ---- reading
-// ----------------------------------------------------------------------------------------
+// ---- reading -------------------------------------------------------------------------------
 
 static bool is_terminated(const char *text, size_t bytes)
 {

@@ -82,8 +82,7 @@ void mr_type_text(const struct mr_field *field, char *out, size_t out_bytes)
         snprintf(out, out_bytes, "%s", word->name);
 }
 
-// ---- labels of an enum
-// ------------------------------------------------------------------------------
+// ---- labels of an enum ---------------------------------------------------------------------
 
 unsigned mr_label_count(const struct mr_field *field)
 {
@@ -137,8 +136,7 @@ static bool labels_are_sound(const struct mr_field *field)
     return count > 0;
 }
 
-// ---- a type from text
-// -------------------------------------------------------------------------------
+// ---- a type from text ----------------------------------------------------------------------
 
 static int bad_type(const char *text, struct mr_error *err)
 {

@@ -36,8 +36,7 @@ void mr_field_set_null(const struct mr_schema *schema, const struct mr_field *fi
     memset((char *)record + field->offset, 0, field->bytes);
 }
 
-// ---- integers
-// ---------------------------------------------------------------------------------------
+// ---- integers ------------------------------------------------------------------------------
 
 static bool is_signed(uint8_t type)
 {
@@ -93,8 +92,7 @@ int mr_field_set_i64(const struct mr_schema *schema, const struct mr_field *fiel
     return MR_OK;
 }
 
-// ---- reals
-// ------------------------------------------------------------------------------------------
+// ---- reals ---------------------------------------------------------------------------------
 
 double mr_field_get_f64(const struct mr_field *field, const void *record)
 {
@@ -167,8 +165,7 @@ int mr_field_set_f64(const struct mr_schema *schema, const struct mr_field *fiel
     return MR_OK;
 }
 
-// ---- text
-// -------------------------------------------------------------------------------------------
+// ---- text ----------------------------------------------------------------------------------
 
 static size_t rest_bytes(const struct mr_field *field, const void *record)
 {
@@ -207,8 +204,7 @@ int mr_field_set_text(const struct mr_schema *schema, const struct mr_field *fie
     return MR_OK;
 }
 
-// ---- from text
-// --------------------------------------------------------------------------------------
+// ---- from text -----------------------------------------------------------------------------
 
 static bool parse_bool(const char *text, size_t length, int64_t *value)
 {
@@ -267,8 +263,7 @@ int mr_field_parse(const struct mr_schema *schema, const struct mr_field *field,
     }
 }
 
-// ---- to text
-// ----------------------------------------------------------------------------------------
+// ---- to text -------------------------------------------------------------------------------
 
 static size_t put_text(const char *text, size_t length, char *out, size_t out_bytes)
 {

@@ -43,7 +43,7 @@ enum mr_full_policy {
 #define MR_RING_SCHEMA_OFFSET 40960
 #define MR_RING_SCHEMA_BYTES_MAX (128 * 1024)
 #define MR_RING_DATA_OFFSET 172032
-#define MR_RING_CAPACITY_MIN (64 * 1024)
+#define MR_RING_CAPACITY_MIN (64u << 10)
 #define MR_RING_CAPACITY_MAX (1ULL << 36)
 
 struct mr_ring_geometry {

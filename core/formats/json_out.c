@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/formats/utf8.h"
+
 static void put(struct mr_json *json, const char *bytes, size_t length)
 {
     if (json->length + length + 1 > json->room) {
@@ -29,20 +31,6 @@ static void put_newline(struct mr_json *json)
         put(json, spaces, json->indent < sizeof spaces ? json->indent : sizeof spaces - 1);
 }
 
-// Length of the well-formed UTF-8 sequence at `at` (RFC 3629), 0 where there is none.
-static size_t utf8_length(const unsigned char *at)
-{
-    size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (at[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool not_text = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return overlong || not_text ? 0 : length;
-}
-
 static void put_escaped(struct mr_json *json, unsigned char c)
 {
     static const char letters[] = "btn\0fr"; // for 8 to 13
@@ -58,10 +46,11 @@ static void put_escaped(struct mr_json *json, unsigned char c)
 static void put_string(struct mr_json *json, const char *text)
 {
     put(json, "\"", 1);
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        size_t length = utf8_length(at);
+    const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
+    while (at < end) {
+        size_t length = mr_utf8_length(at, end);
         if (length == 0)
-            put(json, "\xef\xbf\xbd", 3);
+            put(json, MR_UTF8_REPLACEMENT, MR_UTF8_REPLACEMENT_BYTES);
         else if (*at < 0x20 || *at == '"' || *at == '\\')
             put_escaped(json, *at);
         else

@@ -71,8 +71,7 @@ static void trim(const char **text, const char **end)
         (*end)--;
 }
 
-// ---- numbers from text
-// -----------------------------------------------------------------------------
+// ---- numbers from text ---------------------------------------------------------------------
 
 static bool scan_exponent(const char *at, const char *end, int64_t *exponent)
 {
@@ -271,8 +270,7 @@ enum mr_number mr_parse_f64(const char *text, size_t length, double *out)
     return slow_f64(at, end, out);
 }
 
-// ---- numbers to text
-// -------------------------------------------------------------------------------
+// ---- numbers to text -----------------------------------------------------------------------
 
 // Writes digits backwards from `end`, at least `digits_min` of them; returns where they begin.
 static char *digits_before(char *end, uint64_t value, unsigned digits_min)
@@ -348,6 +346,12 @@ static size_t print_significant(double value, int digits, char *out)
     return (size_t)length;
 }
 
+// Where every text of up to 15 digits is one of the decimals below.
+static bool has_short_range(double value)
+{
+    return value == 0 || (fabs(value) >= 1e-3 && fabs(value) < (double)EXACT_INTEGER_MAX);
+}
+
 // Looks for the fewest digits behind the point with which the value is m / 10^digits, m an exact
 // integer: since one division of exact doubles rounds once, that text reads back as the same value.
 // Most values that people write end here. False where there is no such text.
@@ -380,7 +384,7 @@ size_t mr_print_f64(double value, char *out)
         return print_not_finite(value, out);
     if (print_short_decimal(value, (double)EXACT_INTEGER_MAX, false, out, &length))
         return length;
-    for (int digits = 15; digits < 17; digits++) {
+    for (int digits = has_short_range(value) ? 16 : 15; digits < 17; digits++) {
         length = print_significant(value, digits, out);
         if (mr_parse_f64(out, length, &back) == MR_NUMBER_OK && back == value)
             return length;

@@ -5,10 +5,9 @@
 // only where MR_NUMBER_OK is returned. Decimals never pass through floating point: "0.1" at scale 4
 // is the integer 1000, and 19 digits are 19 digits.
 //
-//   integers     -3  +17  13995.0  1e3      a fraction of zeroes and an exponent are allowed, so
-//   that what
-//                                           other programs wrote as reals still reads as what it is
-//   decimals     12.50  .5  -7.  2.5e-3     digits that the scale cannot hold must be zero
+//   integers     -3  +17  13995.0  1e3     a fraction of zeroes and an exponent are allowed: other
+//                                          programs write integers as reals
+//   decimals     12.50  .5  -7.  2.5e-3    digits that the scale cannot hold must be zero
 //   reals        the same, and nan, inf, -inf (any case); correctly rounded
 //   timestamps   2020-01-30T09:30:00.000000001Z, a space for the T, no or 1-9 digits of fraction,
 //                no seconds, a date alone; Z, +hh:mm, +hhmm, +hh, or none, which is UTC (ISO 8601,

@@ -17,18 +17,15 @@
 //   timestamp  2020-01-30T14:30:00.000000001Z   in quotes                      the same
 //   bool       true, false                      true, false                    the same
 //   enum       its label                        in quotes                      the same
-//   text       quoted where it must be, bytes   in quotes; what is not UTF-8   in quotes where it
-//   is not
+//   text       quoted where it must be, bytes   in quotes; what is not UTF-8   in quotes unless
 //              as they are                      becomes U+FFFD                 one plain word
 //   bytes      as text: \ is \\, and what is no printable UTF-8 is \xNN, so nothing is lost
 //   null       nothing; an empty text that      null                           name=null
 //              could be null is ""
 //
 // Envelope columns are schema, sequence, event_time, ingest_time (null where the record has 0) and
-// flags
-// ("late|corrected" in CSV; in NDJSON a list, there only where a flag is set). A field of the same
-// name takes an envelope column's place. Flags: gap_before late corrected unknown_ref crossed
-// padding.
+// flags ("late|corrected" in CSV; in NDJSON a list, there only where a flag is set). A field of the
+// same name takes an envelope column's place. Flags: gap_before late corrected unknown_ref crossed.
 //
 // A record shorter than its schema says has only nulls: nothing behind its end is read.
 #ifndef MR_CORE_FORMATS_RECORD_TEXT_H
@@ -43,8 +40,7 @@ enum mr_text_source {
     MR_TEXT_EVENT_TIME,
     MR_TEXT_INGEST_TIME,
     MR_TEXT_FLAGS,
-    MR_TEXT_ABSENT, // selected by name, but this schema has no such field: empty in CSV, left out
-                    // else
+    MR_TEXT_ABSENT, // selected, but not in this schema: empty in CSV, left out of the others
 };
 
 struct mr_text_column {

@@ -40,23 +40,22 @@ unsigned mr_days_in_month(int64_t year, unsigned month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-// ---- from text
-// --------------------------------------------------------------------------------------
+// ---- from text -----------------------------------------------------------------------------
 
 struct cursor {
     const char *at, *end;
 };
 
-static bool take_digits(struct cursor *text, unsigned count, unsigned *out)
+static bool take_digits(struct cursor *text, unsigned count, int64_t *out)
 {
-    unsigned value = 0;
+    int64_t value = 0;
     if ((size_t)(text->end - text->at) < count)
         return false;
     for (unsigned i = 0; i < count; i++) {
         char c = text->at[i];
         if (c < '0' || c > '9')
             return false;
-        value = value * 10 + (unsigned)(c - '0');
+        value = value * 10 + (c - '0');
     }
     text->at += count;
     *out = value;
@@ -73,13 +72,13 @@ static bool take(struct cursor *text, char c)
 
 static bool take_date(struct cursor *text, int64_t *days)
 {
-    unsigned year, month, day;
+    int64_t year, month, day;
     if (!take_digits(text, 4, &year) || !take(text, '-') || !take_digits(text, 2, &month) ||
         !take(text, '-') || !take_digits(text, 2, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > mr_days_in_month(year, month))
+    if (month < 1 || month > 12 || day < 1 || day > mr_days_in_month(year, (unsigned)month))
         return false;
-    *days = mr_days_from_civil(year, month, day);
+    *days = mr_days_from_civil(year, (unsigned)month, (unsigned)day);
     return true;
 }
 
@@ -101,20 +100,20 @@ static bool take_fraction(struct cursor *text, int64_t *ns)
 
 static bool take_time(struct cursor *text, int64_t *seconds, int64_t *ns, bool *leap_second)
 {
-    unsigned hour, minute, second = 0;
+    int64_t hour, minute, second = 0;
     *ns = 0;
     if (!take_digits(text, 2, &hour) || !take(text, ':') || !take_digits(text, 2, &minute))
         return false;
     if (take(text, ':') && (!take_digits(text, 2, &second) || !take_fraction(text, ns)))
         return false;
-    *seconds = (int64_t)hour * 3600 + minute * 60 + second;
+    *seconds = hour * 3600 + minute * 60 + second;
     *leap_second = second == 60;
     return hour < 24 && minute < 60 && second <= 60;
 }
 
 static bool take_zone(struct cursor *text, int64_t *offset_seconds)
 {
-    unsigned hour, minute = 0;
+    int64_t hour, minute = 0;
     *offset_seconds = 0;
     if (text->at == text->end || take(text, 'Z') || take(text, 'z'))
         return true;
@@ -128,7 +127,7 @@ static bool take_zone(struct cursor *text, int64_t *offset_seconds)
         if (!take_digits(text, 2, &minute))
             return false;
     }
-    *offset_seconds = (west ? -1 : 1) * ((int64_t)hour * 3600 + minute * 60);
+    *offset_seconds = (west ? -1 : 1) * (hour * 3600 + minute * 60);
     return hour < 24 && minute < 60;
 }
 
@@ -176,8 +175,7 @@ enum mr_number mr_parse_timestamp(const char *text, size_t length, int64_t *out_
     return to_ns(days * DAY_SECONDS + seconds, ns, out_ns);
 }
 
-// ---- to text
-// ----------------------------------------------------------------------------------------
+// ---- to text -------------------------------------------------------------------------------
 
 static char *put_digits(char *out, uint64_t value, unsigned count)
 {

@@ -3,8 +3,8 @@
 //
 //     schemas:
 //       - name: trade
-//         time: at                      # optional: the timestamp field that is the record's event
-//         time fields:
+//         time: at                      # optional: the field that is the event time
+//         fields:
 //           - {name: at, type: timestamp}
 //           - {name: symbol, type: "char[12]", unit: ticker}
 //           - {name: price, type: decimal(2), nullable: true, unit: USD}

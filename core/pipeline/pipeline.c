@@ -45,8 +45,7 @@ static const struct mr_option file_option_table[] = {
 _Static_assert(MR_WAIT_SPIN == 0 && MR_WAIT_YIELD == 1 && MR_WAIT_PARK == 2 && MR_WAIT_AUTO == 3,
                "the labels of wait are in the enum's order");
 
-// ---- rings
-// --------------------------------------------------------------------------------------------
+// ---- rings ---------------------------------------------------------------------------------
 
 struct ring_file_options {
     uint64_t size_bytes;
@@ -153,8 +152,7 @@ static int check_batch(const struct mr_pipeline *pipeline, uint64_t batch_bytes,
                           (unsigned long long)batch_bytes, low, high);
 }
 
-// ---- the other keys
-// -----------------------------------------------------------------------------------
+// ---- the other keys ------------------------------------------------------------------------
 
 static int expect_typed_map(const struct mr_node *node, struct mr_error *err)
 {
@@ -268,8 +266,7 @@ static int read_directory(struct mr_pipeline *pipeline, const char *shm, struct 
                           sizeof pipeline->directory - FILE_NAME_BYTES);
 }
 
-// ---- the whole
-// ----------------------------------------------------------------------------------------
+// ---- the whole -----------------------------------------------------------------------------
 
 static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
 {

@@ -16,8 +16,7 @@
 //     wait: auto                    # spin | yield | park | auto
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
 //     metrics: {port: 9464}
-//     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM,
-//     /dev/shm
+//     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM if set
 //
 // Keys of a declared schema: core/pipeline/declared.h. Any other key is an error.
 #ifndef MR_CORE_PIPELINE_PIPELINE_H

@@ -148,8 +148,7 @@ Test(config, files_are_loaded_or_named)
     scratch_close(&scratch);
 }
 
-// ---- overrides
-// ------------------------------------------------------------------------------------------
+// ---- overrides -----------------------------------------------------------------------------
 
 static void set(const char *assignment)
 {
@@ -201,8 +200,7 @@ Test(config, overrides_that_lead_nowhere_are_refused)
     refuse_set("a={b", "--set a={b: the value is not YAML; quotes around it may help");
 }
 
-// ---- options
-// --------------------------------------------------------------------------------------------
+// ---- options -------------------------------------------------------------------------------
 
 struct options {
     const char *text;

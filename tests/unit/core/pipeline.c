@@ -177,8 +177,7 @@ Test(pipeline, directories_that_do_not_fit_are_refused)
     cr_expect_not_null(strstr(err.text, "is longer than 208 bytes"), "%s", err.text);
 }
 
-// ---- declared schemas
-// -----------------------------------------------------------------------------------
+// ---- declared schemas ----------------------------------------------------------------------
 
 #define SCHEMAS ENDS "schemas:\n  - name: trade\n"
 

@@ -199,8 +199,7 @@ Test(schema, sets_have_unique_ids_and_names)
     mr_schema_set_clear(&copy);
 }
 
-// ---- the table
-// ------------------------------------------------------------------------------------------
+// ---- the table -----------------------------------------------------------------------------
 
 static struct mr_schema_set two_schemas(void)
 {
