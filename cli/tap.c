@@ -120,7 +120,8 @@ static int open_views(struct tap *tap, struct mr_error *err)
         const struct mr_schema *schema = tap->schemas.schemas[i];
         tap->views[i].wanted = !tap->schema || strcmp(tap->schema, schema->name) == 0;
         wanted += tap->views[i].wanted;
-        mr_record_text_open(&tap->views[i].text, schema, tap->fields, tap->fields == NULL);
+        mr_record_text_open(&tap->views[i].text, schema, tap->fields,
+                            tap->fields == NULL && tap->write != mr_record_line);
     }
     if (code == MR_OK && wanted == 0)
         return mr_fail(err, MR_ERR_USAGE, "--schema: the ring has no schema \"%s\"",

@@ -34,28 +34,44 @@ static int read_pid(int fd)
     return length > 0 ? atoi(text) : 0;
 }
 
+// Opens and locks. A file that `millrace clean` has taken away between the two is opened anew.
+static int open_locked(const char *path, int *fd)
+{
+    struct stat status;
+    do {
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) < 0)
+            return -1;
+        if (fstat(*fd, &status) == 0 && status.st_nlink > 0)
+            return 0;
+        close(*fd);
+    } while (true);
+}
+
+static int write_pid(int fd)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) == length ? 0 : -1;
+}
+
 int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err)
 {
-    char path[MR_RUNDIR_PATH_BYTES], text[32];
+    char path[MR_RUNDIR_PATH_BYTES];
+    int code = MR_OK;
     mr_rundir_path(pipeline, "run.lock", path, sizeof path);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (*fd < 0)
+    if (open_locked(path, fd) < 0 && *fd < 0)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the lock", path);
-    if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
-        int pid = read_pid(*fd);
+    if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
+        code = mr_fail(err, MR_ERR_BUSY, "pipeline \"%s\" is running already, pid %d (%s is held)",
+                       pipeline->name, read_pid(*fd), path);
+    else if (write_pid(*fd) < 0)
+        code = mr_fail_errno(err, MR_ERR_SHM, "%s: cannot write the pid", path);
+    if (code != MR_OK) {
         close(*fd);
         *fd = -1;
-        return mr_fail(err, MR_ERR_BUSY, "pipeline \"%s\" is running already, pid %d (%s is held)",
-                       pipeline->name, pid, path);
     }
-    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    if (ftruncate(*fd, 0) < 0 || pwrite(*fd, text, (size_t)length, 0) != length) {
-        mr_fail_errno(err, MR_ERR_SHM, "%s: cannot write the pid", path);
-        close(*fd);
-        *fd = -1;
-        return MR_ERR_SHM;
-    }
-    return MR_OK;
+    return code;
 }
 
 int mr_rundir_supervisor(const struct mr_pipeline *pipeline)
