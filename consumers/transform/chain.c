@@ -245,7 +245,7 @@ static int check_record(struct mr_chain *chain, const struct mr_record *record)
 {
     struct mr_stage *stage = chain->stage;
     uint8_t index = stage->in_schema_index[record->schema_id];
-    if (MR_UNLIKELY(index == 0xFF)) {
+    if (MR_UNLIKELY(index == MR_SCHEMA_UNKNOWN)) {
         mr_stage_reject(stage, MR_REASON_UNKNOWN_TYPE, record->sequence, record->event_time_ns,
                         record, record->length,
                         "found schema id %u, which the input does not declare", record->schema_id);

@@ -13,7 +13,9 @@ extern const struct mr_operator mr_operator_filter;
 extern const struct mr_operator mr_operator_keep;
 extern const struct mr_operator mr_operator_order_book;
 extern const struct mr_operator mr_operator_rename;
+extern const struct mr_operator mr_operator_script;
 extern const struct mr_operator mr_operator_set;
+extern const struct mr_operator mr_operator_shared_object;
 
 const struct mr_operator *const mr_operators[] = {
     &mr_operator_filter,
@@ -24,6 +26,8 @@ const struct mr_operator *const mr_operators[] = {
     &mr_operator_drop,
     &mr_operator_keep,
     &mr_operator_dedupe,
+    &mr_operator_script,
+    &mr_operator_shared_object,
     &mr_operator_order_book,
     &mr_operator_bars,
     NULL,

@@ -7,11 +7,12 @@
 //         side: "lower(side)"
 //         on: trade
 //
-// All expressions read the record as it came in, whatever their order. A field that is there keeps
-// its type; a new one is appended: of the `type` given, else bool for a condition and f64 for
-// everything else. It is nullable if its expression can be null. A value that the field's type does
-// not hold rejects the record. A field copied as it is (`expr: price`) into one of the same type is
-// copied exactly, without a detour through a double.
+// It works on the schemas that have the fields it reads, and those it sets where any schema has
+// them (`on` says otherwise). All expressions read the record as it came in, whatever their order.
+// A field that is there keeps its type; a new one is appended: of the `type` given, else bool for a
+// condition and f64 for everything else. It is nullable if its expression can be null. A value that
+// the field's type does not hold rejects the record. A field copied as it is (`expr: price`) into
+// one of the same type is copied exactly, without a detour through a double.
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,14 @@ static int read_entry(const struct mr_node *child, struct entry *entry, struct m
     return code == MR_OK ? mr_config_text(entry->expr, &entry->text, err) : code;
 }
 
+static bool any_has(const struct mr_schema_set *schemas, const char *field)
+{
+    for (unsigned i = 0; i < schemas->count; i++)
+        if (mr_schema_field(schemas->schemas[i], field))
+            return true;
+    return false;
+}
+
 static int read_entries(struct mr_op *op, struct set *set, struct mr_scope *scope,
                         struct mr_error *err)
 {
@@ -86,8 +95,11 @@ static int read_entries(struct mr_op *op, struct set *set, struct mr_scope *scop
             return mr_config_fail(child, err, "found more than %d fields", MR_FIELDS_MAX);
         struct entry *entry = &set->entries[set->entry_count++];
         code = read_entry(child, entry, err);
-        if (code == MR_OK)
-            mr_scope_add_expression(scope, entry->text, entry->expr);
+        if (code != MR_OK)
+            return code;
+        mr_scope_add_expression(scope, entry->text, entry->expr);
+        if (!scope->on && any_has(&op->in, child->key))
+            mr_scope_add(scope, child->key, child);
     }
     return code;
 }

@@ -27,7 +27,8 @@ static void load_pipeline(struct chain_fixture *fixture)
     fclose(file);
     if (mr_pipeline_load(&fixture->pipeline, path, NULL, 0, &err) != MR_OK)
         die(&err);
-    strcpy(fixture->pipeline.directory, fixture->scratch.directory);
+    scratch_path(&fixture->scratch, "run", fixture->pipeline.directory,
+                 sizeof fixture->pipeline.directory);
 }
 
 static int open_stage(struct chain_fixture *fixture, struct mr_error *err)
