@@ -62,7 +62,7 @@ bool mr_book_is_crossed(const struct mr_level *bid, const struct mr_level *ask)
     return bid->orders > 0 && ask->orders > 0 && bid->price >= ask->price;
 }
 
-void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m, uint16_t locate,
+void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m,
                           const struct mr_level *bid, const struct mr_level *ask)
 {
     struct mr_order_book *self = op->self;
@@ -71,7 +71,7 @@ void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m, ui
         return;
     _Alignas(8) struct mr_best_quote out = {
         .env = envelope(m->env, MR_SCHEMA_BEST_QUOTE, sizeof out),
-        .locate = locate,
+        .locate = m->locate,
         .bid_price = bid->price,
         .ask_price = ask->price,
         .bid_shares = bid->shares,

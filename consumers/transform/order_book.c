@@ -23,7 +23,8 @@
 //     its side is not known), or it found the book full
 //   - unknown_full: orders that could not be remembered, because unknown_max of them are. From then
 //     on untracked ones may count as unknown_reference, and unknown_orders stands still
-// An order that is gone is forgotten: a second delete of it refers to an unknown order.
+// An order that is gone is forgotten: a second delete of it refers to an unknown order. So does a
+// message that names an order of another symbol.
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ static void report_change(struct mr_op *op, const struct mr_order_message *m,
     const struct mr_level *bid = is_buy ? &now : &other, *ask = is_buy ? &other : &now;
     bool was_crossed =
         is_buy ? mr_book_is_crossed(&before->best, ask) : mr_book_is_crossed(bid, &before->best);
-    mr_book_report_quote(op, m, before->locate, bid, ask);
+    mr_book_report_quote(op, m, bid, ask);
     if (mr_book_is_crossed(bid, ask) && !was_crossed)
         mr_book_report_alert(op, m, MR_ALERT_CROSSED, MR_BOOK_COUNT_CROSSED, m->ref);
 }
@@ -135,6 +136,14 @@ static void report_entry(struct mr_op *op, const struct mr_order_message *m, uin
     }
 }
 
+// The order, if it is in the book of the message's own symbol.
+static const struct mr_order *order_of(const struct mr_order_book *self,
+                                       const struct mr_order_message *m)
+{
+    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    return order != NULL && order->locate == m->locate ? order : NULL;
+}
+
 // ---- messages
 // -----------------------------------------------------------------------------------------
 
@@ -166,7 +175,7 @@ static void on_reduce(struct mr_op *op, const struct mr_order_message *m,
                       const struct execution *executed)
 {
     struct mr_order_book *self = op->self;
-    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    const struct mr_order *order = order_of(self, m);
     if (order == NULL) {
         refers_to_absent(op, m);
         if (executed != NULL && executed->has_price && executed->printable)
@@ -186,7 +195,7 @@ static void on_reduce(struct mr_op *op, const struct mr_order_message *m,
 static void on_delete(struct mr_op *op, const struct mr_order_message *m)
 {
     struct mr_order_book *self = op->self;
-    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    const struct mr_order *order = order_of(self, m);
     if (order == NULL) {
         refers_to_absent(op, m);
         return;
@@ -211,7 +220,7 @@ static void replace_absent(struct mr_op *op, const struct mr_order_message *m, u
 static void on_replace(struct mr_op *op, const struct mr_order_message *m, uint64_t new_ref)
 {
     struct mr_order_book *self = op->self;
-    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    const struct mr_order *order = order_of(self, m);
     if (order == NULL) {
         replace_absent(op, m, new_ref);
         return;

@@ -50,7 +50,7 @@ void mr_book_report_alert(struct mr_op *op, const struct mr_order_message *m,
                           enum mr_alert_kind kind, unsigned counter, uint64_t ref);
 void mr_book_report_trade(struct mr_op *op, const struct mr_order_message *m, char side,
                           uint64_t shares, uint32_t price, uint64_t match_number);
-void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m, uint16_t locate,
+void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m,
                           const struct mr_level *bid, const struct mr_level *ask);
 // Both sides have orders, and the bid is at or above the offer.
 bool mr_book_is_crossed(const struct mr_level *bid, const struct mr_level *ask);
