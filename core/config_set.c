@@ -92,13 +92,14 @@ static void mark_as_override(struct mr_node *node)
         mark_as_override(node->children[i]);
 }
 
-// Text that is not YAML, or no text at all, is a plain scalar only where it is empty.
+// Two values are plain text although YAML has it otherwise: nothing at all, and the dash that stands
+// for standard input and output.
 static int read_value(const struct key_path *path, struct mr_node **value, struct mr_error *err)
 {
     const char *text = path->end + 1;
-    if (text[strspn(text, " ")] == '\0') {
+    if (text[strspn(text, " ")] == '\0' || strcmp(text, "-") == 0) {
         *value = mr_node_new(MR_NODE_SCALAR, mr_config_set_file, 0);
-        (*value)->text = mr_text_copy("");
+        (*value)->text = mr_text_copy(strcmp(text, "-") == 0 ? "-" : "");
         return MR_OK;
     }
     int code = mr_config_read(text, strlen(text), mr_config_set_file, value, err);

@@ -7,11 +7,11 @@
 
 #include "core/formats/number.h"
 #include "core/formats/time_pattern.h"
+#include "core/pipeline/declared.h"
 
 #define FOUND_BYTES_MAX 60 // of a found value that are shown
 
-const char mr_field_map_ignored_keys[] =
-    "name,type,nullable,unit,scale,labels,min,max,values,length,nulls";
+const char mr_field_map_ignored_keys[] = MR_DECLARED_FIELD_KEYS ",min,max,values,length,nulls";
 
 static const struct mr_option field_options[] = {
     {"from", MR_OPTION_STRING, offsetof(struct mr_field_options, from), NULL,
@@ -373,10 +373,14 @@ static int open_field(struct mr_field_map *map, struct mr_mapped_field *mapped,
 static int find_time(struct mr_field_map *map, const struct mr_node *schema_node,
                      struct mr_error *err)
 {
+    static const struct mr_option no_options[] = {{0}};
+    char none;
     const char *name;
-    const struct mr_node *node = schema_node && schema_node->kind == MR_NODE_MAP
-                                     ? mr_config_child(schema_node, "time")
-                                     : NULL;
+    if (!schema_node || schema_node->kind != MR_NODE_MAP)
+        return MR_OK;
+    if (mr_config_bind(schema_node, MR_DECLARED_SCHEMA_KEYS, no_options, &none, 0, err) != MR_OK)
+        return err->code;
+    const struct mr_node *node = mr_config_child(schema_node, "time");
     if (!node)
         return MR_OK;
     if (mr_config_text(node, &name, err) != MR_OK)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/formats/number.h"
+#include "core/pipeline/declared.h"
 #include "producers/field_map.h"
 
 enum { KIND_INTEGER, KIND_REAL, KIND_TEXT, KIND_TIME, KIND_CHOICE };
@@ -26,8 +27,7 @@ static const struct mr_option hint_options[] = {
     {"nulls", MR_OPTION_REAL, offsetof(struct hints, nulls), "0", "how often null, 0 to 1", NULL},
     {0},
 };
-static const char ignored_keys[] =
-    "name,type,nullable,unit,scale,labels,from,missing,bad,default,format,map";
+static const char ignored_keys[] = MR_DECLARED_FIELD_KEYS ",from,missing,bad,default,format,map";
 
 // ---- making records ----------------------------------------------------------------------------
 

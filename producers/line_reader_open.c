@@ -120,6 +120,14 @@ static int add_selects(struct mr_line_reader *reader, const struct mr_node *node
     return code;
 }
 
+// Puts the source's place in the pipeline file before what the error says.
+static int fail_in_file(const struct mr_node *source, struct mr_error *err)
+{
+    char text[sizeof err->text];
+    memcpy(text, err->text, sizeof text);
+    return mr_config_fail(source, err, "%.800s", text);
+}
+
 static int open_json(struct mr_line_reader *reader, const struct mr_node *source,
                      struct mr_error *err)
 {
@@ -135,7 +143,8 @@ static int open_json(struct mr_line_reader *reader, const struct mr_node *source
         if (!is_prefix)
             paths[path_count++] = from;
     }
-    return mr_json_reader_new(&reader->json, paths, path_count, reader->options->line_max, err);
+    int code = mr_json_reader_new(&reader->json, paths, path_count, reader->options->line_max, err);
+    return code == MR_ERR_CONFIG ? fail_in_file(source, err) : code;
 }
 
 static int open_csv(struct mr_line_reader *reader, const struct mr_node *source,

@@ -7,12 +7,14 @@
 #include "producers/source.h"
 
 extern const struct mr_source mr_source_itch_file;
+extern const struct mr_source mr_source_journal;
 extern const struct mr_source mr_source_lines;
 extern const struct mr_source mr_source_mock;
 extern const struct mr_source mr_source_pcap;
 
 const struct mr_source *const mr_sources[] = {
     &mr_source_itch_file,
+    &mr_source_journal,
     &mr_source_lines,
     &mr_source_mock,
     &mr_source_pcap,
