@@ -16,8 +16,7 @@ void mr_cli_overview(void)
            "usage: millrace COMMAND ...\n\ncommands:\n",
            MR_VERSION);
     for (const struct mr_command *command = mr_commands; command->name; command++)
-        if (command->main)
-            printf("  %-11s%s\n", command->name, command->about);
+        printf("  %-11s%s\n", command->name, command->about);
     printf("\n`millrace help COMMAND` explains a command; `millrace help source|operator|sink "
            "[NAME]`\n"
            "explains what a pipeline file can hold.\n");
@@ -141,7 +140,7 @@ static int help_command(const char *name)
     unsigned count = 0;
     for (const struct mr_command *command = mr_commands; command->name; command++) {
         names[count++] = command->name;
-        if (strcmp(command->name, name) == 0 && command->main) {
+        if (strcmp(command->name, name) == 0) {
             char *argv[] = {(char *)command->name, help, NULL};
             return command->main(2, argv);
         }
