@@ -44,11 +44,33 @@ static bool is_signed(uint8_t type)
            type == MR_TYPE_TIMESTAMP;
 }
 
+// A copy of constant size is one load; sizes other than these do not pass mr_type_is_sound.
+static uint64_t load_unsigned(const char *at, unsigned bytes)
+{
+    uint16_t half;
+    uint32_t word;
+    uint64_t value = 0;
+    switch (bytes) {
+    case 1:
+        return (uint8_t)*at;
+    case 2:
+        memcpy(&half, at, sizeof half);
+        return half;
+    case 4:
+        memcpy(&word, at, sizeof word);
+        return word;
+    case 8:
+        memcpy(&value, at, sizeof value);
+        return value;
+    default:
+        return 0;
+    }
+}
+
 // Little-endian, sign-extended where the type is signed.
 static int64_t load_integer(const char *at, unsigned bytes, bool extend)
 {
-    uint64_t value = 0;
-    memcpy(&value, at, bytes);
+    uint64_t value = load_unsigned(at, bytes);
     unsigned unused_bits = 64 - 8 * bytes;
     if (extend)
         return (int64_t)(value << unused_bits) >> unused_bits;

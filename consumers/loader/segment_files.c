@@ -275,10 +275,11 @@ int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, s
         files->limit_pos = mr_min_u64(files->limit_pos, bases[index + 1]);
     free(bases);
     if (count == 0 || base > position || position - base > files->segment_bytes)
-        return mr_fail(err, MR_ERR_OUTPUT,
-                       "%s: found no segment that holds position %" PRIu64
-                       ", where this run has to go on",
-                       files->directory, position);
+        return mr_fail(
+            err, MR_ERR_OUTPUT,
+            "%s: found no segment that holds position %" PRIu64
+            ", where the run that it resumes stopped; `millrace clean` gives that run up",
+            files->directory, position);
     mr_journal_segment_path(files->directory, base, files->path, sizeof files->path);
     if ((code = open_locked(files, err)) != MR_OK ||
         (code = mr_journal_open(&journal, files->path, err)) != MR_OK)

@@ -152,6 +152,23 @@ static int check_batch(const struct mr_pipeline *pipeline, uint64_t batch_bytes,
                           (unsigned long long)batch_bytes, low, high);
 }
 
+// No ring takes a record longer than a quarter of itself.
+static int check_schemas(const struct mr_pipeline *pipeline, struct mr_error *err)
+{
+    char most[32];
+    uint64_t record_bytes_max = pipeline->rings[MR_RING_INGRESS].capacity / 4;
+    size_text(record_bytes_max, most, sizeof most);
+    for (uint32_t i = 0; i < pipeline->declared.count; i++) {
+        const struct mr_schema *schema = pipeline->declared.schemas[i];
+        if (schema->record_bytes > record_bytes_max)
+            return mr_config_fail(pipeline->schemas_node->children[i], err,
+                                  "records of schema %s take %u bytes, expected at most a quarter "
+                                  "of the ingress ring, %s",
+                                  schema->name, schema->record_bytes, most);
+    }
+    return MR_OK;
+}
+
 // ---- the other keys ------------------------------------------------------------------------
 
 static int expect_typed_map(const struct mr_node *node, struct mr_error *err)
@@ -286,6 +303,8 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
         code = read_metrics(pipeline, file.metrics, err);
     if (code == MR_OK)
         code = check_batch(pipeline, file.batch_bytes, err);
+    if (code == MR_OK)
+        code = check_schemas(pipeline, err);
     if (code != MR_OK)
         return code;
     pipeline->wait = (enum mr_wait_strategy)file.wait;

@@ -169,6 +169,14 @@ Test(pipeline, impossible_sizes_are_refused)
                               "the smaller ring, 4MiB");
 }
 
+Test(pipeline, records_longer_than_a_ring_takes_are_refused)
+{
+    refuse(
+        ENDS "ring: {size: 64KiB}\nschemas:\n- {name: s, fields: [{name: a, type: char(16384)}]}\n",
+        ":5: schemas[0]: records of schema s take 16420 bytes, expected at most a quarter of the "
+        "ingress ring, 16KiB");
+}
+
 Test(pipeline, directories_that_do_not_fit_are_refused)
 {
     char text[512] = ENDS "shm: /";

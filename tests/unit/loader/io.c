@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "consumers/loader/io.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/faulty_io.h"
+#include "tests/support/journal_bytes.h"
+
+#define BYTES 100000
+#define WAIT_NS 1000000000LL
+
+static struct {
+    unsigned count;
+    uint64_t tags[64];
+    int64_t results[64];
+} done;
+
+static void on_done(void *self, uint64_t tag, int64_t result)
+{
+    cr_assert_eq(self, &done);
+    done.tags[done.count] = tag;
+    done.results[done.count++] = result;
+}
+
+static const struct mr_io_client client = {on_done, &done};
+static struct mr_io io;
+static char *directory;
+static char path[512];
+static uint8_t bytes[BYTES];
+
+// False where this host has no io_uring: the test was skipped.
+static bool set_up(const struct mr_io_backend *backend, unsigned depth)
+{
+    struct mr_error err;
+    memset(&done, 0, sizeof done);
+    int code = mr_io_open(&io, backend, depth, &err);
+    if (code != MR_OK && backend == &mr_io_uring) {
+        cr_skip("no io_uring here: %s", err.text);
+        return false;
+    }
+    cr_assert_eq(code, MR_OK, "%s", err.text);
+    directory = mr_test_directory();
+    snprintf(path, sizeof path, "%s/file", directory);
+    for (unsigned i = 0; i < BYTES; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 256);
+    return true;
+}
+
+static void tear_down(void)
+{
+    mr_io_close(&io);
+    mr_test_remove_directory(directory);
+}
+
+static void reap_all(void)
+{
+    struct mr_error err;
+    while (io.in_flight > 0)
+        cr_assert_eq(mr_io_reap(&io, WAIT_NS, &err), MR_OK, "%s", err.text);
+}
+
+static void check_file(void)
+{
+    size_t length;
+    uint8_t *found = mr_test_read_file(path, &length);
+    cr_assert_eq(length, BYTES);
+    cr_assert_eq(memcmp(found, bytes, BYTES), 0);
+    free(found);
+}
+
+// Ten writes of a tenth each, in any order, and a sync.
+static void write_and_check(const struct mr_io_backend *backend)
+{
+    if (!set_up(backend, 16))
+        return;
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned at = i * 7 % 10 * (BYTES / 10);
+        cr_assert(mr_io_write(&io, &client, fd, bytes + at, BYTES / 10, at, 100 + i));
+    }
+    reap_all();
+    cr_assert_eq(done.count, 10);
+    uint64_t tags = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        cr_assert_eq(done.results[i], BYTES / 10);
+        tags |= 1ULL << (done.tags[i] - 100);
+    }
+    cr_assert_eq(tags, 0x3ff, "each tag once");
+    cr_assert(mr_io_sync(&io, &client, fd, 7));
+    reap_all();
+    cr_assert_eq(done.tags[10], 7);
+    cr_assert_eq(done.results[10], 0);
+    check_file();
+    close(fd);
+    tear_down();
+}
+
+Test(io, uring_writes)
+{
+    write_and_check(&mr_io_uring);
+}
+Test(io, pwrite_writes)
+{
+    write_and_check(&mr_io_pwrite);
+}
+Test(io, short_writes_are_finished)
+{
+    faulty_io = (struct faulty_io){.write_bytes_max = 777};
+    write_and_check(&faulty_io_backend);
+    cr_assert_geq(faulty_io.writes, BYTES / 777);
+}
+Test(io, interruptions_are_tried_again)
+{
+    faulty_io = (struct faulty_io){.write_bytes_max = 5000, .interrupt_each = 2};
+    write_and_check(&faulty_io_backend);
+}
+Test(io, any_order_of_completion)
+{
+    faulty_io = (struct faulty_io){.backwards = true, .events_max = 1, .write_bytes_max = 9999};
+    write_and_check(&faulty_io_backend);
+}
+
+// What does not fit is refused, not lost; after a reap there is room again.
+static void check_depth(const struct mr_io_backend *backend)
+{
+    if (!set_up(backend, 4))
+        return;
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert(mr_io_write(&io, &client, fd, bytes, 10, 0, i));
+    cr_assert_not(mr_io_write(&io, &client, fd, bytes, 10, 0, 4));
+    cr_assert_not(mr_io_sync(&io, &client, fd, 4));
+    cr_assert_eq(io.in_flight, 4);
+    reap_all();
+    cr_assert(mr_io_write(&io, &client, fd, bytes, 10, 0, 4));
+    reap_all();
+    cr_assert_eq(done.count, 5);
+    close(fd);
+    tear_down();
+}
+Test(io, uring_depth)
+{
+    check_depth(&mr_io_uring);
+}
+Test(io, pwrite_depth)
+{
+    check_depth(&mr_io_pwrite);
+}
+
+static void check_error(const struct mr_io_backend *backend)
+{
+    if (!set_up(backend, 4))
+        return;
+    int fd = open("/dev/full", O_WRONLY);
+    cr_assert(mr_io_write(&io, &client, fd, bytes, 10, MR_IO_STREAM, 1));
+    reap_all();
+    cr_assert_eq(done.results[0], -ENOSPC);
+    close(fd);
+    cr_assert(mr_io_write(&io, &client, fd, bytes, 10, 0, 2));
+    reap_all();
+    cr_assert_eq(done.results[1], -EBADF);
+    tear_down();
+}
+Test(io, uring_error)
+{
+    check_error(&mr_io_uring);
+}
+Test(io, pwrite_error)
+{
+    check_error(&mr_io_pwrite);
+}
+Test(io, no_progress_is_an_error)
+{
+    // A backend that writes nothing and says no reason must not be asked for ever.
+    if (!set_up(&mr_io_pwrite, 4))
+        return;
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    cr_assert(mr_io_write(&io, &client, fd, bytes, 0, 0, 1));
+    reap_all();
+    cr_assert_eq(done.results[0], 0, "nothing to write is written");
+    close(fd);
+    tear_down();
+}
+
+// A pipe whose reader comes late: the layer waits for no longer than it was told, and loses
+// nothing.
+static void check_pipe(const struct mr_io_backend *backend)
+{
+    int ends[2];
+    static uint8_t found[BYTES + 1];
+    size_t got = 0;
+    if (!set_up(backend, 4))
+        return;
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    cr_assert(mr_io_write(&io, &client, ends[1], bytes, BYTES, MR_IO_STREAM, 3));
+    for (unsigned i = 0; i < 50; i++) // a pipe takes 64 KiB: the write cannot be done yet
+        cr_assert_eq(mr_io_reap(&io, 100000, NULL), MR_OK);
+    cr_assert_eq(done.count, 0);
+    cr_assert_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    while (io.in_flight > 0) {
+        ssize_t n = read(ends[0], found + got, sizeof found - got);
+        got += n > 0 ? (size_t)n : 0;
+        cr_assert_eq(mr_io_reap(&io, 1000000, NULL), MR_OK);
+    }
+    for (ssize_t n; (n = read(ends[0], found + got, sizeof found - got)) > 0;)
+        got += (size_t)n;
+    cr_assert_eq(done.results[0], BYTES);
+    cr_assert_eq(got, BYTES);
+    cr_assert_eq(memcmp(found, bytes, BYTES), 0);
+    close(ends[0]);
+    close(ends[1]);
+    tear_down();
+}
+Test(io, uring_pipe)
+{
+    check_pipe(&mr_io_uring);
+}
+Test(io, pwrite_pipe)
+{
+    check_pipe(&mr_io_pwrite);
+}
+
+Test(io, choice)
+{
+    const struct mr_io_backend *backend;
+    struct mr_error err;
+    unsetenv("MILLRACE_IO");
+    cr_assert_eq(mr_io_choose("auto", &backend, &err), MR_OK);
+    cr_assert_null(backend);
+    cr_assert_eq(mr_io_choose("uring", &backend, &err), MR_OK);
+    cr_assert_eq(backend, &mr_io_uring);
+    cr_assert_eq(mr_io_choose("quick", &backend, &err), MR_ERR_CONFIG);
+    setenv("MILLRACE_IO", "pwrite", 1);
+    cr_assert_eq(mr_io_choose("uring", &backend, &err), MR_OK);
+    cr_assert_eq(backend, &mr_io_pwrite);
+}

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: Apache-2.0
+// The journal sink, fed from a ring as the loader does it, on every backend and on a faulty one.
+#include "consumers/loader/journal_sink.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "consumers/loader/io.h"
+#include "tests/support/faulty_io.h"
+#include "tests/support/journal_bytes.h"
+#include "tests/support/ring_fixture.h"
+
+#define LAP MR_RING_CAPACITY_MIN
+#define TURNS_MAX 1000000
+
+struct feed {
+    struct ring_fixture ring;
+    struct mr_schema_set schemas;
+    struct mr_io io;
+    struct mr_journal_options options;
+    struct mr_sink_run run;
+    uint64_t released;
+    uint32_t next_id;
+    char path[480];
+};
+
+static char *directory;
+
+static void set_up(void)
+{
+    directory = mr_test_directory();
+    faulty_io = (struct faulty_io){0};
+}
+static void tear_down(void)
+{
+    mr_test_remove_directory(directory);
+}
+TestSuite(journal_sink, .init = set_up, .fini = tear_down);
+
+static void feed_prepare(struct feed *feed, const char *name, const struct mr_io_backend *backend,
+                         uint64_t start_pos)
+{
+    struct mr_error err;
+    memset(feed, 0, sizeof *feed);
+    feed->schemas = mr_test_schemas();
+    ring_fixture_open(&feed->ring,
+                      (struct mr_ring_options){.checksummed = true, .start_pos = start_pos});
+    snprintf(feed->path, sizeof feed->path, "%s/%s", directory, name);
+    cr_assert_eq(mr_io_open(&feed->io, backend, 64, &err), MR_OK, "%s", err.text);
+    feed->options = (struct mr_journal_options){
+        .path = feed->path,
+        .durability = MR_DURABILITY_BATCH,
+        .segment_bytes = 2 * LAP,
+        .sync_bytes = 10000,
+        .sync_interval_ns = 1000000,
+    };
+    feed->released = start_pos;
+    feed->run = (struct mr_sink_run){
+        .sink = &mr_sink_journal,
+        .options = &feed->options,
+        .io = &feed->io,
+        .ring = &feed->ring.ring,
+        .schemas = &feed->schemas,
+        .start_pos = start_pos,
+        .accepted_pos = start_pos,
+        .durable_pos = start_pos,
+    };
+}
+
+static void feed_drop(struct feed *feed)
+{
+    mr_io_close(&feed->io);
+    mr_sink_journal.close(&feed->run);
+    ring_fixture_close(&feed->ring);
+    mr_schema_set_clear(&feed->schemas);
+}
+
+static int feed_open(struct feed *feed, struct mr_error *err)
+{
+    int code = mr_sink_journal.open(&feed->run, err);
+    if (code != MR_OK)
+        feed_drop(feed);
+    return code;
+}
+
+static bool put(struct feed *feed, uint32_t note_bytes)
+{
+    uint8_t bytes[2048];
+    size_t stride = mr_test_record(&feed->schemas, 0, feed->next_id, note_bytes, bytes);
+    uint32_t length = ((struct mr_record *)(void *)bytes)->length;
+    struct mr_record *record = mr_claim(&feed->ring.writer, length);
+    cr_assert_leq(stride, sizeof bytes);
+    if (!record)
+        return false;
+    memcpy((uint8_t *)record + 8, bytes + 8, length - 8);
+    mr_commit(&feed->ring.writer);
+    feed->next_id++;
+    return true;
+}
+
+// One turn of a loader: hand over, reap, poll, release.
+static int feed_turn(struct feed *feed, struct mr_error *err)
+{
+    struct mr_sink_run *run = &feed->run;
+    uint64_t end = feed->ring.writer.published;
+    int code = MR_OK;
+    while (run->accepted_pos < end && code == MR_OK) {
+        uint64_t before = run->accepted_pos;
+        uint64_t to_wrap = LAP - before % LAP;
+        code = mr_sink_journal.write(run, feed->ring.ring.data + before % LAP,
+                                     mr_min_u64(end - before, to_wrap), err);
+        if (run->accepted_pos == before)
+            break;
+    }
+    if (code == MR_OK)
+        code = mr_io_reap(&feed->io, 1000, err);
+    if (code == MR_OK)
+        code = mr_sink_journal.poll(run, run->accepted_pos == end, err);
+    cr_assert_leq(run->durable_pos, run->accepted_pos);
+    cr_assert_geq(run->durable_pos, feed->released);
+    feed->ring.reader.position = feed->released = run->durable_pos;
+    mr_release(&feed->ring.reader, feed->released, NULL);
+    return code;
+}
+
+// `count` records of varied lengths, published `batch` at a time.
+static int feed_records(struct feed *feed, unsigned count, unsigned batch, struct mr_error *err)
+{
+    int code = MR_OK;
+    uint32_t goal = feed->next_id + count;
+    for (unsigned turn = 0; code == MR_OK && turn < TURNS_MAX; turn++) {
+        for (unsigned i = 0; i < batch && feed->next_id < goal; i++)
+            if (!put(feed, feed->next_id * 37 % 1500))
+                break;
+        mr_publish(&feed->ring.writer, 1);
+        if (feed->next_id == goal && feed->released == feed->ring.writer.published)
+            return MR_OK;
+        code = feed_turn(feed, err);
+    }
+    return code;
+}
+
+static void feed_finish(struct feed *feed)
+{
+    struct mr_error err;
+    while (feed->io.in_flight > 0)
+        cr_assert_eq(mr_io_reap(&feed->io, 1000000, &err), MR_OK);
+    cr_assert_eq(mr_sink_journal.finish(&feed->run, &err), MR_OK, "%s", err.text);
+    feed_drop(feed);
+}
+
+static void write_journal(const char *name, const struct mr_io_backend *backend, int durability,
+                          unsigned count, unsigned batch)
+{
+    struct feed feed;
+    struct mr_error err;
+    feed_prepare(&feed, name, backend, 0);
+    feed.options.durability = durability;
+    cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(feed_records(&feed, count, batch, &err), MR_OK, "%s", err.text);
+    feed_finish(&feed);
+}
+
+// Records 0, 1, 2, ...; returns how many.
+static unsigned count_journal(const char *name, enum mr_journal_stop stop)
+{
+    char path[480];
+    struct mr_journal journal;
+    struct mr_error err;
+    const struct mr_record *record;
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    cr_assert_eq(mr_journal_open(&journal, path, &err), MR_OK, "%s", err.text);
+    while ((record = mr_journal_next(&journal)) != NULL)
+        cr_assert_eq(record->sequence, count++);
+    cr_assert_eq(journal.stop, stop, "%s", journal.problem.text);
+    mr_journal_close(&journal);
+    return count;
+}
+
+// Same names, same bytes.
+static void check_same(const char *a, const char *b)
+{
+    uint64_t *bases[2];
+    unsigned counts[2];
+    char path[2][480];
+    snprintf(path[0], sizeof path[0], "%s/%s", directory, a);
+    snprintf(path[1], sizeof path[1], "%s/%s", directory, b);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(mr_journal_list(path[i], &bases[i], &counts[i], NULL), MR_OK);
+    cr_assert_eq(counts[0], counts[1]);
+    for (unsigned s = 0; s < counts[0]; s++) {
+        uint8_t *bytes[2];
+        size_t lengths[2];
+        cr_assert_eq(bases[0][s], bases[1][s]);
+        for (int i = 0; i < 2; i++) {
+            char file[512];
+            mr_journal_segment_path(path[i], bases[i][s], file, sizeof file);
+            bytes[i] = mr_test_read_file(file, &lengths[i]);
+        }
+        cr_assert_eq(lengths[0], lengths[1]);
+        cr_assert_eq(memcmp(bytes[0], bytes[1], lengths[0]), 0);
+        free(bytes[0]);
+        free(bytes[1]);
+    }
+    free(bases[0]);
+    free(bases[1]);
+}
+
+static const struct mr_io_backend *best(void)
+{
+    return NULL; // io_uring where it can be had
+}
+
+// However it was cut, written, completed and synced: the same segments, byte for byte.
+Test(journal_sink, same_input_same_bytes)
+{
+    const unsigned count = 1000; // some 13 laps, 7 segments
+    write_journal("one", best(), MR_DURABILITY_BATCH, count, 10);
+    cr_assert_eq(count_journal("one", MR_JOURNAL_END), count);
+    write_journal("pwrite", &mr_io_pwrite, MR_DURABILITY_BATCH, count, 3);
+    check_same("one", "pwrite");
+    write_journal("none", best(), MR_DURABILITY_NONE, count, 1000);
+    check_same("one", "none");
+    write_journal("record", &mr_io_pwrite, MR_DURABILITY_RECORD, count, 1);
+    check_same("one", "record");
+    faulty_io = (struct faulty_io){.write_bytes_max = 333, .interrupt_each = 5, .backwards = true};
+    write_journal("short", &faulty_io_backend, MR_DURABILITY_BATCH, count, 17);
+    check_same("one", "short");
+    faulty_io = (struct faulty_io){.backwards = true, .events_max = 1};
+    write_journal("late", &faulty_io_backend, MR_DURABILITY_BATCH, count, 2);
+    check_same("one", "late");
+}
+
+Test(journal_sink, nothing_but_segments_is_left)
+{
+    char next[512];
+    write_journal("one", best(), MR_DURABILITY_BATCH, 500, 10);
+    snprintf(next, sizeof next, "%s/one/.next", directory);
+    cr_assert_neq(access(next, F_OK), 0);
+}
+
+static int open_existing(struct feed *feed, int existing, uint64_t start_pos, struct mr_error *err)
+{
+    feed_prepare(feed, "one", best(), start_pos);
+    feed->options.existing = existing;
+    return feed_open(feed, err);
+}
+
+Test(journal_sink, append_replace_refuse)
+{
+    struct feed feed;
+    struct mr_error err;
+    uint64_t end;
+    char path[480];
+    snprintf(path, sizeof path, "%s/one", directory);
+    write_journal("one", best(), MR_DURABILITY_BATCH, 100, 10);
+    cr_assert_eq(open_existing(&feed, MR_EXISTING_REFUSE, 0, &err), MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, "refuse"), "%s", err.text);
+    cr_assert_eq(count_journal("one", MR_JOURNAL_END), 100, "untouched");
+    cr_assert_eq(open_existing(&feed, MR_EXISTING_APPEND, 0, &err), MR_ERR_OUTPUT,
+                 "a stream that begins before the journal's end");
+    cr_assert_eq(mr_journal_end(path, &end, &err), MR_OK);
+    cr_assert_eq(open_existing(&feed, MR_EXISTING_APPEND, mr_align_up(end, LAP), &err), MR_OK, "%s",
+                 err.text);
+    feed.next_id = 100;
+    cr_assert_eq(feed_records(&feed, 50, 5, &err), MR_OK);
+    feed_finish(&feed);
+    cr_assert_eq(count_journal("one", MR_JOURNAL_END), 150);
+    cr_assert_eq(open_existing(&feed, MR_EXISTING_REPLACE, 0, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(feed_records(&feed, 7, 5, &err), MR_OK);
+    feed_finish(&feed);
+    cr_assert_eq(count_journal("one", MR_JOURNAL_END), 7);
+}
+
+// A run that ends without a record leaves a segment that the next one takes over.
+Test(journal_sink, append_after_an_empty_run)
+{
+    struct feed feed;
+    struct mr_error err;
+    write_journal("one", best(), MR_DURABILITY_BATCH, 100, 10);
+    for (int i = 0; i < 3; i++) {
+        uint64_t end;
+        char path[480];
+        snprintf(path, sizeof path, "%s/one", directory);
+        cr_assert_eq(mr_journal_end(path, &end, &err), MR_OK);
+        cr_assert_eq(open_existing(&feed, MR_EXISTING_APPEND, mr_align_up(end, LAP), &err), MR_OK,
+                     "%s", err.text);
+        feed_finish(&feed);
+        cr_assert_eq(count_journal("one", MR_JOURNAL_END), 100);
+    }
+}
+
+static void last_segment(const char *name, char *out, size_t out_bytes)
+{
+    char path[480];
+    uint64_t *bases;
+    unsigned count;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    cr_assert_eq(mr_journal_list(path, &bases, &count, NULL), MR_OK);
+    mr_journal_segment_path(path, bases[count - 1], out, out_bytes);
+    free(bases);
+}
+
+// A loader that died: what it wrote beyond the last commit is written again, at the same place.
+Test(journal_sink, resume_at_any_position)
+{
+    const unsigned count = 300;
+    write_journal("whole", best(), MR_DURABILITY_BATCH, count, 10);
+    for (unsigned died_after = 1; died_after < count; died_after += 23) {
+        struct feed feed;
+        struct mr_error err;
+        uint64_t committed = 0;
+        feed_prepare(&feed, "one", best(), 0);
+        feed.options.existing = MR_EXISTING_REPLACE;
+        cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
+        cr_assert_eq(feed_records(&feed, died_after, 10, &err), MR_OK);
+        committed = feed.released;
+        // Some more is written, and never becomes part of a commit; then the process is gone.
+        for (unsigned i = 0; i < 4; i++)
+            put(&feed, feed.next_id * 37 % 1500);
+        mr_publish(&feed.ring.writer, 1);
+        feed_turn(&feed, &err);
+        mr_io_close(&feed.io);
+        mr_sink_journal.close(&feed.run);
+        // The next process: the ring still has what was not released.
+        cr_assert_eq(mr_io_open(&feed.io, best(), 64, &err), MR_OK);
+        feed.run.self = NULL;
+        feed.run.resumed = true;
+        feed.run.start_pos = feed.run.accepted_pos = feed.run.durable_pos = feed.released;
+        cr_assert_geq(feed.released, committed);
+        cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
+        cr_assert_eq(feed_records(&feed, count - feed.next_id, 10, &err), MR_OK);
+        feed_finish(&feed);
+        check_same("whole", "one");
+    }
+}
+
+// After a failed sync there is no other, nothing more is called durable, and the error says where.
+Test(journal_sink, a_failed_sync_is_the_last)
+{
+    struct feed feed;
+    struct mr_error err;
+    faulty_io.fail_sync_after = 3;
+    feed_prepare(&feed, "one", &faulty_io_backend, 0);
+    cr_assert_eq(feed_open(&feed, &err), MR_OK);
+    cr_assert_eq(feed_records(&feed, 500, 10, &err), MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, ".mrj: cannot sync"), "%s", err.text);
+    uint64_t durable = feed.run.durable_pos;
+    for (int i = 0; i < 20; i++)
+        cr_assert_eq(feed_turn(&feed, &err), MR_ERR_OUTPUT);
+    cr_assert_eq(feed.run.durable_pos, durable);
+    cr_assert_eq(faulty_io.failed_syncs, 1);
+    cr_assert_eq(faulty_io.syncs_after_failure, 0);
+    feed_drop(&feed);
+    // What was durable is there, and the journal can be gone on with.
+    cr_assert_geq(count_journal("one", MR_JOURNAL_END), 10);
+}
+
+Test(journal_sink, a_failed_write_is_said)
+{
+    struct feed feed;
+    struct mr_error err;
+    faulty_io.fail_write_after = 20;
+    faulty_io.fail_write_errno = ENOSPC;
+    feed_prepare(&feed, "one", &faulty_io_backend, 0);
+    cr_assert_eq(feed_open(&feed, &err), MR_OK);
+    cr_assert_eq(feed_records(&feed, 500, 10, &err), MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, "No space left"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "at byte"), "%s", err.text);
+    feed_drop(&feed);
+}
+
+Test(journal_sink, a_directory_that_vanishes)
+{
+    struct feed feed;
+    struct mr_error err;
+    char file[512];
+    feed_prepare(&feed, "one", best(), 0);
+    cr_assert_eq(feed_open(&feed, &err), MR_OK);
+    cr_assert_eq(feed_records(&feed, 10, 10, &err), MR_OK);
+    last_segment("one", file, sizeof file);
+    cr_assert_eq(unlink(file), 0);
+    cr_assert_eq(rmdir(feed.path), 0);
+    usleep(110000); // it is looked for ten times a second
+    cr_assert_eq(feed_records(&feed, 10, 10, &err), MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, file), "%s", err.text);
+    feed_drop(&feed);
+}
+
+Test(journal_sink, a_torn_tail_is_cut_and_damage_refused)
+{
+    struct feed feed;
+    struct mr_error err;
+    struct mr_journal_tail tail;
+    char file[512], path[480];
+    size_t length;
+    snprintf(path, sizeof path, "%s/one", directory);
+    write_journal("one", best(), MR_DURABILITY_NONE, 20, 10);
+    cr_assert_eq(mr_journal_find_tail(path, &tail, &err), MR_OK);
+    snprintf(file, sizeof file, "%s", tail.path);
+    uint8_t *bytes = mr_test_read_file(file, &length);
+    // As if the loader had died: no mark, and the last record cut.
+    memset(bytes + tail.header_bytes - sizeof(struct mr_journal_mark), 0,
+           sizeof(struct mr_journal_mark));
+    mr_test_write_file(file, bytes, length - 5);
+    uint64_t start = mr_align_up(tail.end_pos, LAP);
+    cr_assert_eq(open_existing(&feed, MR_EXISTING_APPEND, start, &err), MR_OK, "%s", err.text);
+    feed.next_id = 19;
+    cr_assert_eq(feed_records(&feed, 5, 5, &err), MR_OK);
+    feed_finish(&feed);
+    cr_assert_eq(count_journal("one", MR_JOURNAL_END), 24);
+    // Damage below the end is refused, and nothing is changed.
+    last_segment("one", file, sizeof file);
+    free(bytes);
+    bytes = mr_test_read_file(file, &length);
+    bytes[tail.header_bytes + 50] ^= 1;
+    mr_test_write_file(file, bytes, length);
+    cr_assert_eq(open_existing(&feed, MR_EXISTING_APPEND, start + LAP, &err), MR_ERR_CORRUPT);
+    cr_assert_not_null(strstr(err.text, file), "%s", err.text);
+    free(bytes);
+}
+
+Test(journal_sink, other_schemas_are_not_appended)
+{
+    struct feed feed;
+    struct mr_error err;
+    write_journal("one", best(), MR_DURABILITY_BATCH, 20, 10);
+    feed_prepare(&feed, "one", best(), LAP);
+    mr_schema_set_clear(&feed.schemas);
+    struct mr_schema *schema = mr_schema_new("other", MR_SCHEMA_ID_DECLARED);
+    cr_assert_eq(mr_schema_add(schema, "id", "u32", false, NULL), MR_OK);
+    mr_schema_seal(schema);
+    cr_assert_eq(mr_schema_set_add(&feed.schemas, schema, NULL), MR_OK);
+    cr_assert_eq(feed_open(&feed, &err), MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, "other schemas"), "%s", err.text);
+}
+
+Test(journal_sink, two_loaders_at_once)
+{
+    struct feed first, second;
+    struct mr_error err;
+    feed_prepare(&first, "one", best(), 0);
+    cr_assert_eq(feed_open(&first, &err), MR_OK);
+    feed_prepare(&second, "one", best(), 0);
+    cr_assert_eq(feed_open(&second, &err), MR_ERR_BUSY);
+    char holder[32];
+    snprintf(holder, sizeof holder, "process %d", getpid());
+    cr_assert_not_null(strstr(err.text, holder), "%s", err.text);
+    feed_finish(&first);
+}
+
+// A disk that has no room for the next segment makes the stream wait; with room again it goes on.
+Test(journal_sink, full_disk_is_back_pressure)
+{
+    struct feed feed;
+    struct mr_error err;
+    char disk[480], filler[512];
+    snprintf(disk, sizeof disk, "%s/one", directory);
+    if (mkdir(disk, 0700) != 0 || mount("tmpfs", disk, "tmpfs", 0, "size=600k") != 0)
+        cr_skip("a file system of its own takes root: %s", strerror(errno));
+    snprintf(filler, sizeof filler, "%s/filler", disk);
+    static uint8_t zeroes[200 * 1024];
+    mr_test_write_file(filler, zeroes, sizeof zeroes);
+    feed_prepare(&feed, "one", best(), 0);
+    cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
+    uint64_t stuck = 0;
+    for (unsigned turn = 0; turn < 3000 && stuck < 1000; turn++) {
+        uint64_t before = feed.run.accepted_pos;
+        while (feed.next_id < 400 && put(&feed, 1000))
+            continue;
+        mr_publish(&feed.ring.writer, 1);
+        cr_assert_eq(feed_turn(&feed, &err), MR_OK, "%s", err.text);
+        stuck = feed.run.accepted_pos == before ? stuck + 1 : 0;
+    }
+    cr_assert_eq(stuck, 1000, "it did not wait");
+    cr_assert_eq(feed.run.durable_pos % (2 * LAP), 0, "it waits at a segment's end");
+    cr_assert_eq(unlink(filler), 0);
+    usleep(110000);
+    uint64_t waited_at = feed.run.accepted_pos;
+    for (unsigned turn = 0; turn < 100; turn++)
+        cr_assert_eq(feed_turn(&feed, &err), MR_OK, "%s", err.text);
+    cr_assert_gt(feed.run.durable_pos, waited_at);
+    feed_finish(&feed);
+    cr_assert_gt(count_journal("one", MR_JOURNAL_END), 200);
+    umount2(disk, MNT_DETACH);
+}
+
+Test(journal_sink, a_first_segment_without_room_is_an_error)
+{
+    struct feed feed;
+    struct mr_error err;
+    char disk[480];
+    snprintf(disk, sizeof disk, "%s/one", directory);
+    if (mkdir(disk, 0700) != 0 || mount("tmpfs", disk, "tmpfs", 0, "size=100k") != 0)
+        cr_skip("a file system of its own takes root: %s", strerror(errno));
+    feed_prepare(&feed, "one", best(), 0);
+    cr_assert_eq(feed_open(&feed, &err), MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, "segment_size"), "%s", err.text);
+    umount2(disk, MNT_DETACH);
+}
