@@ -60,19 +60,23 @@ static void print_option(const char *name, const char *value, const char *help)
 
 #define HELP_COLUMNS 80
 
-// Words into lines of at most HELP_COLUMNS.
+// Words into lines of at most HELP_COLUMNS, however the text was broken; an empty line stays one.
 static void print_wrapped(const char *text)
 {
     size_t column = 0;
     while (*text) {
-        size_t length = strcspn(text, " ");
+        size_t length = strcspn(text, " \n");
+        size_t between = strspn(text + length, " \n");
         if (column && column + 1 + length > HELP_COLUMNS) {
             putchar('\n');
             column = 0;
         }
         column += (size_t)printf("%s%.*s", column ? " " : "", (int)length, text);
-        text += length;
-        text += strspn(text, " ");
+        if (between >= 2 && text[length] == '\n' && text[length + 1] == '\n') {
+            fputs("\n\n", stdout);
+            column = 0;
+        }
+        text += length + between;
     }
     putchar('\n');
 }

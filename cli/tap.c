@@ -75,12 +75,12 @@ static bool choose_writer(struct tap *tap)
     static const struct {
         const char *name;
         record_writer *write;
-    } formats[] = {{"line", mr_record_line}, {"csv", mr_record_csv}, {"ndjson", mr_record_ndjson}};
+    } formats[] = {{"text", mr_record_line}, {"csv", mr_record_csv}, {"ndjson", mr_record_ndjson}};
     for (unsigned i = 0; i < MR_COUNT_OF(formats); i++)
         if (strcmp(tap->format, formats[i].name) == 0)
             tap->write = formats[i].write;
     if (!tap->write)
-        fprintf(stderr, "millrace tap: --format: found \"%s\", expected line, csv or ndjson\n",
+        fprintf(stderr, "millrace tap: --format: found \"%s\", expected text, csv or ndjson\n",
                 tap->format);
     return tap->write != NULL;
 }
@@ -250,9 +250,9 @@ int mr_cli_tap(int argc, char **argv)
 {
     struct mr_arg_list sets = {0}, words;
     const char *shm = NULL;
-    struct tap tap = {.format = "line"};
+    struct tap tap = {.format = "text"};
     const struct mr_arg table[] = {
-        {"format", "line|csv|ndjson", "how records are printed, default line", MR_ARG_TEXT,
+        {"format", "text|csv|ndjson", "how records are printed, default text", MR_ARG_TEXT,
          &tap.format},
         {"fields", "NAME,...", "only these fields, in this order", MR_ARG_TEXT, &tap.fields},
         {"schema", "NAME", "only records of this schema", MR_ARG_TEXT, &tap.schema},

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// The supervisor with shell scripts for stages: what it starts, and what it makes of how they end.
+#include "core/pipeline/supervisor.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "tests/support/scratch.h"
+
+static struct scratch scratch;
+static struct mr_pipeline pipeline;
+static struct mr_supervisor supervisor;
+static struct mr_error err;
+static char program[256];
+
+static void set_up(void)
+{
+    mr_clock_setup();
+    mr_log_setup("test", MR_LOG_ERROR);
+    scratch_open(&scratch);
+    snprintf(pipeline.name, sizeof pipeline.name, "script");
+    snprintf(pipeline.directory, sizeof pipeline.directory, "%s", scratch.directory);
+    scratch_path(&scratch, "stage.sh", program, sizeof program);
+}
+static void tear_down(void)
+{
+    scratch_close(&scratch);
+}
+TestSuite(supervisor, .init = set_up, .fini = tear_down, .timeout = 20);
+
+// `commands` is a shell script; $1 is the stage's command and $2 the pipeline file.
+static void write_program(const char *commands)
+{
+    FILE *out = fopen(program, "w");
+    fprintf(out, "#!/bin/sh\ncd %s\n%s\n", scratch.directory, commands);
+    fclose(out);
+    chmod(program, 0700);
+}
+
+static int open_supervisor(void)
+{
+    static const char *const sets[] = {"a=1", "b=two words"};
+    const struct mr_supervisor_options options = {
+        .file = "pipe.yaml", .sets = sets, .set_count = 2, .program = program, .stages_stderr = -1};
+    return mr_supervisor_open(&supervisor, &pipeline, &options, &err);
+}
+
+static int supervise(const char *commands)
+{
+    write_program(commands);
+    cr_assert(open_supervisor() == MR_OK, "%s", err.text);
+    int code = mr_supervisor_run(&supervisor, &err);
+    mr_supervisor_close(&supervisor);
+    return code;
+}
+
+static void expect_text(const char *file, const char *expected)
+{
+    char path[256], text[512] = "";
+    FILE *in = fopen(scratch_path(&scratch, file, path, sizeof path), "r");
+    cr_assert(in != NULL, "%s is there", file);
+    size_t length = fread(text, 1, sizeof text - 1, in);
+    text[length] = 0;
+    fclose(in);
+    cr_expect_str_eq(text, expected);
+}
+
+Test(supervisor, starts_three_stages_with_the_file_and_its_overrides)
+{
+    cr_expect_eq(supervise("printf '%s|' \"$@\" > $1.arguments"), MR_OK);
+    expect_text("produce.arguments", "produce|pipe.yaml|--set|a=1|--set|b=two words|");
+    expect_text("transform.arguments", "transform|pipe.yaml|--set|a=1|--set|b=two words|");
+    expect_text("load.arguments", "load|pipe.yaml|--set|a=1|--set|b=two words|");
+}
+
+Test(supervisor, a_stage_has_the_signals_it_would_have_alone)
+{
+    // Field SigBlk of the child: what the supervisor blocks for itself must not be passed on.
+    cr_expect_eq(supervise("grep SigBlk /proc/$$/status | tr -d '\\t' > $1.blocked"), MR_OK);
+    expect_text("produce.blocked", "SigBlk:0000000000000000\n");
+}
+
+Test(supervisor, the_first_failure_is_the_code_and_the_others_are_ended)
+{
+    int64_t began_ns = mr_mono_ns();
+    cr_expect_eq(supervise("[ $1 = transform ] && exit 4; exec sleep 30"), MR_ERR_INPUT);
+    cr_expect(strstr(err.text, "transform") && strstr(err.text, "exit code 4 (input)"), "%s",
+              err.text);
+    cr_expect(mr_mono_ns() - began_ns < 5000000000);
+}
+
+Test(supervisor, a_killed_stage_is_named_with_its_signal)
+{
+    cr_expect_eq(supervise("[ $1 = load ] && kill -9 $$; exec sleep 30"), MR_ERR_STAGE);
+    cr_expect(strstr(err.text, "loader") && strstr(err.text, "signal 9"), "%s", err.text);
+}
+
+Test(supervisor, a_failure_of_the_producer_ends_the_others_too)
+{
+    cr_expect_eq(supervise("[ $1 = produce ] && exit 5; exec sleep 30"), MR_ERR_OUTPUT);
+}
+
+Test(supervisor, a_signal_before_anything_began_is_a_stop_and_no_failure)
+{
+    write_program("exec sleep 30");
+    cr_assert(open_supervisor() == MR_OK, "%s", err.text);
+    raise(SIGTERM); // blocked: it waits for the supervisor
+    cr_expect_eq(mr_supervisor_run(&supervisor, &err), MR_OK, "%s", err.text);
+    mr_supervisor_close(&supervisor);
+}
+
+Test(supervisor, a_stage_that_will_not_halt_is_killed)
+{
+    write_program("trap '' TERM; while :; do sleep 0.05; done");
+    cr_assert(open_supervisor() == MR_OK, "%s", err.text);
+    raise(SIGTERM);
+    raise(SIGINT);
+    int64_t began_ns = mr_mono_ns();
+    cr_expect_eq(mr_supervisor_run(&supervisor, &err), MR_ERR_STAGE);
+    cr_expect(strstr(err.text, "run the pipeline again"), "%s", err.text);
+    cr_expect(mr_mono_ns() - began_ns < 10000000000);
+    mr_supervisor_close(&supervisor);
+}
+
+Test(supervisor, two_at_once_are_refused_and_the_first_is_named)
+{
+    char expected[32];
+    struct mr_supervisor first;
+    cr_assert(open_supervisor() == MR_OK, "%s", err.text);
+    first = supervisor;
+    cr_expect_eq(open_supervisor(), MR_ERR_BUSY);
+    snprintf(expected, sizeof expected, "pid %d", (int)getpid());
+    cr_expect(strstr(err.text, expected) != NULL, "%s", err.text);
+    mr_supervisor_close(&first);
+    cr_expect_eq(open_supervisor(), MR_OK);
+    mr_supervisor_close(&supervisor);
+}
+
+Test(supervisor, a_program_that_is_not_there)
+{
+    snprintf(program, sizeof program, "/nonexistent/millrace");
+    cr_assert(open_supervisor() == MR_OK);
+    cr_expect_eq(mr_supervisor_run(&supervisor, &err), MR_ERR_STAGE);
+    cr_expect(strstr(err.text, "cannot start the producer") != NULL, "%s", err.text);
+    mr_supervisor_close(&supervisor);
+}
