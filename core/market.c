@@ -14,8 +14,8 @@ struct place {
 
 struct layout {
     uint16_t id;
-    const char *name;
     uint32_t bytes;
+    const char *name;
     const struct place *places; // ended by a NULL name
 };
 
@@ -141,7 +141,7 @@ static const struct place gap[] = {
     IN(mr_gap, lost, "u64", "messages"), AT(mr_gap, session, "char[10]"), END};
 static const struct place mock[] = {AT(mr_mock, id, "u32"), AT(mr_mock, value, "f64"), END};
 
-#define LAYOUT(id, name) {id, #name, sizeof(struct mr_##name), name}
+#define LAYOUT(id, name) {id, sizeof(struct mr_##name), #name, name}
 static const struct layout layouts[] = {
     LAYOUT(MR_SCHEMA_SYSTEM_EVENT, system_event),
     LAYOUT(MR_SCHEMA_STOCK_DIRECTORY, stock_directory),
@@ -209,9 +209,11 @@ int mr_market_schemas_range(struct mr_schema_set *set, uint16_t first, uint16_t 
         const struct mr_schema *schema = mr_market_schema((uint16_t)id);
         if (schema == NULL)
             continue;
-        int code = mr_schema_set_add(set, mr_schema_copy(schema), err);
-        if (code != MR_OK)
-            return code;
+        struct mr_schema *copy = mr_schema_copy(schema);
+        if (mr_schema_set_add(set, copy, err) != MR_OK) {
+            mr_schema_free(copy);
+            return MR_ERR_CONFIG;
+        }
     }
     return MR_OK;
 }

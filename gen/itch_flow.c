@@ -45,14 +45,15 @@ static int32_t pick_rank(struct mr_itch_session *session, uint16_t stock, uint8_
 {
     const struct mr_book_stock *book = &session->books.stocks[stock];
     int32_t own = book->best[side], other = book->best[!side];
-    int32_t limit = other == MR_BOOK_NO_RANK ? INT32_MAX : -other - 1;
+    int32_t limit = other == MR_BOOK_NO_RANK ? INT32_MAX / 2 : -other - 1;
+    bool is_wide = other != MR_BOOK_NO_RANK && own != MR_BOOK_NO_RANK && limit - own > 3;
     uint64_t bits = mr_random_next(&session->random);
     int32_t rank;
     if (own == MR_BOOK_NO_RANK && other == MR_BOOK_NO_RANK)
         rank = mr_book_rank(side, book->last_cents) - 1;
     else if (own == MR_BOOK_NO_RANK)
         rank = limit - (int32_t)(bits >> 63);
-    else if (limit > own && (bits >> 60) % (limit - own > 3 ? 2 : 16) == 0)
+    else if (limit > own && (bits >> 60) % (is_wide ? 2 : 16) == 0)
         rank = own + 1;
     else
         rank = own -

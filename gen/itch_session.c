@@ -60,7 +60,7 @@ static void set_positions(struct mr_itch_session *session)
 {
     uint64_t symbols = session->books.stock_count;
     uint64_t cross = symbols * (session->by_bytes ? CROSS_FRAME_BYTES : 1);
-    uint64_t closing = CLOSING_MESSAGES * (session->by_bytes ? SYSTEM_EVENT_FRAME_BYTES : 1);
+    uint64_t closing = CLOSING_MESSAGES * (session->by_bytes ? SYSTEM_EVENT_FRAME_BYTES : 1ull);
     uint64_t longest = session->by_bytes ? MR_ITCH_FRAME_BYTES_MAX : 1;
     session->open_at = session->total / 20;
     session->close_at = session->total - session->total / 50 - cross - 2 * closing;

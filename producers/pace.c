@@ -8,13 +8,15 @@
 
 int mr_pace_parse(struct mr_pace *pace, const char *text, struct mr_error *err)
 {
-    char *end;
     *pace = (struct mr_pace){0};
     if (strcmp(text, "asap") == 0)
         return MR_OK;
-    pace->factor = strcmp(text, "realtime") == 0 ? 1.0 : strtod(text, &end);
-    if (strcmp(text, "realtime") == 0)
+    if (strcmp(text, "realtime") == 0) {
+        pace->factor = 1.0;
         return MR_OK;
+    }
+    char *end = NULL;
+    pace->factor = strtod(text, &end);
     if (end != text && strcmp(end, "x") == 0 && pace->factor > 0 && pace->factor <= 1e9)
         return MR_OK;
     return mr_fail(err, MR_ERR_CONFIG,

@@ -78,9 +78,9 @@ static enum mr_packet_kind open_ipv4(struct span span, struct mr_datagram *out)
 static size_t ipv6_extension_bytes(uint8_t kind, const uint8_t *header)
 {
     if (kind == IPV6_HOP_BY_HOP || kind == IPV6_ROUTING || kind == IPV6_DESTINATION)
-        return (header[1] + 1u) * 8u;
+        return (header[1] + (size_t)1) * 8;
     if (kind == IPV6_AUTHENTICATION)
-        return (header[1] + 2u) * 4u;
+        return (header[1] + (size_t)2) * 4;
     return 0;
 }
 

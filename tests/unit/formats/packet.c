@@ -2,6 +2,7 @@
 #include "core/formats/packet.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/formats/moldudp64.h"
@@ -179,7 +180,7 @@ Test(packet, other_links)
 Test(packet, a_real_frame_of_38_messages)
 {
     size_t bytes;
-    const uint8_t *file = sample_load("itch-pcap/Multiple.Packets.pcap", &bytes);
+    uint8_t *file = sample_load("itch-pcap/Multiple.Packets.pcap", &bytes);
     if (!file)
         cr_skip_test("sample itch-pcap/Multiple.Packets.pcap is not there");
     struct mr_datagram datagram;
@@ -200,4 +201,5 @@ Test(packet, a_real_frame_of_38_messages)
     cr_expect_eq(messages, 38);
     cr_expect_eq(message.sequence, 19009154);
     cr_expect_not(packet.cut);
+    free(file);
 }
