@@ -88,11 +88,16 @@ $(B)/$(1)/millrace: $(B)/$(1)/cli/main.o $(B)/$(1)/libapp.a $(B)/$(1)/libmillrac
 	$$(say) LD $$@
 	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
 	  $(B)/$(1)/libmillrace.a -Wl,--no-whole-archive $$(LDFLAGS) $$(LIBS) -o $$@
-$$($(1)_UNIT): %: %.o $$($(1)_SUPPORT_OBJ) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a | test-deps
+# An archive: a program takes only the members that it uses (some need criterion).
+$(B)/$(1)/libsupport.a: $$($(1)_SUPPORT_OBJ)
+	@rm -f $$@
+	$$(say) AR $$@
+	$$(Q)ar rcs $$@ $$^
+$$($(1)_UNIT): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a | test-deps
 	$$(say) LD $$@
 	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) -lcriterion $$(LIBS) -o $$@
-$$($(1)_STRESS) $$($(1)_BENCH): %: %.o $$($(1)_SUPPORT_OBJ) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
+$$($(1)_STRESS) $$($(1)_BENCH): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
 	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) $$(LIBS) -o $$@
