@@ -64,7 +64,7 @@ static int bind_options(struct mr_op *op, const struct mr_node *item, const stru
     }
     if (is_blank(value))
         value = NULL;
-    else if (value->kind != MR_NODE_MAP)
+    if (value && value->kind != MR_NODE_MAP)
         return mr_config_fail(value, err, "found %s, expected a mapping with the options of %s",
                               value->kind == MR_NODE_LIST ? "a list" : value->text, op->kind->name);
     op->options = calloc(1, op->kind->options_bytes ? op->kind->options_bytes : 1);
@@ -122,7 +122,7 @@ static int open_all(struct mr_chain *chain, const struct mr_schema_set *in, stru
 {
     const struct mr_node *list = chain->pipeline->transform_node;
     unsigned count = list ? list->child_count : 0;
-    chain->ops = calloc(count + 1, sizeof *chain->ops);
+    chain->ops = calloc(count + 1, sizeof(void *));
     if (!chain->ops)
         return mr_fail(err, MR_ERR_MEMORY, "out of memory for %u operators", count);
     for (unsigned i = 0; i < count; i++) {
@@ -156,7 +156,7 @@ const struct mr_schema_set *mr_chain_out(const struct mr_chain *chain)
 
 void mr_chain_close(struct mr_chain *chain)
 {
-    for (unsigned i = 0; i < chain->op_count; i++) {
+    for (unsigned i = 0; i < chain->op_count && chain->ops[i]; i++) {
         struct mr_op *op = chain->ops[i];
         if (op->kind->close && op->self)
             op->kind->close(op);

@@ -97,7 +97,7 @@ static int add_bounds(struct plan *plan, const struct mr_node *child, struct mr_
 static int add_plan(struct mr_op *op, struct mr_plans *plans, const struct mr_schema *schema,
                     struct mr_error *err)
 {
-    struct plan *plan = calloc(1, sizeof *plan + 2 * schema->record_bytes);
+    struct plan *plan = calloc(1, sizeof *plan + 2 * (size_t)schema->record_bytes);
     if (!plan)
         return mr_fail(err, MR_ERR_MEMORY, "out of memory for bounds");
     int code = mr_plans_set(plans, schema->id, plan, err);

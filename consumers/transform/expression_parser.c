@@ -314,7 +314,7 @@ static bool parse_arguments(struct parser *p, const struct mr_expression_functio
     joined->nullable = strchr(function->takes, '*') != NULL; // coalesce: null where all are
     joined->type = MR_EXPRESSION_NULL;
     for (unsigned count = 0; !is_symbol(p, ")"); count++) {
-        struct operand argument;
+        struct operand argument = {0};
         if (*takes == '|') {
             optional = true;
             takes++;
@@ -534,7 +534,7 @@ static bool parse_operators(struct parser *p, int level, struct operand *out)
     if (!parse_unary(p, out))
         return false;
     for (int found = level_of(p); found != 0 && found >= level; found = level_of(p)) {
-        struct operand right;
+        struct operand right = {0};
         char symbol[4];
         // `^` and `..` group to the right; behind `^` a sign may stand.
         int right_level = found == LEVEL_POWER  ? LEVEL_UNARY
@@ -573,7 +573,7 @@ int mr_expression_parse(const char *text, const struct mr_schema *schema,
                         struct mr_error *err)
 {
     struct parser p = {.text = text, .schema = schema, .node = node, .parsed = out, .err = err};
-    struct operand whole;
+    struct operand whole = {0};
     size_t bytes;
     memset(out, 0, sizeof *out);
     p.lua = open_memstream(&out->lua, &bytes);

@@ -71,11 +71,11 @@ static int filter_open(struct mr_op *op, struct mr_error *err)
     int code = MR_OK;
     if (op->node->kind == MR_NODE_MAP)
         code = mr_config_bind(op->node, NULL, option_table, &options, sizeof options, err);
-    struct filter *filter = code == MR_OK ? calloc(1, sizeof *filter) : NULL;
-    if (code == MR_OK && !filter)
-        code = mr_fail(err, MR_ERR_MEMORY, "out of memory for a filter");
     if (code != MR_OK)
         return code;
+    struct filter *filter = calloc(1, sizeof *filter);
+    if (!filter)
+        return mr_fail(err, MR_ERR_MEMORY, "out of memory for a filter");
     op->self = filter;
     filter->drops_others = options.others == OTHERS_DROP;
     filter->expressions = mr_expressions_open(err);

@@ -25,7 +25,8 @@ enum mr_expression_type mr_lua_type(const struct mr_field *field)
 
 double mr_lua_seconds(int64_t time_ns)
 {
-    return (double)(time_ns / SECOND_NS) + (double)(time_ns % SECOND_NS) / SECOND_NS;
+    int64_t seconds = time_ns / SECOND_NS;
+    return (double)seconds + (double)(time_ns % SECOND_NS) / SECOND_NS;
 }
 
 static void load_label(const struct mr_field *field, const void *record, struct mr_lua_value *value)

@@ -23,9 +23,8 @@ struct mr_schema *mr_reshape_extend(const struct mr_schema *from, const struct m
     const struct mr_field *last = from->field_count ? &from->fields[from->field_count - 1] : NULL;
     bool has_tail = last && last->type == MR_TYPE_BYTES;
     to->field_count = (uint16_t)(from->field_count - has_tail);
-    memset(sources, 0, MR_FIELDS_MAX * sizeof *sources);
-    for (unsigned i = 0; i < to->field_count; i++)
-        sources[i] = &from->fields[i];
+    for (unsigned i = 0; i < MR_FIELDS_MAX; i++)
+        sources[i] = i < to->field_count ? &from->fields[i] : NULL;
     int code = MR_OK;
     for (unsigned i = 0; i < count && code == MR_OK; i++)
         code = mr_schema_add(to, fields[i].name, fields[i].type, fields[i].nullable, err);
