@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static pid_t start(stream_side *side, struct ring_stream stream, const char *pat
         return pid;
     struct mr_ring ring;
     struct mr_error err;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     mr_clock_setup();
     if (mr_ring_attach(&ring, path, mode, &err) != MR_OK) {
         snprintf(result->failure, sizeof result->failure, "%.200s", err.text);

@@ -3,6 +3,7 @@
 // step between two calls (at every instruction: tests/stress/stage_kill.c).
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ static bool child_finished(counting_stage *stage, uint64_t steps)
 {
     pid_t child = fork();
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct mr_error child_err = {0};
         int code = stage(&run, die_at_zero, &steps, &child_err);
         if (code != MR_OK)
