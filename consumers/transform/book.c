@@ -82,6 +82,5 @@ enum mr_book_answer mr_book_replace(struct mr_book *book, uint64_t ref, uint64_t
 bool mr_book_best(const struct mr_book *book, uint16_t locate, enum mr_side side,
                   struct mr_level *out)
 {
-    *out = (struct mr_level){0};
-    return mr_levels_top(&book->levels, locate, side, out, 1) == 1;
+    return mr_levels_best(&book->levels, locate, side, out);
 }

@@ -51,7 +51,7 @@ static const struct mr_option options[] = {
     {"orders_max", MR_OPTION_INT, offsetof(struct mr_book_options, orders_max), "1048576",
      "orders in the book at a time", NULL},
     {"levels_max", MR_OPTION_INT, offsetof(struct mr_book_options, levels_max), "262144",
-     "price levels at a time; a side of a symbol with fewer than 8 counts as 8", NULL},
+     "price levels beyond the best 7 of each side, about", NULL},
     {"unknown_max", MR_OPTION_INT, offsetof(struct mr_book_options, unknown_max), "131072",
      "orders to remember that are not in the book", NULL},
     {0}};
@@ -140,6 +140,7 @@ static void report_entry(struct mr_op *op, const struct mr_order_message *m, uin
 static const struct mr_order *order_of(const struct mr_order_book *self,
                                        const struct mr_order_message *m)
 {
+    mr_levels_prefetch(&self->book.levels, m->locate); // both are far away: fetch them together
     const struct mr_order *order = mr_book_find(&self->book, m->ref);
     return order != NULL && order->locate == m->locate ? order : NULL;
 }
@@ -155,6 +156,7 @@ static void on_add(struct mr_op *op, const struct mr_order_message *m, char side
                              .shares = m->shares,
                              .locate = m->locate,
                              .side = side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL};
+    mr_order_prefetch(&self->book.orders, m->ref);
     struct watch before = watch(self, order.locate, order.side);
     report_entry(op, m, m->ref, mr_book_add(&self->book, &order));
     report_change(op, m, &before);

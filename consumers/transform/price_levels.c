@@ -1,39 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <string.h>
-
 #include "consumers/transform/price_levels.h"
 
-#define BLOCK_LEVELS 31
-#define THIN_LEVELS 8    // a block with fewer looks for a neighbour to join,
-#define JOINED_LEVELS 24 // if the two leave room for some growth
-#define LEVELS_PER_BLOCK_RESERVED 8
+#include <string.h>
 
-// `rank` orders the levels of both sides the same way: higher is better.
-struct ranked_level {
-    uint32_t rank;
-    uint32_t orders;
-    uint64_t shares;
-};
+#include "consumers/transform/level_blocks.h"
 
-struct mr_level_block {
-    uint32_t better; // block number; 0: none
-    uint32_t worse;  // block number; in the free list: the next free one
-    uint32_t count;
-    uint32_t reserved;
-    struct ranked_level levels[BLOCK_LEVELS]; // rising rank
-};
-_Static_assert(sizeof(struct mr_level_block) == 512, "level block");
+#define TOP_LEVELS 7
+#define SPILLED_LEVELS                                                                             \
+    3 // go from a full top to the blocks at once, so that the next ones find room;
+#define REFILLED_LEVELS 4 // come back to an empty one
+#define LEVELS_PER_BLOCK_RESERVED 16
 
+// The best levels of one side of one symbol, best first; what is worse than all of them is in blocks. Two
+// cache lines, of which the first has the best three.
 struct mr_level_side {
-    uint32_t first; // block number; 0: no level
+    uint32_t count; // 0 only where there are no blocks either
+    uint32_t deeper;
+    uint64_t reserved;
+    struct mr_ranked_level top[TOP_LEVELS]; // falling rank
 };
+_Static_assert(sizeof(struct mr_level_side) == 2 * MR_CACHE_LINE, "two lines a side");
+_Static_assert(SPILLED_LEVELS < TOP_LEVELS && REFILLED_LEVELS < TOP_LEVELS, "some stay, some fit");
+
+#define SIDES_BYTES (MR_LOCATES * 2 * sizeof(struct mr_level_side))
 
 static uint32_t block_count(uint32_t levels_max)
 {
     return (levels_max + LEVELS_PER_BLOCK_RESERVED - 1) / LEVELS_PER_BLOCK_RESERVED;
 }
-
-#define SIDES_BYTES (MR_LOCATES * 2 * sizeof(struct mr_level_side))
 
 uint64_t mr_levels_bytes(uint32_t levels_max)
 {
@@ -58,59 +52,17 @@ static inline uint32_t rank_of(enum mr_side side, uint32_t price)
     return side == MR_SIDE_BUY ? price : ~price;
 }
 
-static inline struct mr_level_block *block_at(const struct mr_levels *levels, uint32_t number)
-{
-    return &levels->blocks[number - 1];
-}
-
-static inline uint32_t number_of(const struct mr_levels *levels, const struct mr_level_block *block)
-{
-    return (uint32_t)(block - levels->blocks) + 1;
-}
-
 static inline struct mr_level_side *side_at(const struct mr_levels *levels, uint16_t locate,
                                             enum mr_side side)
 {
     return &levels->sides[(uint32_t)locate * 2 + (side == MR_SIDE_SELL)];
 }
 
-static inline void touch_header(struct mr_levels *levels, struct mr_level_block *block)
+void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate)
 {
-    mr_touch(&levels->touch, block, offsetof(struct mr_level_block, levels));
-}
-
-static inline void touch_levels(struct mr_levels *levels, struct mr_level_block *block,
-                                uint32_t from, uint32_t to)
-{
-    if (to > from)
-        mr_touch(&levels->touch, &block->levels[from],
-                 (to - from) * (uint32_t)sizeof(struct ranked_level));
-}
-
-// ---- the pool -----------------------------------------------------------------------------------
-
-static uint32_t pool_take(struct mr_levels *levels)
-{
-    struct mr_levels_head *head = levels->head;
-    uint32_t number = head->free_list;
-    if (number == 0 && head->used == levels->blocks_max)
-        return 0;
-    mr_touch(&levels->touch, head, offsetof(struct mr_levels_head, reserved));
-    if (number != 0)
-        head->free_list = block_at(levels, number)->worse;
-    else
-        number = ++head->used;
-    return number;
-}
-
-static void pool_give(struct mr_levels *levels, struct mr_level_block *block)
-{
-    struct mr_levels_head *head = levels->head;
-    mr_touch(&levels->touch, head, offsetof(struct mr_levels_head, reserved));
-    touch_header(levels, block);
-    block->better = block->count = 0;
-    block->worse = head->free_list;
-    head->free_list = number_of(levels, block);
+    const struct mr_level_side *sides = side_at(levels, locate, MR_SIDE_BUY);
+    __builtin_prefetch(&sides[0], 1);
+    __builtin_prefetch(&sides[1], 1);
 }
 
 static void count_live(struct mr_levels *levels, uint64_t live)
@@ -119,204 +71,152 @@ static void count_live(struct mr_levels *levels, uint64_t live)
     levels->head->live = live;
 }
 
-// ---- the chain of a side ------------------------------------------------------------------------
-
-static void set_first(struct mr_levels *levels, struct mr_level_side *side, uint32_t number)
+static inline void touch_count(struct mr_levels *levels, struct mr_level_side *side)
 {
-    mr_touch(&levels->touch, side, sizeof *side);
-    side->first = number;
+    mr_touch(&levels->touch, side, sizeof side->count);
 }
 
-// Makes what stood before `block` in the chain point to `number` instead.
-static void relink_better(struct mr_levels *levels, struct mr_level_side *side,
-                          const struct mr_level_block *block, uint32_t number)
+static inline void touch_top(struct mr_levels *levels, struct mr_level_side *side, uint32_t from,
+                             uint32_t to)
 {
-    if (block->better == 0) {
-        set_first(levels, side, number);
-        return;
-    }
-    struct mr_level_block *better = block_at(levels, block->better);
-    touch_header(levels, better);
-    better->worse = number;
+    if (to > from)
+        mr_touch(&levels->touch, &side->top[from],
+                 (to - from) * (uint32_t)sizeof(struct mr_ranked_level));
 }
 
-static void unlink_block(struct mr_levels *levels, struct mr_level_side *side,
-                         struct mr_level_block *block)
+// How many of the top levels are better than this rank.
+static inline uint32_t count_better(const struct mr_level_side *side, uint32_t rank)
 {
-    relink_better(levels, side, block, block->worse);
-    if (block->worse != 0) {
-        struct mr_level_block *worse = block_at(levels, block->worse);
-        touch_header(levels, worse);
-        worse->better = block->better;
-    }
-    pool_give(levels, block);
-}
-
-// The block in which this rank stands or would stand; NULL on an empty side.
-static struct mr_level_block *find_block(const struct mr_levels *levels,
-                                         const struct mr_level_side *side, uint32_t rank)
-{
-    if (side->first == 0)
-        return NULL;
-    struct mr_level_block *block = block_at(levels, side->first);
-    while (block->worse != 0 && rank < block->levels[0].rank)
-        block = block_at(levels, block->worse);
-    return block;
-}
-
-// How many levels of the block are at or below this rank; from the best down, where most changes
-// are.
-static uint32_t count_up_to(const struct mr_level_block *block, uint32_t rank)
-{
-    uint32_t at = block->count;
-    while (at > 0 && block->levels[at - 1].rank > rank)
-        at--;
+    uint32_t at = 0;
+    while (at < side->count && side->top[at].rank > rank)
+        at++;
     return at;
 }
 
-// A full block's better half goes to a fresh block before it. Returns the better one; NULL: none
-// free.
-static struct mr_level_block *split(struct mr_levels *levels, struct mr_level_side *side,
-                                    struct mr_level_block *block)
+static inline struct mr_ranked_level *find_level(const struct mr_levels *levels,
+                                                 struct mr_level_side *side, uint32_t rank)
 {
-    uint32_t number = pool_take(levels);
-    if (number == 0)
-        return NULL;
-    struct mr_level_block *fresh = block_at(levels, number);
-    uint32_t keep = block->count / 2, moved = block->count - keep;
-    touch_header(levels, fresh);
-    touch_levels(levels, fresh, 0, moved);
-    fresh->better = block->better;
-    fresh->worse = number_of(levels, block);
-    fresh->count = moved;
-    memcpy(fresh->levels, &block->levels[keep], moved * sizeof block->levels[0]);
-    relink_better(levels, side, block, number);
-    touch_header(levels, block);
-    block->better = number;
-    block->count = keep;
-    return fresh;
+    uint32_t at = count_better(side, rank);
+    if (at < side->count)
+        return side->top[at].rank == rank ? &side->top[at] : NULL;
+    return side->deeper != 0 ? mr_chain_find(levels, &side->deeper, rank) : NULL;
 }
 
-static struct mr_level_block *first_block(struct mr_levels *levels, struct mr_level_side *side)
-{
-    uint32_t number = pool_take(levels);
-    if (number == 0)
-        return NULL;
-    struct mr_level_block *block = block_at(levels, number);
-    touch_header(levels, block);
-    block->better = block->worse = block->count = 0;
-    set_first(levels, side, number);
-    return block;
-}
+// ---- between top and blocks -----------------------------------------------------------------------
 
-// Appends `better`'s levels to `worse`, its neighbour, if both are thin enough.
-static bool join(struct mr_levels *levels, struct mr_level_side *side,
-                 struct mr_level_block *better, struct mr_level_block *worse)
+static bool spill(struct mr_levels *levels, struct mr_level_side *side)
 {
-    if (better->count + worse->count > JOINED_LEVELS)
+    uint32_t keep = side->count - SPILLED_LEVELS;
+    if (!mr_chain_push(levels, &side->deeper, &side->top[keep], SPILLED_LEVELS))
         return false;
-    touch_levels(levels, worse, worse->count, worse->count + better->count);
-    memcpy(&worse->levels[worse->count], better->levels, better->count * sizeof better->levels[0]);
-    touch_header(levels, worse);
-    worse->count += better->count;
-    unlink_block(levels, side, better);
+    touch_count(levels, side);
+    side->count = keep;
     return true;
 }
 
-static void thin_out(struct mr_levels *levels, struct mr_level_side *side,
-                     struct mr_level_block *block)
+static void refill(struct mr_levels *levels, struct mr_level_side *side)
 {
-    if (block->count == 0) {
-        unlink_block(levels, side, block);
-        return;
-    }
-    if (block->count >= THIN_LEVELS)
-        return;
-    if (block->worse != 0 && join(levels, side, block, block_at(levels, block->worse)))
-        return;
-    if (block->better != 0)
-        join(levels, side, block_at(levels, block->better), block);
+    touch_top(levels, side, 0, REFILLED_LEVELS);
+    touch_count(levels, side);
+    side->count = mr_chain_pop(levels, &side->deeper, side->top, REFILLED_LEVELS);
 }
-
-// ---- what the book asks for
-// -----------------------------------------------------------------------
 
 static bool insert_level(struct mr_levels *levels, struct mr_level_side *side,
-                         struct mr_level_block *block, const struct ranked_level *level)
+                         const struct mr_ranked_level *level)
 {
-    if (block == NULL) {
-        block = first_block(levels, side);
-    } else if (block->count == BLOCK_LEVELS) {
-        struct mr_level_block *fresh = split(levels, side, block);
-        if (fresh == NULL || level->rank > fresh->levels[0].rank)
-            block = fresh;
+    uint32_t at = count_better(side, level->rank);
+    if (at == side->count && (side->deeper != 0 || at == TOP_LEVELS))
+        return mr_chain_insert(levels, &side->deeper, level);
+    if (side->count == TOP_LEVELS) {
+        if (!spill(levels, side))
+            return false;
+        if (at > side->count) // its neighbours went
+            return mr_chain_insert(levels, &side->deeper, level);
     }
-    if (block == NULL)
-        return false;
-    uint32_t at = count_up_to(block, level->rank);
-    touch_header(levels, block);
-    touch_levels(levels, block, at, block->count + 1);
-    memmove(&block->levels[at + 1], &block->levels[at], (block->count - at) * sizeof *level);
-    block->levels[at] = *level;
-    block->count++;
-    count_live(levels, levels->head->live + 1);
+    touch_count(levels, side);
+    touch_top(levels, side, at, side->count + 1);
+    memmove(&side->top[at + 1], &side->top[at], (side->count - at) * sizeof *level);
+    side->top[at] = *level;
+    side->count++;
     return true;
 }
+
+static void remove_level(struct mr_levels *levels, struct mr_level_side *side, uint32_t rank)
+{
+    uint32_t at = count_better(side, rank);
+    count_live(levels, levels->head->live - 1);
+    if (at == side->count) {
+        mr_chain_remove(levels, &side->deeper, rank);
+        return;
+    }
+    touch_count(levels, side);
+    touch_top(levels, side, at, side->count);
+    side->count--;
+    memmove(&side->top[at], &side->top[at + 1], (side->count - at) * sizeof side->top[0]);
+    if (side->count == 0 && side->deeper != 0)
+        refill(levels, side);
+}
+
+// ---- what the book asks for -----------------------------------------------------------------------
 
 bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                    uint32_t shares)
 {
-    struct mr_level_side *chain = side_at(levels, locate, side);
-    struct ranked_level level = {rank_of(side, price), 1, shares};
-    struct mr_level_block *block = find_block(levels, chain, level.rank);
-    uint32_t at = block != NULL ? count_up_to(block, level.rank) : 0;
-    if (at == 0 || block->levels[at - 1].rank != level.rank)
-        return insert_level(levels, chain, block, &level);
-    touch_levels(levels, block, at - 1, at);
-    block->levels[at - 1].orders++;
-    block->levels[at - 1].shares += shares;
+    struct mr_level_side *levels_of = side_at(levels, locate, side);
+    struct mr_ranked_level fresh = {rank_of(side, price), 1, shares};
+    struct mr_ranked_level *level = find_level(levels, levels_of, fresh.rank);
+    if (level == NULL) {
+        if (!insert_level(levels, levels_of, &fresh))
+            return false;
+        count_live(levels, levels->head->live + 1);
+        return true;
+    }
+    mr_touch(&levels->touch, level, sizeof *level);
+    level->orders++;
+    level->shares += shares;
     return true;
-}
-
-static void remove_level(struct mr_levels *levels, struct mr_level_side *side,
-                         struct mr_level_block *block, uint32_t at)
-{
-    touch_header(levels, block);
-    touch_levels(levels, block, at, block->count);
-    block->count--;
-    memmove(&block->levels[at], &block->levels[at + 1],
-            (block->count - at) * sizeof block->levels[0]);
-    count_live(levels, levels->head->live - 1);
-    thin_out(levels, side, block);
 }
 
 void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                       uint32_t shares, bool order_gone)
 {
-    struct mr_level_side *chain = side_at(levels, locate, side);
-    struct mr_level_block *block = find_block(levels, chain, rank_of(side, price));
-    uint32_t at = count_up_to(block, rank_of(side, price)) - 1;
-    if (order_gone && block->levels[at].orders == 1) {
-        remove_level(levels, chain, block, at);
+    struct mr_level_side *levels_of = side_at(levels, locate, side);
+    struct mr_ranked_level *level = find_level(levels, levels_of, rank_of(side, price));
+    if (order_gone && level->orders == 1) {
+        remove_level(levels, levels_of, level->rank);
         return;
     }
-    touch_levels(levels, block, at, at + 1);
-    block->levels[at].orders -= order_gone;
-    block->levels[at].shares -= shares;
+    mr_touch(&levels->touch, level, sizeof *level);
+    level->orders -= order_gone;
+    level->shares -= shares;
+}
+
+static struct mr_level level_of(enum mr_side side, const struct mr_ranked_level *ranked)
+{
+    return (struct mr_level){rank_of(side, ranked->rank), ranked->orders, ranked->shares};
+}
+
+bool mr_levels_best(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                    struct mr_level *out)
+{
+    const struct mr_level_side *levels_of = side_at(levels, locate, side);
+    *out = levels_of->count > 0 ? level_of(side, &levels_of->top[0]) : (struct mr_level){0};
+    return levels_of->count > 0;
 }
 
 unsigned mr_levels_top(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                        struct mr_level *out, unsigned count)
 {
+    const struct mr_level_side *levels_of = side_at(levels, locate, side);
     unsigned found = 0;
-    uint32_t number = side_at(levels, locate, side)->first;
-    while (number != 0 && found < count) {
-        const struct mr_level_block *block = block_at(levels, number);
-        for (uint32_t at = block->count; at > 0 && found < count; at--) {
-            const struct ranked_level *level = &block->levels[at - 1];
-            out[found++] =
-                (struct mr_level){rank_of(side, level->rank), level->orders, level->shares};
-        }
+    while (found < count && found < levels_of->count) {
+        out[found] = level_of(side, &levels_of->top[found]);
+        found++;
+    }
+    for (uint32_t number = levels_of->deeper; number != 0 && found < count;) {
+        const struct mr_level_block *block = mr_level_block_at(levels, number);
+        for (uint32_t at = block->count; at > 0 && found < count; at--)
+            out[found++] = level_of(side, &block->levels[at - 1]);
         number = block->worse;
     }
     return found;

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Price levels of every symbol and side: price, number of orders, shares in all; best first.
 //
-// A side is a chain of blocks; the first block holds the best prices, and inside a block the best
-// stands last. So the best price is where two loads find it, most changes (near the best) move a
-// few entries of one cache line or two, and no change moves more than a block, which bounds what a
-// rollback costs. A full block splits in two; neighbours that have become thin are joined; a block
-// left empty goes back to the pool. All blocks are of one size, so the pool cannot fragment.
-//
-//     side[locate, buy] ──▶ block 7: [.. 9.97 9.98 10.01] ──▶ block 3: [.. 9.80 9.95] ──▶ none
-//                                              best ▲
+// The seven best levels of a side stand together in two cache lines at a place that the symbol's number
+// gives, so the best price is one load, and most changes, which are near it, touch nothing else. Worse
+// ones stand in a chain of blocks (level_blocks.h). Levels move between the two a few at a time.
 #ifndef MR_CONSUMERS_TRANSFORM_PRICE_LEVELS_H
 #define MR_CONSUMERS_TRANSFORM_PRICE_LEVELS_H
 
@@ -43,9 +38,9 @@ struct mr_levels { // the process's view of it
 
 #define MR_LEVELS_MAX (1u << 23)
 
-// Bytes of memory for `levels_max` levels, 1 to MR_LEVELS_MAX. They are kept in blocks of up to 31
-// levels of one side, and there is one block for every 8 of levels_max: a side with fewer levels
-// counts as 8.
+// Bytes of memory for `levels_max` levels, 1 to MR_LEVELS_MAX. The first 7 of a side always have a place;
+// those beyond are kept in blocks of up to 31 levels of one side, of which there is one for every 16 of
+// levels_max.
 uint64_t mr_levels_bytes(uint32_t levels_max);
 void mr_levels_attach(struct mr_levels *levels, void *memory, uint32_t levels_max,
                       struct mr_touch touch);
@@ -57,6 +52,11 @@ bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
 // order fewer. The level goes with its last order.
 void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                       uint32_t shares, bool order_gone);
+// The best level; false: the side is empty, and *out is zero.
+bool mr_levels_best(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                    struct mr_level *out);
+// Starts fetching both sides of a symbol; worth it where something else is to be looked up first.
+void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate);
 // Up to `count` levels from the best on; returns how many there are of them.
 unsigned mr_levels_top(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                        struct mr_level *out, unsigned count);

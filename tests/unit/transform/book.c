@@ -403,28 +403,38 @@ Test(book, says_when_orders_are_full)
     free(book.orders.head);
 }
 
-// 16 levels asked for are two blocks: one for each of two sides, none for a third or for a 32nd
-// level.
+// 16 levels asked for are one block of 31: with the 7 of its own a side takes 38, give or take those that
+// have not moved into a place that is free.
 Test(book, says_when_levels_are_full)
 {
     struct mr_book book;
     small_book(&book, 1000, 16);
-    struct mr_order other = order(900, MR_SIDE_SELL, 500, 1), third = order(901, MR_SIDE_BUY, 1, 1);
-    cr_assert_eq(mr_book_add(&book, &other), MR_BOOK_DONE);
-    for (uint64_t ref = 1; ref <= 31; ref++) {
-        struct mr_order o = order(ref, MR_SIDE_BUY, (uint32_t)(100 + ref), 1);
+    uint32_t ref = 0;
+    enum mr_book_answer answer;
+    do {
+        struct mr_order o = order(ref + 1, MR_SIDE_BUY, 1000 + ref, 1);
+        answer = mr_book_add(&book, &o);
+        ref++;
+    } while (answer == MR_BOOK_DONE && ref < 100);
+    cr_assert_eq(answer, MR_BOOK_FULL);
+    cr_assert_geq(ref - 1, 31);
+    cr_assert_leq(ref - 1, 38);
+    cr_assert_null(mr_book_find(&book, ref));
+    cr_assert_eq(mr_book_levels_live(&book), ref - 1);
+    expect_best(&book, MR_SIDE_BUY, 1000 + ref - 2, 1);
+    struct mr_level levels[64];
+    cr_assert_eq(mr_levels_top(&book.levels, 1, MR_SIDE_BUY, levels, 64), ref - 1);
+    for (uint32_t i = 0; i < ref - 1; i++)
+        cr_assert_eq(levels[i].price, 1000 + ref - 2 - i);
+    for (uint32_t i = 0; i < 7; i++) { // other sides have room for seven all the same
+        struct mr_order o = order(500 + i, MR_SIDE_SELL, 9000 + i, 1);
         cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_DONE);
     }
-    struct mr_order o = order(32, MR_SIDE_BUY, 50, 1), before;
+    struct mr_order o = order(600, MR_SIDE_SELL, 9100, 1), before;
     cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_FULL);
-    cr_assert_null(mr_book_find(&book, 32));
-    third.locate = 2;
-    cr_assert_eq(mr_book_add(&book, &third), MR_BOOK_FULL);
-    expect_best(&book, MR_SIDE_BUY, 131, 1);
-    cr_assert_eq(mr_book_levels_live(&book), 32);
-    cr_assert_eq(mr_book_remove(&book, 900, &before), MR_BOOK_DONE);
+    for (uint32_t i = 1; i < ref; i++)
+        cr_assert_eq(mr_book_remove(&book, i, &before), MR_BOOK_DONE);
     cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_DONE);
-    cr_assert_eq(mr_book_levels_live(&book), 32);
     free(book.orders.head);
 }
 
