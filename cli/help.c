@@ -73,10 +73,12 @@ static void print_options(const struct mr_option *table)
                fallback_text(option), option->help ? option->help : "");
 }
 
-static int print_plugin(const char *kind, const char *name, const char *about,
+static int print_plugin(const char *kind, const char *name, const char *about, const char *help,
                         const struct mr_option *table, const char *const *counters)
 {
     printf("%s %s: %s\n", kind, name, about);
+    if (help)
+        printf("\n%s", help);
     if (table && table->name)
         print_options(table);
     if (counters && counters[0])
@@ -90,7 +92,7 @@ static int print_plugin(const char *kind, const char *name, const char *about,
 
 // The plugins of one kind, as one list whatever their contract.
 struct plugin {
-    const char *name, *about;
+    const char *name, *about, *help; // help: NULL where the options say it all
     const struct mr_option *options;
     const char *const *counters;
 };
@@ -100,15 +102,16 @@ static unsigned plugins_of(const char *kind, struct plugin *out)
 {
     unsigned count = 0;
     for (unsigned i = 0; strcmp(kind, "source") == 0 && mr_sources[i] && count < PLUGINS_MAX; i++)
-        out[count++] = (struct plugin){mr_sources[i]->name, mr_sources[i]->about,
+        out[count++] = (struct plugin){mr_sources[i]->name, mr_sources[i]->about, NULL,
                                        mr_sources[i]->options, mr_sources[i]->counters};
     for (unsigned i = 0; strcmp(kind, "operator") == 0 && mr_operators[i] && count < PLUGINS_MAX;
          i++)
-        out[count++] = (struct plugin){mr_operators[i]->name, mr_operators[i]->about,
-                                       mr_operators[i]->options, mr_operators[i]->counters};
+        out[count++] =
+            (struct plugin){mr_operators[i]->name, mr_operators[i]->about, mr_operators[i]->help,
+                            mr_operators[i]->options, mr_operators[i]->counters};
     for (unsigned i = 0; strcmp(kind, "sink") == 0 && mr_sinks[i] && count < PLUGINS_MAX; i++)
-        out[count++] = (struct plugin){mr_sinks[i]->name, mr_sinks[i]->about, mr_sinks[i]->options,
-                                       mr_sinks[i]->counters};
+        out[count++] = (struct plugin){mr_sinks[i]->name, mr_sinks[i]->about, NULL,
+                                       mr_sinks[i]->options, mr_sinks[i]->counters};
     return count;
 }
 
@@ -122,7 +125,7 @@ static int help_plugin(const char *kind, const char *name)
         if (!name)
             printf("  %-14s %s\n", plugins[i].name, plugins[i].about);
         else if (strcmp(name, plugins[i].name) == 0)
-            return print_plugin(kind, name, plugins[i].about, plugins[i].options,
+            return print_plugin(kind, name, plugins[i].about, plugins[i].help, plugins[i].options,
                                 plugins[i].counters);
     }
     if (!name)

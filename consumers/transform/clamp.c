@@ -164,6 +164,7 @@ static void clamp_close(struct mr_op *op)
 const struct mr_operator mr_operator_clamp = {
     .name = "clamp",
     .about = "keeps numbers within bounds",
+    .help = "- clamp: {price: [0, 1000], quantity: [1, ~]}   # ~: no bound\n",
     .counters = counters,
     .open = clamp_open,
     .apply = clamp_apply,

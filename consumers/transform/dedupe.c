@@ -275,6 +275,7 @@ static void dedupe_close(struct mr_op *op)
 const struct mr_operator mr_operator_dedupe = {
     .name = "dedupe",
     .about = "lets the first record of each key through",
+    .help = "- dedupe: {key: [symbol, trade_id], within: 10s, max: 100000}\n",
     .options = option_table,
     .options_bytes = sizeof(struct dedupe_options),
     .counters = counters,

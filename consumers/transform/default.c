@@ -102,6 +102,7 @@ static void default_close(struct mr_op *op)
 const struct mr_operator mr_operator_default = {
     .name = "default",
     .about = "fills nulls with given values",
+    .help = "- default: {customer: 0, country: \"?\"}\n",
     .counters = counters,
     .open = default_open,
     .apply = default_apply,

@@ -121,6 +121,9 @@ static void filter_close(struct mr_op *op)
 const struct mr_operator mr_operator_filter = {
     .name = "filter",
     .about = "lets through the records for which a condition holds",
+    .help =
+        "- filter: \"price > 10 and symbol == 'AAPL'\"\n"
+        "- filter: {where: \"quantity > 0\", on: [trade], others: drop}   # others: pass | drop\n",
     .open = filter_open,
     .apply = filter_apply,
     .close = filter_close,

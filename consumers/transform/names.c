@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "consumers/transform/names.h"
+#include "core/config_tree.h"
 
 void mr_names_add(struct mr_names *names, const char *name)
 {
@@ -35,41 +36,10 @@ const char *mr_names_list(const struct mr_names *names, char *out, size_t out_by
     return out;
 }
 
-// Levenshtein's distance of two names; anything longer than a name is far away.
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[MR_NAME_BYTES + 1];
-    size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length > MR_NAME_BYTES || b_length > MR_NAME_BYTES)
-        return MR_NAME_BYTES;
-    for (unsigned j = 0; j <= b_length; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= a_length; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_length; j++) {
-            unsigned above = row[j];
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            best = best < above + 1 ? best : above + 1;
-            row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-            diagonal = above;
-        }
-    }
-    return row[b_length];
-}
-
 const char *mr_names_hint(const struct mr_names *names, const char *wrong, char *out,
                           size_t out_bytes)
 {
-    const char *nearest = NULL;
-    unsigned least = (unsigned)(strlen(wrong) / 3 + 2); // how many slips still look like one
-    for (unsigned i = 0; i < names->count; i++) {
-        unsigned found = distance(names->name[i], wrong);
-        if (found < least) {
-            least = found;
-            nearest = names->name[i];
-        }
-    }
+    const char *nearest = mr_config_nearest(wrong, names->name, names->count);
     if (nearest)
         snprintf(out, out_bytes, " (did you mean \"%s\"?)", nearest);
     else

@@ -25,6 +25,7 @@ struct mr_op;
 struct mr_operator {
     const char *name;  // as in `transform: [ {name: ...} ]`
     const char *about; // one line
+    const char *help;  // examples, as lines of a pipeline file; or NULL
     const struct mr_option
         *options; // NULL: the operator reads its node itself (a scalar, a free mapping)
     size_t options_bytes;
@@ -103,6 +104,20 @@ static inline bool mr_op_should_pause(struct mr_op *op)
 // Stops the stage with an error after the batch's last good record. To be called before anything
 // was modified or passed on for the record at hand: it will be the first one after a restart.
 void mr_op_fail(struct mr_op *op, int code, const char *format, ...) MR_PRINTF(3, 4);
+
+// An operator in a shared object (operator `shared_object`) is declared by
+//
+//     MR_OPERATOR_PLUGIN = {.name = "notional", .open = ..., .apply = ...};
+//
+// which also exports the layout of the structs above: an object that was built against others is refused.
+#define MR_OPERATOR_LAYOUT                                                                         \
+    ((uint64_t)sizeof(struct mr_stage) << 40 ^ (uint64_t)sizeof(struct mr_chain) << 26 ^           \
+     (uint64_t)sizeof(struct mr_op) << 13 ^ (uint64_t)sizeof(struct mr_operator))
+#define MR_OPERATOR_PLUGIN                                                                         \
+    extern const uint64_t mr_operator_plugin_layout;                                               \
+    const uint64_t mr_operator_plugin_layout = MR_OPERATOR_LAYOUT;                                 \
+    extern const struct mr_operator mr_operator_plugin;                                            \
+    const struct mr_operator mr_operator_plugin
 
 extern const struct mr_operator *const mr_operators[]; // NULL-ended; registry.c
 extern const struct mr_operator

@@ -232,6 +232,7 @@ static void projection_close(struct mr_op *op)
 const struct mr_operator mr_operator_rename = {
     .name = "rename",
     .about = "gives fields other names",
+    .help = "- rename: {px: price, qty: quantity, as: trade}   # from: to\n",
     .open = rename_open,
     .apply = projection_apply,
     .close = projection_close,
@@ -240,6 +241,7 @@ const struct mr_operator mr_operator_rename = {
 const struct mr_operator mr_operator_drop = {
     .name = "drop",
     .about = "leaves fields out",
+    .help = "- drop: [internal_id, note]\n",
     .open = drop_open,
     .apply = projection_apply,
     .close = projection_close,
@@ -248,6 +250,8 @@ const struct mr_operator mr_operator_drop = {
 const struct mr_operator mr_operator_keep = {
     .name = "keep",
     .about = "leaves out all fields but those listed, in the order of the list",
+    .help = "- keep: [symbol, price, quantity]\n"
+            "- keep: {fields: [symbol, price], on: [trade], as: quote}\n",
     .open = keep_open,
     .apply = projection_apply,
     .close = projection_close,

@@ -368,6 +368,7 @@ static void script_close(struct mr_op *op)
 const struct mr_operator mr_operator_script = {
     .name = "script",
     .about = "an operator of one's own in Lua",
+    .help = "- script: {path: examples/operators/notional.lua}\n",
     .options = option_table,
     .options_bytes = sizeof(struct script_options),
     .open = script_open,

@@ -341,6 +341,9 @@ static void set_close(struct mr_op *op)
 const struct mr_operator mr_operator_set = {
     .name = "set",
     .about = "computes fields by expressions, new ones or in place of what they held",
+    .help = "- set: {transformed_value: \"value * 1.1\"}\n"
+            "- set: {notional: {expr: \"price * quantity\", type: decimal(2)}, side: "
+            "\"lower(side)\", on: trade}\n",
     .open = set_open,
     .apply = set_apply,
     .close = set_close,

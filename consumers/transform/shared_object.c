@@ -3,9 +3,9 @@
 //
 //     - shared_object: {path: ./notional.so, options: {price: px}}
 //
-// The object exports `const struct mr_operator mr_operator_plugin` (operator.h), built against this
-// source tree; examples/operators/notional.c is one. It takes this operator's place in the chain:
-// its options are those under `options`, its counters bear its own name. A path without a slash is
+// The object declares its operator with MR_OPERATOR_PLUGIN (operator.h), built against this source
+// tree; examples/operators/notional.c is one. It takes this operator's place in the chain: its
+// options are those under `options`, its counters bear its own name. A path without a slash is
 // looked for in the current directory. The object stays loaded until the process ends.
 #include <dlfcn.h>
 #include <stdio.h>
@@ -13,8 +13,6 @@
 #include <string.h>
 
 #include "consumers/transform/operator.h"
-
-#define PLUGIN_SYMBOL "mr_operator_plugin"
 
 struct shared_object_options {
     const char *path;
@@ -29,6 +27,18 @@ static const struct mr_option option_table[] = {
     {0},
 };
 
+// NULL where the object's operator can be used, else what is wrong with it.
+static const char *find_fault(const struct mr_operator *plugin, const uint64_t *layout)
+{
+    if (!plugin || !layout)
+        return "without an operator (MR_OPERATOR_PLUGIN), expected one that exports it";
+    if (*layout != MR_OPERATOR_LAYOUT)
+        return "built against the headers of another version, expected this one's: build it anew";
+    if (!plugin->name || !plugin->open || !plugin->apply)
+        return "with an operator that lacks its name, open or apply, expected all three";
+    return NULL;
+}
+
 static const struct mr_operator *load(const struct mr_op *op, const char *path,
                                       struct mr_error *err)
 {
@@ -41,11 +51,11 @@ static const struct mr_operator *load(const struct mr_op *op, const char *path,
                        dlerror());
         return NULL;
     }
-    const struct mr_operator *plugin = dlsym(object, PLUGIN_SYMBOL);
-    if (plugin && plugin->name && plugin->open && plugin->apply)
+    const struct mr_operator *plugin = dlsym(object, "mr_operator_plugin");
+    const char *fault = find_fault(plugin, dlsym(object, "mr_operator_plugin_layout"));
+    if (!fault)
         return plugin;
-    mr_config_fail(node, err, "found %s without %s, expected one that exports it", path,
-                   plugin ? "a name, open or apply in its " PLUGIN_SYMBOL : PLUGIN_SYMBOL);
+    mr_config_fail(node, err, "found %s %s", path, fault);
     dlclose(object);
     return NULL;
 }
@@ -88,6 +98,7 @@ static void shared_object_apply(struct mr_op *op, struct mr_record *record)
 const struct mr_operator mr_operator_shared_object = {
     .name = "shared_object",
     .about = "an operator of one's own in C, loaded from a shared object",
+    .help = "- shared_object: {path: ./notional.so, options: {price: px}}\n",
     .options = option_table,
     .options_bytes = sizeof(struct shared_object_options),
     .open = shared_object_open,

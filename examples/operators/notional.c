@@ -107,8 +107,7 @@ static void notional_close(struct mr_op *op)
     free(self);
 }
 
-extern const struct mr_operator mr_operator_plugin;
-const struct mr_operator mr_operator_plugin = {
+MR_OPERATOR_PLUGIN = {
     .name = "notional",
     .about = "price times quantity, and its running total",
     .options = option_table,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operators of one's own: Lua scripts in their sandbox, and shared objects.
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -216,6 +217,10 @@ Test(script, objects_that_are_no_operator_are_refused)
     assert_refused("  - shared_object: {path: ./nowhere.so}\n", "found what cannot be loaded");
     assert_refused("  - shared_object: {path: libm.so.6}\n",
                    "found what cannot be loaded (./libm.so.6");
+    Dl_info library;
+    cr_assert_neq(dladdr((void *)puts, &library), 0);
+    snprintf(text, sizeof text, "  - shared_object: {path: %s}\n", library.dli_fname);
+    assert_refused(text, "without an operator (MR_OPERATOR_PLUGIN), expected one that exports it");
     beside_program("../../../examples/operators/notional.so", path, sizeof path);
     if (access(path, R_OK) != 0)
         cr_skip_test("%s is not built (make examples)", path);
