@@ -9,6 +9,13 @@ static void mark_corrupt(struct mr_writer *writer)
     writer->horizon = 0; // every claim takes the slow path from now on
 }
 
+// The reader is never ahead of the writer, nor more than the ring behind it.
+static void check_cursors(struct mr_writer *writer)
+{
+    if (writer->position % 8 != 0 || writer->position - writer->read_pos > writer->ring->capacity)
+        mark_corrupt(writer);
+}
+
 void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring)
 {
     // The shared words of the writer's line were last written by this side: no ordering is needed.
@@ -22,8 +29,7 @@ void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring)
         .lane_read = mr_load_acquire_u64(&ring->reader_line->lane_read),
     };
     writer->published = writer->position;
-    if (writer->position % 8 != 0 || writer->position - writer->read_pos > ring->capacity)
-        mark_corrupt(writer);
+    check_cursors(writer);
     mr_store_relaxed_u32(&ring->writer_line->closed, 0);
 }
 
@@ -31,6 +37,7 @@ void mr_writer_recover(struct mr_writer *writer, uint64_t position)
 {
     writer->position = position;
     writer->published = position;
+    check_cursors(writer);
     mr_abort(writer);
     // Pairs with the acquire load in mr_peek_bytes.
     mr_store_release_u64(&writer->ring->writer_line->write_pos, position);

@@ -160,8 +160,11 @@ static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer 
         }
         if (record)
             break;
-        if (writer->corrupt)
+        if (writer->corrupt) {
+            mr_error_line("%s: the reader's position is not one that it can have reached",
+                          writer->ring->segment.path);
             stage->halted = true;
+        }
         if (asked(stage) >= MR_STOP_HALT)
             stage->halted = true;
         if (stage->halted)

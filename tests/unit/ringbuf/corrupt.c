@@ -155,6 +155,22 @@ Test(corrupt, a_writer_that_restarts_on_impossible_cursors)
     }
 }
 
+Test(corrupt, a_writer_taken_back_behind_its_reader)
+{
+    uint32_t length;
+    for (uint64_t i = 0; i < 3; i++)
+        cr_assert(ring_fixture_put(&fixture, i, 96));
+    mr_publish(&fixture.writer, mr_tick());
+    while (mr_next(&fixture.reader, &length))
+        continue;
+    mr_release(&fixture.reader, fixture.reader.position, NULL);
+    mr_writer_open(&fixture.writer, &fixture.ring);
+    cr_expect_not(fixture.writer.corrupt);
+    mr_writer_recover(&fixture.writer, 96);
+    cr_expect(fixture.writer.corrupt);
+    cr_expect_not(ring_fixture_put(&fixture, 3, 96));
+}
+
 Test(corrupt, timing_notes)
 {
     static struct mr_histogram hop, age;
