@@ -153,13 +153,14 @@ lint: test-deps format-check
 	  $(CPPFLAGS) -std=c17 $(PKG_CFLAGS)
 
 DEST = $(DESTDIR)$(PREFIX)
-HEADERS = millrace.h $(filter-out core/config.h core/config_tree.h core/type.h core/counts.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h)
+# Rings, records, journals; and what an operator of one's own (a shared object) includes.
+HEADERS = millrace.h $(filter-out core/config_tree.h core/type.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h) \
+  core/pipeline/pipeline.h core/pipeline/stage.h consumers/transform/operator.h consumers/transform/reshape.h
 install: all
-	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include/millrace/core \
-	  $(DEST)/include/millrace/ringbuf $(DEST)/share/man/man1
+	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/share/man/man1
 	install -m 755 $(B)/release/millrace $(DEST)/bin/
 	install -m 644 $(B)/release/libmillrace.a $(DEST)/lib/
-	for h in $(HEADERS); do install -m 644 $$h $(DEST)/include/millrace/$$h; done
+	for h in $(HEADERS); do install -D -m 644 $$h $(DEST)/include/millrace/$$h; done
 	install -m 644 man/*.1 $(DEST)/share/man/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/millrace.pc.in \
 	  > $(DEST)/lib/pkgconfig/millrace.pc
