@@ -17,8 +17,8 @@ int mr_plan_make(struct mr_plan *plan, const struct mr_pipeline *pipeline, struc
     }
     if (code == MR_OK)
         code = mr_sink_bind(pipeline, &plan->sink, &plan->sink_options, err);
-    if (code == MR_OK && plan->sink->declare)
-        code = plan->sink->declare(plan->sink_options, pipeline, err);
+    if (code == MR_OK && plan->sink->check)
+        code = plan->sink->check(plan->sink_options, pipeline, mr_chain_out(&plan->chain), err);
     return code;
 }
 

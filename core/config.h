@@ -45,6 +45,8 @@ struct mr_node *mr_config_child(const struct mr_node *map, const char *key); // 
 // "file:line: path: " and then what you say; code MR_ERR_CONFIG.
 int mr_config_fail(const struct mr_node *node, struct mr_error *err, const char *format, ...)
     MR_PRINTF(3, 4);
+// Puts "file:line: path: " before what err says; returns its code.
+int mr_config_within(const struct mr_node *node, struct mr_error *err);
 
 enum mr_option_type {
     MR_OPTION_STRING,   // const char *, owned by the tree; NULL where absent and without default

@@ -107,6 +107,13 @@ int mr_config_fail(const struct mr_node *node, struct mr_error *err, const char 
                    text);
 }
 
+int mr_config_within(const struct mr_node *node, struct mr_error *err)
+{
+    int code = err->code;
+    mr_config_fail(node, err, "%s", err->text);
+    return err->code = code;
+}
+
 // ---- the nearest name ----------------------------------------------------------------------
 
 #define NAME_LENGTH_MAX 63

@@ -8,8 +8,10 @@
 
 static void set_text(struct mr_error *err, int code, const char *format, va_list args)
 {
+    char text[sizeof err->text]; // the arguments may point into the old text
+    vsnprintf(text, sizeof text, format, args);
     err->code = code;
-    vsnprintf(err->text, sizeof err->text, format, args);
+    memcpy(err->text, text, strlen(text) + 1);
 }
 
 int mr_fail(struct mr_error *err, int code, const char *format, ...)

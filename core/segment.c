@@ -43,8 +43,9 @@ static int fail_create(struct mr_segment *segment, const char *temporary, struct
     errno = saved_errno;
     if (saved_errno == ENOSPC)
         return mr_fail(err, MR_ERR_SHM,
-                       "%s: shared memory is full: wanted %zu bytes, %llu are free; make ring.size "
-                       "smaller or the file system larger",
+                       "%s: shared memory is full: wanted %zu bytes, %llu are free; make what "
+                       "the pipeline file asks for (ring.size, dead_letter.size, the operators' "
+                       "limits) smaller or the file system larger",
                        segment->path, segment->bytes, (unsigned long long)free_bytes);
     return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot %s", segment->path, what);
 }

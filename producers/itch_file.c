@@ -130,6 +130,28 @@ static bool is_probably_message(const uint8_t *message, size_t length, size_t th
     return there < MR_ITCH_HEADER_BYTES || mr_itch_time_ns(message) < MR_ITCH_DAY_NS;
 }
 
+// gzerror's sentence, or NULL where the input simply ended.
+static const char *reading_problem(gzFile input)
+{
+    int zlib_code;
+    const char *text = gzerror(input, &zlib_code);
+    if (zlib_code == Z_OK || zlib_code == Z_STREAM_END)
+        return NULL;
+    if (zlib_code == Z_ERRNO)
+        return strerror(errno);
+    if (zlib_code == Z_BUF_ERROR)
+        return "the compressed file is cut";
+    const char *behind_name = strstr(text, ": "); // zlib knows the descriptor's number only
+    return behind_name ? behind_name + 2 : text;
+}
+
+static int fail_without_bytes(const struct itch_file *file, struct mr_error *err)
+{
+    const char *problem = reading_problem(file->input);
+    return mr_fail(err, MR_ERR_INPUT, "%s: byte 0: found %s, expected ITCH messages",
+                   file->feed.path, problem ? problem : "no bytes");
+}
+
 // Walks the first frames: at least half of them must be messages.
 static int probe(const struct itch_file *file, struct mr_error *err)
 {
@@ -143,11 +165,11 @@ static int probe(const struct itch_file *file, struct mr_error *err)
         good += is_probably_message(file->block + at + 2, length, there);
         at += 2 + there;
     }
-    if ((ended || frames > 0) && good * 2 >= frames)
+    bool empty_session = ended && frames == 0 && file->at_end && file->to - file->from == 2;
+    if (empty_session || (frames > 0 && good * 2 >= frames))
         return MR_OK;
     if (file->to == file->from)
-        return mr_fail(err, MR_ERR_INPUT, "%s: byte 0: found no bytes, expected ITCH messages",
-                       file->feed.path);
+        return fail_without_bytes(file, err);
     char found[3 * PROBE_BYTES_SHOWN + 1] = "";
     for (size_t i = 0; i < PROBE_BYTES_SHOWN && i < file->to; i++)
         snprintf(found + 3 * i, 4, " %02x", file->block[i]);
@@ -228,8 +250,7 @@ static int declare(const void *bound, const struct mr_pipeline *pipeline, struct
     int64_t midnight_ns;
     const struct mr_node *node = pipeline->source_node;
     if (access(options->path, R_OK) != 0)
-        return mr_config_fail(mr_config_child(node, "path"), err, "cannot read \"%s\": %s",
-                              options->path, strerror(errno));
+        return mr_source_fail_path(node, options->path, err);
     if (mr_pace_parse(&pace, options->pace, &why) != MR_OK)
         return mr_config_fail(mr_config_child(node, "pace"), err, "%s", why.text);
     if (find_midnight(options, &midnight_ns, &why) != MR_OK)
@@ -285,16 +306,11 @@ static int open_file(struct mr_source_run *run, struct mr_error *err)
 // The end of the bytes: of the file, or of what can be read of it.
 static enum mr_poll end_of_input(struct mr_source_run *run, struct itch_file *file)
 {
-    int zlib_code;
-    const char *text = gzerror(file->input, &zlib_code);
-    if (zlib_code == Z_OK || zlib_code == Z_STREAM_END)
+    const char *problem = reading_problem(file->input);
+    if (!problem)
         return MR_POLL_END;
-    if (zlib_code == Z_ERRNO)
-        text = strerror(errno);
-    if (zlib_code == Z_BUF_ERROR)
-        text = "the compressed file is cut";
     mr_fail(&run->err, MR_ERR_INPUT, "%s: byte %llu of the uncompressed file: %s", file->feed.path,
-            (unsigned long long)file->mark.offset, text);
+            (unsigned long long)file->mark.offset, problem);
     return MR_POLL_FAILED;
 }
 

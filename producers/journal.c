@@ -136,10 +136,10 @@ static int declare(const void *bound, const struct mr_pipeline *pipeline, struct
     int code = parse_bound(node, "from", options->from, &ignored, err);
     if (code == MR_OK)
         code = parse_bound(node, "to", options->to, &ignored, err);
-    if (code == MR_OK)
-        code = mr_journal_open(&journal, options->path, err);
     if (code != MR_OK)
         return code;
+    if (mr_journal_open(&journal, options->path, err) != MR_OK)
+        return mr_config_within(mr_config_child(node, "path"), err);
     if (options->schemas)
         code = check_schema_names(node, options->schemas, &journal.schemas, err);
     if (code == MR_OK)

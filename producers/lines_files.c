@@ -21,16 +21,6 @@ enum mr_poll mr_lines_idle(struct mr_source_run *run, int fd, int64_t timeout_ns
     return MR_POLL_IDLE;
 }
 
-// The error of a file, with the place in the pipeline file that names it.
-static int fail_file(const struct mr_node *node, struct mr_error *err)
-{
-    char text[sizeof err->text];
-    int code = err->code;
-    memcpy(text, err->text, sizeof text);
-    mr_config_fail(node, err, "%.800s", text);
-    return err->code = code;
-}
-
 int mr_lines_list_files(const struct mr_node *path, struct mr_file_list *list, struct mr_error *err)
 {
     const char *pattern;
@@ -42,7 +32,7 @@ int mr_lines_list_files(const struct mr_node *path, struct mr_file_list *list, s
     }
     if (mr_config_text(path, &pattern, err) != MR_OK)
         return err->code;
-    return mr_file_list_add(list, pattern, err) == MR_OK ? MR_OK : fail_file(path, err);
+    return mr_file_list_add(list, pattern, err) == MR_OK ? MR_OK : mr_config_within(path, err);
 }
 
 // ---- marks -------------------------------------------------------------------------------------

@@ -26,11 +26,14 @@ static int open_source(struct mr_source_run *run, struct mr_error *err)
             run->counters = index;
         first = false;
     }
-    if ((code = mr_stage_describe(stage, err)) != MR_OK)
-        return code;
     run->resumed = mr_load_acquire_u64(&stage->shared->epoch) != 0;
     memcpy(run->mark, stage->now.mark, sizeof run->mark);
-    return run->source->open(run, err);
+    // The stages behind open their files when the ring is described: not for a source that fails.
+    if ((code = run->source->open(run, err)) != MR_OK)
+        return code;
+    if ((code = mr_stage_describe(stage, err)) != MR_OK)
+        run->source->close(run);
+    return code;
 }
 
 // Sleeps until the descriptor is readable or `timeout_ns` has passed, and books the time as waiting
@@ -96,10 +99,12 @@ static int turn(struct mr_source_run *run)
     return MR_OK;
 }
 
-static int produce(struct mr_source_run *run)
+static int produce(struct mr_source_run *run, bool after_others)
 {
     int code = open_source(run, &run->err);
     if (code == MR_OK) {
+        if (after_others)
+            mr_stage_await_downstream(run->stage);
         mr_stage_set_phase(run->stage, MR_PHASE_RUNNING);
         code = turn(run);
         run->source->close(run);
@@ -109,7 +114,7 @@ static int produce(struct mr_source_run *run)
     return mr_stage_close(run->stage, code, &run->err);
 }
 
-int mr_producer_main(const struct mr_pipeline *pipeline)
+int mr_producer_main(const struct mr_pipeline *pipeline, bool after_others)
 {
     void *options = NULL;
     struct mr_source_run run = {.wait_fd = -1, .stage = calloc(1, sizeof(struct mr_stage))};
@@ -120,7 +125,7 @@ int mr_producer_main(const struct mr_pipeline *pipeline)
     if (code == MR_OK)
         code = mr_stage_open(run.stage, pipeline, MR_ROLE_PRODUCER, &run.err);
     if (code == MR_OK)
-        code = produce(&run);
+        code = produce(&run, after_others);
     else
         mr_error_line("%s", run.err.text);
     free(options);

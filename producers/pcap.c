@@ -453,8 +453,7 @@ static int declare(const void *bound, const struct mr_pipeline *pipeline, struct
     uint8_t group[16], version;
     int64_t midnight_ns;
     if (access(options->path, R_OK) != 0)
-        return mr_config_fail(mr_config_child(node, "path"), err, "cannot read \"%s\": %s",
-                              options->path, strerror(errno));
+        return mr_source_fail_path(node, options->path, err);
     if (mr_pace_parse(&pace, options->pace, &why) != MR_OK)
         return mr_config_fail(mr_config_child(node, "pace"), err, "%s", why.text);
     if (parse_group(options->group, group, &version, &why) != MR_OK)

@@ -13,12 +13,8 @@ extern const struct mr_source mr_source_mock;
 extern const struct mr_source mr_source_pcap;
 
 const struct mr_source *const mr_sources[] = {
-    &mr_source_itch_file,
-    &mr_source_journal,
-    &mr_source_lines,
-    &mr_source_mock,
-    &mr_source_pcap,
-    NULL,
+    &mr_source_itch_file, &mr_source_journal, &mr_source_lines,
+    &mr_source_mock,      &mr_source_pcap,    NULL,
 };
 
 const struct mr_source *mr_source_find(const char *name)
@@ -39,6 +35,12 @@ static int fail_unknown(const struct mr_node *type, const char *name, struct mr_
         used = mr_min_u64(used + (size_t)wrote, sizeof names - 1);
     }
     return mr_config_fail(type, err, "found \"%s\", expected one of the sources %s", name, names);
+}
+
+int mr_source_fail_path(const struct mr_node *source, const char *path, struct mr_error *err)
+{
+    mr_fail_errno(err, MR_ERR_INPUT, "cannot read \"%s\"", path);
+    return mr_config_within(mr_config_child(source, "path"), err);
 }
 
 int mr_source_bind(const struct mr_pipeline *pipeline, const struct mr_source **source,

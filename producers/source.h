@@ -85,13 +85,18 @@ static inline void mr_source_commit(struct mr_source_run *run)
     run->stage->origin_tick = origin_tick;
 }
 
+// "<file>:<line>: source.path: cannot read ...": from errno. Returns MR_ERR_INPUT.
+int mr_source_fail_path(const struct mr_node *source, const char *path, struct mr_error *err);
+
 extern const struct mr_source *const mr_sources[]; // NULL-ended; producers/registry.c
 const struct mr_source *mr_source_find(const char *name);
 
 // Options of the pipeline's source, bound; the caller frees *options.
 int mr_source_bind(const struct mr_pipeline *pipeline, const struct mr_source **source,
                    void **options, struct mr_error *err);
-// The producer process, from start to drained. Returns an exit code; the error was logged.
-int mr_producer_main(const struct mr_pipeline *pipeline);
+// The producer process, from start to drained. `after_others`: takes nothing in before the stages
+// behind it are ready, so that a run which one of them refuses has accepted nothing. Returns an exit
+// code; the error was logged.
+int mr_producer_main(const struct mr_pipeline *pipeline, bool after_others);
 
 #endif

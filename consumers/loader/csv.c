@@ -12,6 +12,12 @@ static const struct mr_text_format format = {
     .line = mr_record_csv,
 };
 
+static int csv_check(const void *options, const struct mr_pipeline *pipeline,
+                     const struct mr_schema_set *schemas, struct mr_error *err)
+{
+    return mr_text_check(options, pipeline, &format, schemas, err);
+}
+
 static int csv_open(struct mr_sink_run *run, struct mr_error *err)
 {
     return mr_text_open(run, &format, err);
@@ -24,6 +30,7 @@ const struct mr_sink mr_sink_csv = {
     .options = mr_text_option_table,
     .options_bytes = sizeof(struct mr_text_options),
     .declare = mr_text_declare,
+    .check = csv_check,
     .open = csv_open,
     .write = mr_text_write,
     .poll = mr_text_poll,

@@ -81,8 +81,8 @@ static int open_main(struct loader *loader)
         code = open_io(loader);
     if (code == MR_OK)
         code = mr_stage_await_schemas(stage, &loader->err);
-    if (code != MR_OK)
-        return code;
+    if (code != MR_OK || stage->in_schemas.count == 0)
+        return code; // nothing will come: what is there is left alone
     for (unsigned port = 0; port < INPUTS; port++)
         mr_intake_open(&loader->inputs[port], stage, port);
     struct mr_intake *input = &loader->inputs[MR_PORT_MAIN];
@@ -281,13 +281,13 @@ static int load(struct loader *loader)
 {
     struct mr_stage *stage = loader->stage;
     int code = open_main(loader);
-    if (code == MR_OK) {
+    if (code == MR_OK && loader->inputs[MR_PORT_MAIN].run.sink) {
         name_files(loader);
         mr_stage_set_phase(stage, MR_PHASE_RUNNING);
         code = run(loader);
+        if (code == MR_OK && !stage->halted)
+            code = finish(loader);
     }
-    if (code == MR_OK && !stage->halted)
-        code = finish(loader);
     if (loader->sink)
         name_files(loader);
     close_all(loader);

@@ -10,6 +10,12 @@ static const struct mr_text_format format = {
     .line = mr_record_ndjson,
 };
 
+static int ndjson_check(const void *options, const struct mr_pipeline *pipeline,
+                        const struct mr_schema_set *schemas, struct mr_error *err)
+{
+    return mr_text_check(options, pipeline, &format, schemas, err);
+}
+
 static int ndjson_open(struct mr_sink_run *run, struct mr_error *err)
 {
     return mr_text_open(run, &format, err);
@@ -22,6 +28,7 @@ const struct mr_sink mr_sink_ndjson = {
     .options = mr_text_option_table,
     .options_bytes = sizeof(struct mr_text_options),
     .declare = mr_text_declare,
+    .check = ndjson_check,
     .open = ndjson_open,
     .write = mr_text_write,
     .poll = mr_text_poll,

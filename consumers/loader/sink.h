@@ -41,6 +41,10 @@ struct mr_sink {
     const char *const *counters;
     // Checks options without touching anything. Also called by `millrace check`.
     int (*declare)(const void *options, const struct mr_pipeline *pipeline, struct mr_error *err);
+    // May be NULL. Whether records of these schemas can be written with these options; asked before
+    // anything starts, and by `millrace check`. A sink that has it asks it again when it opens.
+    int (*check)(const void *options, const struct mr_pipeline *pipeline,
+                 const struct mr_schema_set *schemas, struct mr_error *err);
     int (*open)(struct mr_sink_run *run, struct mr_error *err);
     // Takes up to `length` bytes at run->accepted_pos, whole records only; advances accepted_pos by
     // what it took (0: busy, call again after poll).

@@ -75,6 +75,29 @@ int mr_text_declare(const void *options, const struct mr_pipeline *pipeline, str
                           PATH_BYTES_MAX);
 }
 
+static bool has_file_per_schema(const struct mr_text_format *format, const char *path,
+                                const struct mr_schema_set *schemas)
+{
+    return format->file_per_schema && (schemas->count > 1 || strstr(path, "{schema}") != NULL);
+}
+
+int mr_text_check(const struct mr_text_options *options, const struct mr_pipeline *pipeline,
+                  const struct mr_text_format *format, const struct mr_schema_set *schemas,
+                  struct mr_error *err)
+{
+    const struct mr_node *node = pipeline->sink_node;
+    struct mr_error why;
+    if (options->fields && mr_record_text_check(options->fields, schemas, &why) != MR_OK)
+        return mr_config_fail(mr_config_child(node, "fields"), err, "%s", why.text);
+    if (strcmp(options->path, "-") == 0 && schemas->count > 1 &&
+        has_file_per_schema(format, options->path, schemas))
+        return mr_config_fail(mr_config_child(node, "path"), err,
+                              "found - with records of %u schemas, but a %s file has one; write to "
+                              "files, or use ndjson",
+                              schemas->count, format->name);
+    return MR_OK;
+}
+
 // ---- rows --------------------------------------------------------------------------------------
 // "schema" and every field, for lines that have to say what they are.
 static void open_named_row(struct mr_record_text *row, const struct mr_schema *schema)
@@ -92,11 +115,6 @@ static int open_rows(struct mr_sink_run *run, struct mr_error *err)
     struct text_sink *sink = run->self;
     const struct mr_text_options *options = sink->options;
     bool several = run->schemas->count > 1;
-    if (options->fields) {
-        int code = mr_record_text_check(options->fields, run->schemas, err);
-        if (code != MR_OK) // a word of the pipeline file, not of the command line
-            return mr_fail(err, MR_ERR_CONFIG, "sink.fields: %s", err->text);
-    }
     sink->rows = calloc(run->schemas->count, sizeof *sink->rows);
     if (!sink->rows)
         return mr_fail(err, MR_ERR_MEMORY, "%s: out of memory", options->path);
@@ -228,13 +246,7 @@ static int open_files(struct mr_sink_run *run, struct mr_error *err)
 {
     struct text_sink *sink = run->self;
     const char *path = sink->options->path;
-    bool several = sink->format->file_per_schema &&
-                   (run->schemas->count > 1 || strstr(path, "{schema}") != NULL);
-    if (several && run->schemas->count > 1 && strcmp(path, "-") == 0)
-        return mr_fail(err, MR_ERR_CONFIG,
-                       "sink.path: found - with records of %u schemas, but a %s file has one; "
-                       "write to files, or use ndjson",
-                       run->schemas->count, sink->format->name);
+    bool several = has_file_per_schema(sink->format, path, run->schemas);
     sink->file_count = several ? run->schemas->count : 1;
     for (unsigned at = 0; at < sink->file_count; at++)
         mr_text_file_name(&sink->files[at], path, several ? run->schemas->schemas[at]->name : NULL);
@@ -433,7 +445,9 @@ int mr_text_open(struct mr_sink_run *run, const struct mr_text_format *format, s
     sink->options = run->options;
     sink->client = (struct mr_io_client){on_done, sink};
     sink->looked_ns = mr_mono_ns();
-    int code = open_rows(run, err);
+    int code = mr_text_check(run->options, run->stage->pipeline, format, run->schemas, err);
+    if (code == MR_OK)
+        code = open_rows(run, err);
     return code == MR_OK ? open_files(run, err) : code;
 }
 

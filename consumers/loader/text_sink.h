@@ -32,6 +32,9 @@ struct mr_text_format {
 
 extern const struct mr_option mr_text_option_table[];
 int mr_text_declare(const void *options, const struct mr_pipeline *pipeline, struct mr_error *err);
+int mr_text_check(const struct mr_text_options *options, const struct mr_pipeline *pipeline,
+                  const struct mr_text_format *format, const struct mr_schema_set *schemas,
+                  struct mr_error *err);
 int mr_text_open(struct mr_sink_run *run, const struct mr_text_format *format,
                  struct mr_error *err);
 int mr_text_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,

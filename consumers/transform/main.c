@@ -111,7 +111,7 @@ static int run_stage(struct transform *t, struct mr_error *err)
 {
     int code = mr_stage_await_schemas(&t->stage, err);
     if (code != MR_OK || t->stage.in_schemas.count == 0)
-        return code; // told to stop before anything came
+        return code; // nothing will come
     code = set_up(t, err);
     if (code == MR_OK)
         code = run(t, err);
@@ -131,7 +131,9 @@ int mr_transform_main(const struct mr_pipeline *pipeline)
             mr_chain_close(&t->chain);
         mr_stage_close(&t->stage, code, &err);
     }
-    if (code != MR_OK)
+    if (code != MR_OK && t->stage.halted)
+        mr_info("%s", err.text); // as it was told
+    else if (code != MR_OK)
         mr_error_line("%s", err.text);
     free(t);
     return code;

@@ -122,7 +122,8 @@ static void text_problems(const struct mr_report *report, FILE *out)
 {
     char number[32];
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        if (report->stages[role].gauges.phase == MR_PHASE_FAILED)
+        if (report->stages[role].gauges.phase == MR_PHASE_FAILED &&
+            report->stages[role].gauges.failure[0]) // else: halted, as it was told
             fprintf(out, "  %s failed: %s\n", mr_role_name(role),
                     report->stages[role].gauges.failure);
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)

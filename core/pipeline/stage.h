@@ -147,9 +147,11 @@ enum { MR_PORT_MAIN = 0, MR_PORT_DEAD = 1, MR_PORT_DEAD_2 = 2 };
 int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, enum mr_role role,
                   struct mr_error *err);
 int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct mr_error *err);
-// Waits until the writer of input 0 has described its ring (or a stop was asked for), then
-// in_schemas stand.
+// Waits until the writer of input 0 has described its ring, then in_schemas stand. They are empty
+// where a stop was asked for, or the stage before ended without describing it: nothing will come.
 int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err);
+// Waits until the stages behind this one have opened all they need (or a stop was asked for).
+void mr_stage_await_downstream(struct mr_stage *stage);
 // Describes output 0 with out_schemas (and the dead ring with the dead letter's schema).
 int mr_stage_describe(struct mr_stage *stage, struct mr_error *err);
 void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase);
@@ -194,7 +196,7 @@ void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slo
 // What an earlier run of this pipeline has left in its directory.
 enum mr_leftovers {
     MR_LEFTOVERS_NONE,
-    MR_LEFTOVERS_SPENT,      // all done, or nothing was ever begun: removed by the next run
+    MR_LEFTOVERS_SPENT,      // all done, or nothing was accepted: removed by the next run
     MR_LEFTOVERS_UNFINISHED, // something is in flight: the next run goes on with it
     MR_LEFTOVERS_ALIVE,      // a stage is running
 };

@@ -19,6 +19,7 @@
 
 #define SECOND_NS 1000000000LL
 #define HALT_AFTER_NS (SECOND_NS * 3 / 10)
+#define LOOK_INTERVAL_NS (SECOND_NS / 2000)
 #define SETUP_LOCK_RETRY_NS (SECOND_NS / 100)
 #define SETUP_LOCK_TRIES 500
 
@@ -103,7 +104,8 @@ static int lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_err
 // ---- leftovers
 // --------------------------------------------------------------------------------------
 
-static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *epoch)
+// Adds to *taken what it has taken in.
+static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *taken)
 {
     struct mr_segment segment;
     char path[320];
@@ -112,7 +114,9 @@ static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role
         return false;
     bool alive = mr_segment_is_locked(&segment);
     const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
-    *epoch += mr_load_acquire_u64(&shared->epoch);
+    struct mr_stage_slot slot;
+    mr_stage_snapshot(shared, &slot);
+    *taken += slot.counts[MR_COUNT_IN];
     mr_segment_detach(&segment);
     return alive;
 }
@@ -155,13 +159,13 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
 
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
-    uint64_t epochs = 0;
+    uint64_t taken = 0;
     unsigned found = 0, stages = 0;
     for (unsigned i = 0; i < MR_ROLE_COUNT; i++) {
         char path[320];
         mr_pipeline_stage_path(pipeline, i, path, sizeof path);
         stages += access(path, F_OK) == 0;
-        if (stage_is_alive(pipeline, i, &epochs))
+        if (stage_is_alive(pipeline, i, &taken))
             return MR_LEFTOVERS_ALIVE;
     }
     for (unsigned i = 0; i < MR_RING_COUNT; i++) {
@@ -171,11 +175,11 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
     }
     if (found + stages == 0)
         return MR_LEFTOVERS_NONE;
-    // Nothing was ever committed: a run that failed at its start leaves nothing to go on from.
+    // No record was ever accepted: a run that failed at its start leaves nothing to go on from.
     // Rings of which nothing is left to read are finished only if all three stages were there: a
     // stage that starts after the others have ended still has its part to do.
     bool finished = stages == MR_ROLE_COUNT && all_rings_are_finished(pipeline);
-    return epochs == 0 || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
+    return taken == 0 || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
 }
 
 // ---- rings and the stage's own segment
@@ -481,10 +485,35 @@ int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err)
         if (code != MR_ERR_BUSY)
             return code;
         if (mr_stage_is_stopping(stage) || mr_reader_at_end(&stage->readers[MR_PORT_MAIN]))
-            return mr_fail(err, MR_ERR_STAGE, "the stage before it ended without a word");
+            return MR_OK;
         mr_stage_beat(stage);
-        mr_sleep_until_mono_ns(mr_mono_ns() + SECOND_NS / 2000);
+        mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
     }
+}
+
+// Running, or through already: a resumed run may have nothing left to do for it.
+static bool is_ready(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    struct mr_segment segment;
+    char path[320];
+    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
+    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+        return false;
+    const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
+    uint32_t phase = mr_load_acquire_u32(&shared->gauges.phase);
+    bool works = phase == MR_PHASE_RUNNING || phase == MR_PHASE_DRAINING;
+    bool ready = phase == MR_PHASE_DONE || (works && mr_segment_is_locked(&segment));
+    mr_segment_detach(&segment);
+    return ready;
+}
+
+void mr_stage_await_downstream(struct mr_stage *stage)
+{
+    for (unsigned role = stage->role + 1; role < MR_ROLE_COUNT; role++)
+        while (!is_ready(stage->pipeline, role) && !mr_stage_is_stopping(stage)) {
+            mr_stage_beat(stage);
+            mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
+        }
 }
 
 static int describe_ring(struct mr_stage *stage, struct mr_ring *ring,

@@ -273,6 +273,8 @@ static void fill_arguments(const struct mr_supervisor_options *options, enum mr_
         arguments[count++] = "--set";
         arguments[count++] = options->sets[i];
     }
+    if (role == MR_ROLE_PRODUCER)
+        arguments[count++] = "--after-others";
     arguments[count] = NULL;
 }
 

@@ -149,6 +149,7 @@ static void modify_and_die(uint64_t random, const char *picture_path)
         memset(at, (int)random_below(&random, 256), bytes);
         if (i != 700)
             continue;
+        stage.now.counts[MR_COUNT_IN]++; // what has accepted nothing would be made anew
         mr_stage_commit(&stage);
         FILE *picture = fopen(picture_path, "w");
         if (!picture ||

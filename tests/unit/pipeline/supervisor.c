@@ -73,7 +73,8 @@ static void expect_text(const char *file, const char *expected)
 Test(supervisor, starts_three_stages_with_the_file_and_its_overrides)
 {
     cr_expect_eq(supervise("printf '%s|' \"$@\" > $1.arguments"), MR_OK);
-    expect_text("produce.arguments", "produce|pipe.yaml|--set|a=1|--set|b=two words|");
+    expect_text("produce.arguments",
+                "produce|pipe.yaml|--set|a=1|--set|b=two words|--after-others|");
     expect_text("transform.arguments", "transform|pipe.yaml|--set|a=1|--set|b=two words|");
     expect_text("load.arguments", "load|pipe.yaml|--set|a=1|--set|b=two words|");
 }
