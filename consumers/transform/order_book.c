@@ -389,7 +389,7 @@ static bool is_same_layout(const struct mr_schema *a, const struct mr_schema *b)
 static int check_input(struct mr_op *op, struct mr_error *err)
 {
     unsigned found = 0;
-    for (uint16_t id = MR_SCHEMA_ORDER_ADD; id <= MR_SCHEMA_CROSS_TRADE; id++) {
+    for (unsigned id = MR_SCHEMA_ORDER_ADD; id <= MR_SCHEMA_CROSS_TRADE; id++) {
         const struct mr_schema *schema = mr_schema_set_by_id(&op->in, id);
         if (schema == NULL)
             continue;

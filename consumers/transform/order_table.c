@@ -2,7 +2,7 @@
 #include "consumers/transform/order_table.h"
 
 #define RUN_BITS 6 // references that share a stretch of slots, as a power of two
-#define SLOTS_MIN (1u << RUN_BITS)
+#define SLOTS_MIN (1ULL << RUN_BITS)
 #define FIBONACCI 0x9E3779B97F4A7C15ULL // 2^64 / golden ratio
 
 static uint64_t slot_count(uint32_t orders_max)

@@ -19,10 +19,10 @@ struct mr_level_side {
     uint64_t reserved;
     struct mr_ranked_level top[TOP_LEVELS]; // falling rank
 };
-_Static_assert(sizeof(struct mr_level_side) == 2 * MR_CACHE_LINE, "two lines a side");
+_Static_assert(sizeof(struct mr_level_side) == 128, "two lines a side");
 _Static_assert(SPILLED_LEVELS < TOP_LEVELS && REFILLED_LEVELS < TOP_LEVELS, "some stay, some fit");
 
-#define SIDES_BYTES (MR_LOCATES * 2 * sizeof(struct mr_level_side))
+#define SIDES_BYTES (2 * sizeof(struct mr_level_side) * MR_LOCATES)
 
 static uint32_t block_count(uint32_t levels_max)
 {
