@@ -51,12 +51,18 @@ void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only)
     qsort(runs->items, runs->count, sizeof runs->items[0], by_name);
 }
 
+// A name has neither slash nor suffix: what looks like a file is one, whatever lies around here.
+static bool is_file(const char *word)
+{
+    const char *dot = strrchr(word, '.');
+    return strchr(word, '/') || (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0));
+}
+
 int mr_runs_find(struct mr_pipeline *run, const char *command, const char *shm, const char *word,
                  const struct mr_arg_list *sets)
 {
     struct mr_pipeline pipeline;
-    struct stat status;
-    if (!strchr(word, '/') && !(stat(word, &status) == 0 && S_ISREG(status.st_mode))) {
+    if (!is_file(word)) {
         if (strlen(word) >= MR_NAME_BYTES || word[0] == '.' || word[0] == '\0') {
             fprintf(stderr, "millrace %s: \"%s\" is no name of a pipeline\n", command, word);
             return MR_ERR_USAGE;

@@ -16,7 +16,7 @@
 #include "core/pipeline/stage.h"
 #include "ringbuf/tap.h"
 
-#define IDLE_NS 1000000
+#define IDLE_NS 1000000LL
 #define LOST_NOTICE_NS 1000000000LL
 
 typedef size_t record_writer(const struct mr_record_text *text, const struct mr_record *record,

@@ -118,8 +118,8 @@ static int listen_on(int port, int *fd, struct mr_error *err)
 int mr_exporter_start(struct mr_exporter **exporter, const struct mr_pipeline *pipeline, int port,
                       struct mr_error *err)
 {
-    int fd;
-    struct sockaddr_in bound;
+    int fd = -1;
+    struct sockaddr_in bound = {0};
     socklen_t bound_bytes = sizeof bound;
     int code = listen_on(port, &fd, err);
     if (code != MR_OK)

@@ -164,8 +164,8 @@ static void explain_failure(struct mr_supervisor *supervisor, enum mr_role role,
                 (int)child->pid, info->si_status, strsignal(info->si_status));
         return;
     }
-    mr_fail(err, info->si_status, "%s (pid %d) ended with exit code %d (%s)", mr_role_name(role),
-            (int)child->pid, info->si_status, mr_code_name(info->si_status));
+    mr_fail(err, info->si_status, "%s (pid %d) ended with exit code %d (%s); its log line says why",
+            mr_role_name(role), (int)child->pid, info->si_status, mr_code_name(info->si_status));
     if (!attach_page(supervisor, role, &segment, &page))
         return;
     if (page->gauges.phase == MR_PHASE_FAILED && page->gauges.failure[0])

@@ -22,8 +22,11 @@ wait_for() {
         sleep 0.05
     done
 }
-records_at_least() { [ "$("$MILLRACE" stat "$1" --json | jq .stages.loader.out)" -ge "$2" ]; }
-pid_of() { "$MILLRACE" stat "$1" --json | jq ".stages.$2.pid"; }
+# records_at_least NAME COUNT: so many have arrived, and it goes on (the last run's status does not count).
+records_at_least() {
+    [ "$("$MILLRACE" stat "$1" --json | jq '.stages.loader | select(.alive) | .out')" -ge "$2" ]
+}
+pid_of() { "$MILLRACE" stat "$1" --json | jq -e ".stages.$2 | select(.alive) | .pid"; }
 
 # ---- what it says --------------------------------------------------------------------------------
 commands=$("$MILLRACE" | sed -nE 's/^  ([a-z]+) .*/\1/p')
