@@ -63,7 +63,6 @@ static unsigned allowed_cores(int *cores, unsigned count_max)
 }
 
 // ---- the two sides
-// ----------------------------------------------------------------------------------
 
 static void put(struct mr_writer *writer, uint64_t sequence)
 {
@@ -188,7 +187,6 @@ static void send_stream(struct bench *bench, uint64_t count)
 }
 
 // ---- one part of one round
-// -----------------------------------------------------------------------------
 
 static int make_rings(struct bench *bench, struct mr_error *err)
 {

@@ -19,7 +19,6 @@ struct mr_journal_files {
 };
 
 // ---- opening
-// ---------------------------------------------------------------------------------------
 static int list_paths(struct mr_journal_files *files, const char *path, struct mr_error *err)
 {
     struct stat status;
@@ -91,7 +90,6 @@ void mr_journal_close(struct mr_journal *journal)
 }
 
 // ---- from segment to segment
-// -------------------------------------------------------------------------
 static bool same_schemas(const struct mr_schema_set *a, const struct mr_schema_set *b)
 {
     size_t bytes = mr_schema_table_bytes(a);
@@ -154,9 +152,9 @@ static bool next_segment(struct mr_journal *journal)
 }
 
 // ---- the verdict
-// --------------------------------------------------------------------------------------- Whether a
-// valid record begins anywhere behind the bad place. A hash may run over as many bytes as a length
-// claims, so the search has a budget; where it runs out the answer is yes, the careful one.
+// Whether a valid record begins anywhere behind the bad place. A hash may run over as many bytes
+// as a length claims, so the search has a budget; where it runs out the answer is yes, the
+// careful one.
 static bool valid_follows(struct mr_journal *journal)
 {
     struct mr_journal_file *file = &journal->files->file;
@@ -241,8 +239,7 @@ static bool segment_ended(struct mr_journal *journal)
 }
 
 // ---- reading
-// ------------------------------------------------------------------------------------------- The
-// bytes at journal->position: first the length, then as many as it says. NULL: read error.
+// The bytes at journal->position: first the length, then as many as it says. NULL: read error.
 static const uint8_t *look(struct mr_journal *journal, uint64_t *left)
 {
     struct mr_journal_file *file = &journal->files->file;
@@ -294,8 +291,7 @@ const struct mr_record *mr_journal_next(struct mr_journal *journal)
 }
 
 // ---- seeking
-// ------------------------------------------------------------------------------------------- Opens
-// segment `index` at its base.
+// Opens segment `index` at its base.
 static int go_to_segment(struct mr_journal *journal, unsigned index, struct mr_error *err)
 {
     struct mr_journal_files *files = journal->files;

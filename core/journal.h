@@ -69,8 +69,8 @@ struct mr_journal_mark { // at header_bytes - 16
 _Static_assert(sizeof(struct mr_journal_mark) == 16, "durable mark");
 
 // ---- writing a segment
-// --------------------------------------------------------------------------- Fills a header block
-// without mark for a new segment; *out is malloc'ed, *out_bytes long, ready to be written.
+// Fills a header block without mark for a new segment; *out is malloc'ed, *out_bytes long, ready
+// to be written.
 int mr_journal_header_make(uint64_t base_pos, uint64_t previous_end, uint64_t segment_bytes,
                            const char *name, const struct mr_schema_set *schemas, void **out,
                            size_t *out_bytes, struct mr_error *err);
@@ -78,9 +78,8 @@ void mr_journal_mark_make(uint64_t base_pos, uint64_t durable_pos, struct mr_jou
 void mr_journal_segment_path(const char *directory, uint64_t base_pos, char *out, size_t out_bytes);
 
 // ---- checking
-// ------------------------------------------------------------------------------------ The header
-// block at `bytes`, of which bytes_max are there. Fills `schemas` (an empty set; may be NULL).
-// MR_ERR_CORRUPT.
+// The header block at `bytes`, of which bytes_max are there. Fills `schemas` (an empty set; may
+// be NULL). MR_ERR_CORRUPT.
 int mr_journal_header_check(const void *bytes, size_t bytes_max, struct mr_schema_set *schemas,
                             struct mr_error *err);
 
@@ -98,7 +97,6 @@ enum mr_journal_found mr_journal_examine(const uint8_t *bytes, uint64_t left, ui
                                          char *problem);
 
 // ---- reading, segment by segment
-// -----------------------------------------------------------------
 //
 //     struct mr_journal journal;
 //     mr_journal_open(&journal, path, &err);           // a directory, or one segment file
@@ -147,7 +145,7 @@ unsigned mr_journal_segment_count(const struct mr_journal *journal);
 void mr_journal_segment_now(const struct mr_journal *journal, struct mr_journal_segment *out);
 
 // ---- going on with a journal
-// ----------------------------------------------------------------------- Where a journal ends, and
+// Where a journal ends, and
 // so where the next run may go on. A run that appends gives its ring the start_pos mr_align_up(end,
 // capacity): the loader truncates the last segment to its valid end and begins a new one there. No
 // journal at all ends at 0. Reads the whole last segment; MR_ERR_CORRUPT where it is damaged (a

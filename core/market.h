@@ -82,7 +82,6 @@ int mr_market_schemas(struct mr_schema_set *set, struct mr_error *err);
     _Static_assert(offsetof(struct type, field) == (at), #type "." #field)
 
 // ---- system, stocks, participants
-// ------------------------------------------------------------------
 
 // S, "System Event Message". event_code: O start of messages, S start of system hours, Q start of
 // market hours, M end of market hours, E end of system hours, C end of messages. locate is 0.
@@ -239,7 +238,6 @@ MR_LAYOUT(mr_operational_halt, 48);
 MR_PLACE(mr_operational_halt, symbol, 40);
 
 // ---- orders
-// -----------------------------------------------------------------------------------------
 
 // A, "Add Order - No MPID Attribution". side: B buy, S sell. One cache line.
 struct mr_order_add {
@@ -365,7 +363,6 @@ MR_PLACE(mr_order_replace, price, 60);
 MR_PLACE(mr_order_replace, new_order_ref, 64);
 
 // ---- trades and auctions
-// ------------------------------------------------------------------------------
 
 // P, "Trade Message (Non-Cross)". A match against an order that was never displayed. side: always B
 // since 2014; order_ref: 0 since 2017.
@@ -478,7 +475,6 @@ MR_PLACE(mr_direct_listing, near_price, 56);
 MR_PLACE(mr_direct_listing, upper_collar, 72);
 
 // ---- made by operators and sources
-// -----------------------------------------------------------------------
 
 // The best bid and offer of a stock after a change of either: price, total displayed shares and
 // number of orders at that price. A side without orders has price 0, shares 0, orders 0.

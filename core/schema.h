@@ -157,10 +157,9 @@ int mr_field_parse(const struct mr_schema *schema, const struct mr_field *field,
                    const char *text, size_t length);
 
 // ---- printing
-// -------------------------------------------------------------------------------------- Text of
-// one value into out, as CSV and NDJSON have it (decimals exact: "12.5000"; timestamps as
-// 2020-01-30T14:30:00.000000001Z; null as ""; text trimmed, not quoted). Returns the length, cut to
-// out_bytes - 1.
+// Text of one value into out, as CSV and NDJSON have it (decimals exact: "12.5000"; timestamps
+// as 2020-01-30T14:30:00.000000001Z; null as ""; text trimmed, not quoted). Returns the length,
+// cut to out_bytes - 1.
 size_t mr_field_print(const struct mr_schema *schema, const struct mr_field *field,
                       const void *record, char *out, size_t out_bytes);
 

@@ -80,7 +80,6 @@ static uint32_t last_price(const struct mr_itch_session *session, uint16_t stock
 }
 
 // ---- orders
-// ------------------------------------------------------------------------------------------------
 
 static void delete_order(struct mr_itch_session *session, uint32_t slot)
 {
@@ -257,7 +256,6 @@ static bool execute_order_at_price(struct mr_itch_session *session)
 }
 
 // ---- trades and indications
-// ----------------------------------------------------------------------------------
 
 // A match with an order that was never shown.
 static bool hidden_trade(struct mr_itch_session *session)
@@ -377,7 +375,6 @@ static bool direct_listing(struct mr_itch_session *session)
 }
 
 // ---- stocks and system
-// ------------------------------------------------------------------------------------
 
 static void trading_action(struct mr_itch_session *session, uint16_t stock, char state)
 {
@@ -495,7 +492,6 @@ static bool breaker_status(struct mr_itch_session *session)
 }
 
 // ---- what comes next
-// ---------------------------------------------------------------------------------------
 
 bool mr_gen_special(struct mr_itch_session *session, char type)
 {

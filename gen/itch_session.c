@@ -22,7 +22,6 @@ static const char specials[] = "NIKJWOYHhPFUXECBQ";
 #define SPECIAL_COUNT (sizeof specials - 1)
 
 // ---- set-up
-// ------------------------------------------------------------------------------------------------
 
 static uint64_t messages_needed(uint32_t symbols)
 {
@@ -116,7 +115,6 @@ uint64_t mr_itch_session_messages(const struct mr_itch_session *session)
 }
 
 // ---- time
-// ---------------------------------------------------------------------------------------------------
 
 static void enter(struct mr_itch_session *session, enum phase phase, int64_t begins_ns,
                   int64_t ends_ns)
@@ -144,7 +142,6 @@ static void advance_clock(struct mr_itch_session *session, uint64_t phase_end_at
 }
 
 // ---- the day, message by message
-// ----------------------------------------------------------------------------
 
 static void start_of_day(struct mr_itch_session *session)
 {

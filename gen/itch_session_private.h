@@ -64,7 +64,6 @@ static inline void mr_gen_symbol(const struct mr_itch_session *session, uint16_t
 }
 
 // ---- itch_flow.c: each writes one message
-// ------------------------------------------------------------------
 void mr_gen_system_event(struct mr_itch_session *session, char code);
 void mr_gen_levels(struct mr_itch_session *session);
 // The `which`th of the four messages that introduce a stock.

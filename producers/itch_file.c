@@ -75,7 +75,6 @@ struct itch_file {
 };
 
 // ---- reading
-// -----------------------------------------------------------------------------------------
 
 // Makes a whole frame of any length available, or all there is. A read that fails is the end of the
 // input too; end_of_input says which it was once everything before it is taken.
@@ -121,7 +120,6 @@ static void advance(struct itch_file *file, size_t bytes)
 }
 
 // ---- opening
-// -------------------------------------------------------------------------------------------
 
 static bool is_probably_message(const uint8_t *message, size_t length, size_t there)
 {
@@ -301,7 +299,6 @@ static int open_file(struct mr_source_run *run, struct mr_error *err)
 }
 
 // ---- running
-// -------------------------------------------------------------------------------------------
 
 // The end of the bytes: of the file, or of what can be read of it.
 static enum mr_poll end_of_input(struct mr_source_run *run, struct itch_file *file)

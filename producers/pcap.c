@@ -117,7 +117,6 @@ static void count(struct mr_source_run *run, unsigned counter, uint64_t add)
 }
 
 // ---- sessions and gaps
-// ------------------------------------------------------------------------------------
 
 static struct session *find_session(struct capture *capture, const uint8_t *name)
 {
@@ -170,7 +169,6 @@ static bool emit_gap(struct mr_source_run *run, uint64_t next_sequence, uint64_t
 }
 
 // ---- messages
-// ------------------------------------------------------------------------------------------------
 
 static void count_repeated(struct mr_source_run *run, enum mr_mold_verdict verdict)
 {
@@ -229,7 +227,6 @@ static void end_packet(struct mr_source_run *run)
 }
 
 // ---- packets
-// ---------------------------------------------------------------------------------------------------
 
 // Messages only say when in the day they are: the day is the option's, or that of the capture.
 static int find_midnight(struct mr_source_run *run, struct mr_error *err)
@@ -396,7 +393,6 @@ static enum mr_poll poll_capture(struct mr_source_run *run)
 }
 
 // ---- opening
-// -----------------------------------------------------------------------------------------------------
 
 static int find_link(struct capture *capture, struct mr_error *err)
 {

@@ -78,7 +78,6 @@ bool mr_session_date_in_name(const char *path, char out[MR_DATE_BYTES])
 }
 
 // ---- time zones: the C library knows one at a time, named by TZ
-// ---------------------------------------
 
 // An unknown zone would silently be UTC.
 static int check_zone(const char *zone, struct mr_error *err)

@@ -70,7 +70,6 @@ static enum mr_wait_strategy next_step(struct mr_wait *wait)
 }
 
 // ---- the futex
-// ------------------------------------------------------------------------------------
 
 static void ring_bell(uint32_t *asleep, uint32_t *bell)
 {

@@ -52,7 +52,6 @@ static const struct mr_option options[] = {
     {0}};
 
 // ---- values
-// ---------------------------------------------------------------------------------------
 
 static union mr_bar_value value_of(const struct mr_field *field, const void *record)
 {
@@ -95,7 +94,6 @@ static bool sum_of(const struct mr_field *field, union mr_bar_value a, union mr_
 }
 
 // ---- a record
-// -----------------------------------------------------------------------------------------
 
 struct sample { // what a bar takes from a record; its key is in bars->key_now
     const struct mr_bars_input *input;
@@ -203,7 +201,6 @@ static void update(struct mr_bar *bar, const struct sample *s, union mr_bar_valu
 }
 
 // ---- a bar goes out
-// -----------------------------------------------------------------------------------
 
 static void set_vwap(const struct mr_bars *self, const struct mr_bar *bar, void *record)
 {
@@ -266,7 +263,6 @@ static void bars_drain(struct mr_op *op)
 }
 
 // ---- the operator
-// ---------------------------------------------------------------------------------------
 
 static void take_in(struct mr_op *op, const struct mr_record *record, const struct sample *s)
 {

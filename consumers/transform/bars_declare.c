@@ -10,7 +10,6 @@
 #define SPAN_MAX_NS (INT64_MAX / 4)
 
 // ---- inputs
-// -----------------------------------------------------------------------------------------
 
 static int fail_at(const struct mr_op *op, const char *key, struct mr_error *err, const char *text)
 {
@@ -175,7 +174,6 @@ static int find_inputs(struct mr_op *op, struct mr_error *err)
 }
 
 // ---- the bar
-// ------------------------------------------------------------------------------------------
 
 static void sum_type(const struct mr_field *volume, char *out, size_t out_bytes)
 {
@@ -268,7 +266,6 @@ static int declare_passed(struct mr_op *op, struct mr_error *err)
 }
 
 // ---- limits
-// ---------------------------------------------------------------------------------------------
 
 static int check_spans(struct mr_op *op, struct mr_error *err)
 {

@@ -4,7 +4,6 @@
 #include "consumers/transform/order_book.h"
 
 // ---- what goes on
-// ---------------------------------------------------------------------------------
 
 static struct mr_record envelope(const struct mr_record *source, uint16_t schema_id,
                                  uint32_t length)

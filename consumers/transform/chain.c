@@ -12,7 +12,6 @@
 #define STATE_ALIGNMENT MR_CACHE_LINE
 
 // ---- building
-// --------------------------------------------------------------------------------------
 
 static void list_operators(char *out, size_t out_bytes)
 {
@@ -174,7 +173,6 @@ void mr_chain_close(struct mr_chain *chain)
 }
 
 // ---- starting
-// --------------------------------------------------------------------------------------
 
 uint64_t mr_chain_state_bytes(const struct mr_chain *chain)
 {
@@ -220,7 +218,6 @@ int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_err
 }
 
 // ---- a record's way
-// ----------------------------------------------------------------------------------
 
 static bool make_room(struct mr_chain *chain, uint64_t bytes)
 {
@@ -325,7 +322,6 @@ void mr_chain_drain(struct mr_chain *chain)
 }
 
 // ---- for operators
-// ---------------------------------------------------------------------------------
 
 void mr_op_reject(struct mr_op *op, const struct mr_record *record, enum mr_reason reason,
                   const char *format, ...)

@@ -71,7 +71,6 @@ struct dedupe {
 };
 
 // ---- opening
-// -----------------------------------------------------------------------------------------
 
 // A key is the schema's id, then for each field a byte that says null, and the value.
 static size_t add_key_fields(struct plan *plan, const struct mr_scope *scope)
@@ -165,7 +164,6 @@ static int dedupe_start(struct mr_op *op, struct mr_error *err)
 }
 
 // ---- the table
-// -----------------------------------------------------------------------------------------
 
 static struct entry *entry_at(const struct dedupe *dedupe, uint64_t place)
 {

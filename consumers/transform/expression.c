@@ -91,7 +91,6 @@ void mr_expressions_close(struct mr_expressions *all)
 }
 
 // ---- compiling
-// ---------------------------------------------------------------------------------------
 
 static void write_input(FILE *out, const struct mr_expression_input *input, unsigned i)
 {
@@ -185,7 +184,6 @@ const struct mr_field *mr_expression_field(const struct mr_expression *expressio
 }
 
 // ---- running
-// -----------------------------------------------------------------------------------------
 
 static double envelope_value(const struct mr_record *record, enum mr_envelope_value which)
 {

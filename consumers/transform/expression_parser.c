@@ -38,7 +38,6 @@ struct operand {
 static bool parse_level(struct parser *p, int level, struct operand *out);
 
 // ---- errors
-// ------------------------------------------------------------------------------------------
 
 static bool fail_at(struct parser *p, size_t at, const char *found, const char *expected)
 {
@@ -99,7 +98,6 @@ static bool expect_type(struct parser *p, const struct operand *operand,
 }
 
 // ---- tokens
-// ------------------------------------------------------------------------------------------
 
 static void advance(struct parser *p)
 {
@@ -134,7 +132,6 @@ static void copy_name(const struct parser *p, char *name, size_t name_bytes)
 }
 
 // ---- values
-// ------------------------------------------------------------------------------------------
 
 static bool parse_text(struct parser *p, struct operand *out)
 {
@@ -255,7 +252,6 @@ static bool parse_field(struct parser *p, const char *name, struct operand *out)
 }
 
 // ---- calls
-// -------------------------------------------------------------------------------------------
 
 static const struct mr_expression_function *find_function(const char *library, const char *name)
 {
@@ -435,7 +431,6 @@ static bool parse_primary(struct parser *p, struct operand *out)
 }
 
 // ---- operators
-// ---------------------------------------------------------------------------------------
 
 enum {
     LEVEL_OR = 1,

@@ -64,7 +64,6 @@ void mr_lua_load(const struct mr_schema *schema, const struct mr_field *field, c
 }
 
 // ---- back
-// ------------------------------------------------------------------------------------------
 
 static int fail_store(const struct mr_field *field, const struct mr_expression_value *value,
                       char *problem, size_t problem_bytes)

@@ -57,7 +57,6 @@ static const struct mr_option options[] = {
     {0}};
 
 // ---- the quote, before and after
-// --------------------------------------------------------------------
 
 struct watch { // one side of one symbol, as it was before the message
     uint16_t locate;
@@ -96,7 +95,6 @@ static void report_change(struct mr_op *op, const struct mr_order_message *m,
 }
 
 // ---- orders that are not in the book
-// -----------------------------------------------------------------
 
 static void remember_absent(struct mr_op *op, uint64_t ref, enum why_absent why)
 {
@@ -146,7 +144,6 @@ static const struct mr_order *order_of(const struct mr_order_book *self,
 }
 
 // ---- messages
-// -----------------------------------------------------------------------------------------
 
 static void on_add(struct mr_op *op, const struct mr_order_message *m, char side)
 {
@@ -371,7 +368,6 @@ static void order_book_apply(struct mr_op *op, struct mr_record *record)
 }
 
 // ---- set-up
-// ---------------------------------------------------------------------------------------------
 
 static bool is_same_layout(const struct mr_schema *a, const struct mr_schema *b)
 {

@@ -93,7 +93,6 @@ static int choose_kept(const struct mr_op *op, const struct mr_schema *from, str
 }
 
 // ---- what the three have in common
-// ---------------------------------------------------------------------
 
 static int add_plan(struct mr_op *op, unsigned index, choose_fields *choose, struct mr_error *err)
 {

@@ -178,7 +178,6 @@ int mr_scope_resolve(struct mr_scope *scope, const struct mr_op *op, struct mr_e
 }
 
 // ---- plans
-// -----------------------------------------------------------------------------------------
 
 int mr_plans_set(struct mr_plans *plans, uint16_t schema_id, void *plan, struct mr_error *err)
 {

@@ -69,7 +69,6 @@ struct script {
 };
 
 // ---- called from Lua
-// -----------------------------------------------------------------------------------
 
 static double envelope_value(const struct mr_record *record, uint32_t which)
 {
@@ -125,7 +124,6 @@ static void emit_record(struct mr_script_plan *plan)
 }
 
 // ---- loading the file
-// ----------------------------------------------------------------------------------
 
 static int fail_path(const struct mr_op *op, struct mr_error *err, const char *problem)
 {
@@ -237,7 +235,6 @@ static int read_globals(struct mr_op *op, struct script *script, struct mr_scope
 }
 
 // ---- planning
-// ------------------------------------------------------------------------------------------
 
 static void push_name(lua_State *lua, int place, const char *name, enum mr_expression_type type)
 {
@@ -325,7 +322,6 @@ static int script_open(struct mr_op *op, struct mr_error *err)
 }
 
 // ---- running
-// -------------------------------------------------------------------------------------------
 
 static void script_apply(struct mr_op *op, struct mr_record *record)
 {

@@ -47,7 +47,6 @@ struct set {
 };
 
 // ---- reading the options
-// -----------------------------------------------------------------------------
 
 static int read_mapping(const struct mr_node *child, struct entry *entry, struct mr_error *err)
 {
@@ -105,7 +104,6 @@ static int read_entries(struct mr_op *op, struct set *set, struct mr_scope *scop
 }
 
 // ---- planning
-// ----------------------------------------------------------------------------------------
 
 static const char *type_of_new(const struct entry *entry, const struct mr_expression *expression,
                                struct mr_error *err)
@@ -268,7 +266,6 @@ static int set_open(struct mr_op *op, struct mr_error *err)
 }
 
 // ---- running
-// -----------------------------------------------------------------------------------------
 
 static void copy_field(const struct mr_schema *to_schema, const struct assignment *assignment,
                        struct mr_record *to, const struct mr_schema *from_schema,

@@ -101,7 +101,6 @@ static inline void known_symbol(const struct source *source, char to[8], struct 
 }
 
 // ---- 1.1 system event; 1.2 stock related messages
-// ----------------------------------------------------
 
 static inline void decode_system_event(const struct source *in, struct mr_system_event *out)
 { // 1.1
@@ -200,7 +199,6 @@ static inline void decode_operational_halt(const struct source *in, struct mr_op
 }
 
 // ---- 1.3 add order; 1.4 modify order
-// --------------------------------------------------------------------
 
 static inline void decode_order_add(const struct source *in, struct mr_order_add *out)
 { // 1.3.1
@@ -275,7 +273,6 @@ static inline void decode_order_replace(const struct source *in, struct mr_order
 }
 
 // ---- 1.5 trades; 1.6-1.8 auctions
-// ---------------------------------------------------------------------
 
 static inline void decode_trade(const struct source *in, struct mr_trade *out)
 { // 1.5.1
@@ -346,7 +343,6 @@ static inline void decode_direct_listing(const struct source *in, struct mr_dire
 }
 
 // ---- all of them
-// ------------------------------------------------------------------------------------------
 
 static inline void decode_envelope(const struct source *in, uint64_t sequence,
                                    struct mr_system_event *out)

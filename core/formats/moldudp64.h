@@ -61,7 +61,6 @@ bool mr_mold_next(struct mr_mold_packet *packet, struct mr_mold_message *message
 bool mr_mold_is_plausible(const uint8_t *payload, size_t bytes, bool whole);
 
 // ---- sequence
-// ----------------------------------------------------------------------------------------
 
 // What a message is to one who has followed the session so far. Judged message by message: packets
 // may overlap, and two feeds of one session may be merged.
@@ -98,7 +97,6 @@ enum mr_mold_verdict mr_mold_judge(struct mr_mold_tracker *tracker, uint64_t seq
 uint64_t mr_mold_catch_up(struct mr_mold_tracker *tracker, uint64_t next_sequence);
 
 // ---- writing
-// -------------------------------------------------------------------------------------------
 
 // Writes a header into the first MR_MOLD_HEADER_BYTES of out.
 void mr_mold_put_header(uint8_t *out, const uint8_t session[MR_MOLD_SESSION_BYTES],

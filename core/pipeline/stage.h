@@ -30,7 +30,6 @@
 #define MR_STAGE_MARK_BYTES 64    // a source's own resume mark
 
 // ---- shared layout
-// --------------------------------------------------------------------------------
 struct mr_stage_slot {
     uint64_t in_pos[MR_STAGE_PORTS_MAX];
     uint64_t out_pos[MR_STAGE_PORTS_MAX];
@@ -109,7 +108,6 @@ struct mr_undo_log {
 };
 
 // ---- a stage as its process holds it
-// ----------------------------------------------------------------
 struct mr_stage {
     const struct mr_pipeline *pipeline;
     enum mr_role role;
@@ -159,11 +157,10 @@ void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase);
 unsigned mr_stage_add_counter(struct mr_stage *stage, const char *plugin, const char *name);
 
 // ---- within a batch
-// ----------------------------------------------------------------------------------- Room for one
-// record of `length` bytes on output `port`; waits for the reader where the ring is full (policy
-// block). NULL: the record is to be dropped and counted so (policy drop_newest), or the stage was
-// told to halt at once (stage->halted), or the record is longer than the ring takes (length above
-// mr_claim_bytes_max: check before).
+// Room for one record of `length` bytes on output `port`; waits for the reader where the ring is
+// full (policy block). NULL: the record is to be dropped and counted so (policy drop_newest), or
+// the stage was told to halt at once (stage->halted), or the record is longer than the ring
+// takes (length above mr_claim_bytes_max: check before).
 struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port, uint32_t length);
 // Ends the claim. On port 0 counts one `emitted`, and by schema.
 void mr_stage_emit(struct mr_stage *stage, unsigned port);

@@ -24,9 +24,8 @@
 #define SETUP_LOCK_TRIES 500
 
 // ---- signals
-// ---------------------------------------------------------------------------------------- The
-// first SIGTERM or SIGINT asks to drain; another one, later than a terminal's copy of the same key
-// press could be, to halt at once.
+// The first SIGTERM or SIGINT asks to drain; another one, later than a terminal's copy of the same
+// key press could be, to halt at once.
 
 static volatile sig_atomic_t signals_seen;
 static int64_t first_signal_ns;
@@ -58,7 +57,7 @@ int mr_stage_signals_seen(void)
 }
 
 // ---- the run directory
-// ------------------------------------------------------------------------------
+
 
 static int make_directory(const char *path, struct mr_error *err)
 {
@@ -102,7 +101,7 @@ static int lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_err
 }
 
 // ---- leftovers
-// --------------------------------------------------------------------------------------
+
 
 // Adds to *taken what it has taken in.
 static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *taken)
@@ -183,7 +182,7 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 }
 
 // ---- rings and the stage's own segment
-// ----------------------------------------------------------------
+
 
 // A journal that is appended to goes on where it ends: so does the stream of the ring that feeds
 // it.
@@ -309,7 +308,7 @@ static int open_own_segment(struct mr_stage *stage, struct mr_error *err)
 }
 
 // ---- recovery
-// ---------------------------------------------------------------------------------------
+
 
 // The slot says where things stood at the last commit; the cursors may lag behind it by what was
 // not published any more. (The source mark and the counts come with it.)
@@ -394,7 +393,7 @@ void mr_stage_detach(struct mr_stage *stage)
 }
 
 // ---- state
-// ------------------------------------------------------------------------------------------
+
 
 // An undo log that belongs to the epoch that was never committed is applied backwards: newest
 // first, so that of several old values of one place the oldest is the one that stays.
@@ -460,7 +459,7 @@ int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct 
 }
 
 // ---- schemas
-// ----------------------------------------------------------------------------------------
+
 
 static void index_schemas(const struct mr_schema_set *set, uint8_t *index,
                           char (*names)[MR_NAME_BYTES], uint32_t *count)

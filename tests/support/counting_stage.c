@@ -36,7 +36,6 @@ void counting_run_close(struct counting_run *run)
 }
 
 // ---- the state: a few overlapping places change with each record
-// --------------------------------------
 
 struct place {
     uint32_t offset, bytes;
@@ -81,7 +80,6 @@ static void modify_state(struct mr_stage *stage, uint64_t record, counting_point
 }
 
 // ---- the records
-// ---------------------------------------------------------------------------------------
 
 static uint32_t length_of(uint64_t number)
 {
@@ -130,7 +128,6 @@ static int emit(struct mr_stage *stage, uint64_t number, counting_point *point, 
 }
 
 // ---- the stages
-// ----------------------------------------------------------------------------------------
 
 static int describe(struct mr_stage *stage, struct mr_error *err)
 {
@@ -216,7 +213,6 @@ int counting_transform(const struct counting_run *run, counting_point *point, vo
 }
 
 // ---- looking at what is there
-// ----------------------------------------------------------------------------
 
 uint64_t counting_read(const struct counting_run *run, enum mr_ring_index index, uint64_t first)
 {

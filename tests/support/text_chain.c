@@ -62,7 +62,6 @@ const char *chain_error(struct text_chain *f, const char *transform)
 }
 
 // ---- records
-// -----------------------------------------------------------------------------------------
 
 static void set_field(const struct mr_schema *schema, struct mr_record *record, char *word)
 {
@@ -145,7 +144,6 @@ const char *chain_next_letter(struct text_chain *f)
 }
 
 // ---- counts
-// ------------------------------------------------------------------------------------------
 
 uint64_t chain_count(struct text_chain *f, enum mr_count count)
 {

@@ -82,7 +82,6 @@ Test(itch, faults)
 }
 
 // ---- a dozen records of real files, their values read off the bytes by hand
-// --------------------------------
 
 Test(itch, order_add_20200130_record_1)
 {
@@ -235,7 +234,6 @@ Test(itch, trading_action_and_participant_of_captures)
 }
 
 // ---- types that no file at hand has: written down from the specification
-// ------------------------------------
 
 Test(itch, stock_directory)
 {
@@ -329,7 +327,6 @@ Test(itch, direct_listing)
 }
 
 // ---- symbols
-// ------------------------------------------------------------------------------------------------
 
 Test(itch, locate_is_resolved_once_a_message_named_it)
 {
@@ -374,7 +371,6 @@ Test(itch, blanks_and_zeroes)
 }
 
 // ---- the real files
-// ------------------------------------------------------------------------------------------
 
 static size_t count_types(const char *name, size_t counts[256])
 {

@@ -89,7 +89,6 @@ Test(moldudp64, plausible)
 }
 
 // ---- sequence
-// --------------------------------------------------------------------------------------------
 
 Test(moldudp64, first_message_sets_the_place)
 {

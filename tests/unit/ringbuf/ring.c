@@ -310,7 +310,6 @@ Test(ring, impossible_capacities)
 }
 
 // ---- a million random operations against a model
-// ---------------------------------------------------
 
 // The model keeps every record that is not yet released, oldest first, as {sequence, position,
 // length}.

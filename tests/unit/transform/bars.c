@@ -270,7 +270,6 @@ Test(bars, without_volume_it_and_vwap_are_null)
 }
 
 // ---- options
-// ---------------------------------------------------------------------------------------
 
 static void expect_error(const char *transform, const char *part)
 {
@@ -297,7 +296,6 @@ Test(bars, options_that_cannot_be_are_refused)
 }
 
 // ---- against a model
-// ---------------------------------------------------------------------------------
 
 #define MODEL_KEYS 40
 #define MODEL_TICKS 60000
@@ -450,7 +448,6 @@ Test(bars, agrees_with_the_model_with_lateness)
 }
 
 // ---- batches and crashes
-// --------------------------------------------------------------------------------
 
 static void put_with_crashes(struct bench *b, const struct tick *ticks, unsigned count,
                              uint64_t seed)

@@ -22,7 +22,6 @@ static uint32_t below(uint32_t bound)
 }
 
 // ---- the model
-// ------------------------------------------------------------------------------------
 
 struct model {
     struct mr_order *orders;
@@ -76,7 +75,6 @@ static uint64_t check_depth(const struct mr_book *book, const struct model *mode
 }
 
 // ---- random lives of orders
-// --------------------------------------------------------------------------
 
 struct market {
     struct mr_book book;
@@ -244,7 +242,6 @@ Test(book, agrees_with_the_model_on_colliding_references)
 }
 
 // ---- rollback
-// --------------------------------------------------------------------------------------------
 
 struct undo {
     uint8_t *base;
@@ -313,7 +310,6 @@ Test(book, rolls_back_to_the_last_byte)
 }
 
 // ---- what does not fit
-// -------------------------------------------------------------------------------------
 
 static struct mr_order order(uint64_t ref, enum mr_side side, uint32_t price, uint32_t shares)
 {

@@ -36,7 +36,6 @@ static void assert_refused_beginning(const char *transform, const char *text)
 }
 
 // ---- filter
-// ------------------------------------------------------------------------------------------
 
 Test(operators, filter_works_on_the_schemas_that_have_its_fields)
 {
@@ -97,7 +96,6 @@ Test(operators, filter_refuses_what_is_no_condition)
 }
 
 // ---- set
-// ---------------------------------------------------------------------------------------------
 
 Test(operators, set_appends_new_fields_and_keeps_the_type_of_old_ones)
 {
@@ -211,7 +209,6 @@ Test(operators, set_refuses_types_that_cannot_be)
 }
 
 // ---- default, clamp
-// ------------------------------------------------------------------------------------
 
 Test(operators, default_fills_nulls_only)
 {
@@ -276,7 +273,6 @@ Test(operators, clamp_refuses_bounds_that_are_none)
 }
 
 // ---- rename, drop, keep
-// --------------------------------------------------------------------------------
 
 Test(operators, rename_keeps_order_values_and_nulls)
 {

@@ -46,7 +46,6 @@ static uint64_t counter(const struct bench *b, const char *name)
 }
 
 // ---- a record as the model writes it
-// ------------------------------------------------------------------
 
 static const char *const alert_kinds[] = {"unknown_reference", "crossed", "overfill",
                                           "duplicate_reference", "full"};
@@ -109,7 +108,6 @@ static void expect(struct bench *b, const char *expected)
 }
 
 // ---- messages by hand
-// ---------------------------------------------------------------------------------
 
 static void put(struct bench *b, void *message, uint16_t schema_id, uint16_t locate)
 {
@@ -407,7 +405,6 @@ Test(order_book, options_and_inputs_that_cannot_be_are_refused)
 }
 
 // ---- files
-// ------------------------------------------------------------------------------------------
 
 static const char *sample_path(const char *name)
 {

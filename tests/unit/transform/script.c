@@ -163,7 +163,6 @@ Test(script, files_that_are_no_operator_are_refused)
 }
 
 // ---- the examples, as they are
-// ---------------------------------------------------------------------------
 
 // The root of the tree, seen from build/<variant>/tests/unit/transform.
 static const char *beside_program(const char *relative, char *out, size_t out_bytes)
