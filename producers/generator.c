@@ -46,6 +46,7 @@ static void fill_field(const struct mr_generator *generator, const struct mr_gen
 {
     const struct mr_field *field = made->field;
     char *at = (char *)record + field->offset;
+    uint64_t schema_bytes = generator->schema->record_bytes;
     int64_t integer;
     double real;
     float single;
@@ -67,7 +68,7 @@ static void fill_field(const struct mr_generator *generator, const struct mr_gen
         break;
     default:
         integer = (int64_t)(made->first_value + mr_random_within(random, made->values - 1));
-        memcpy(at, generator->values + (uint64_t)integer * generator->record_bytes + field->offset,
+        memcpy(at, generator->values + (uint64_t)integer * schema_bytes + field->offset,
                field->bytes);
     }
 }
@@ -199,7 +200,7 @@ static int add_value(struct mr_generator *generator, struct mr_generated_field *
                      const struct mr_node *node, struct mr_error *err)
 {
     const char *text;
-    uint64_t bytes = generator->record_bytes;
+    uint64_t bytes = generator->schema->record_bytes;
     if (mr_config_text(node, &text, err) != MR_OK)
         return err->code;
     uint8_t *grown = realloc(generator->values, (generator->value_count + 1) * bytes);
