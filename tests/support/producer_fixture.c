@@ -98,7 +98,7 @@ int producer_fixture_open(struct producer_fixture *fixture, const char *yaml)
     return code == MR_OK ? open_stage(fixture) : code;
 }
 
-static void keep(struct record_list *list, const struct mr_record *record, uint32_t length)
+static void keep(struct kept_records *list, const struct mr_record *record, uint32_t length)
 {
     if (list->count == list->room) {
         list->room = list->room ? 2 * list->room : 64;
@@ -109,7 +109,7 @@ static void keep(struct record_list *list, const struct mr_record *record, uint3
 }
 
 static void drain(struct producer_fixture *fixture, struct mr_reader *reader,
-                  struct record_list *list)
+                  struct kept_records *list)
 {
     uint32_t length;
     const struct mr_record *record;
@@ -162,7 +162,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
-static void free_list(struct record_list *list)
+static void free_list(struct kept_records *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->records[i]);
@@ -219,13 +219,6 @@ const char *producer_fixture_reason(const struct producer_fixture *fixture, size
         return "(no such letter)";
     memcpy(text, letter(fixture, i)->reason, sizeof text - 1);
     return text;
-}
-
-const char *sample_path(const char *name, char *out, size_t out_bytes)
-{
-    const char *samples = getenv("MILLRACE_SAMPLES");
-    snprintf(out, out_bytes, "%s/%s", samples ? samples : "../shared/data", name);
-    return access(out, R_OK) == 0 ? out : NULL;
 }
 
 long long number_of_command(const char *command)

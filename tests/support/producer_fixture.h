@@ -13,7 +13,7 @@
 #include "core/dead_letter.h"
 #include "producers/source.h"
 
-struct record_list {
+struct kept_records {
     struct mr_record **records; // copies
     size_t count, room;
 };
@@ -25,7 +25,7 @@ struct producer_fixture {
     struct mr_source_run run;
     void *options;
     struct mr_reader main, dead;
-    struct record_list records, letters;
+    struct kept_records records, letters;
     enum mr_poll last; // what the last poll said
     bool counts_only;  // records are counted, not kept
     size_t seen;
@@ -52,8 +52,6 @@ const char *producer_fixture_text(const struct producer_fixture *fixture, size_t
 const char *producer_fixture_detail(const struct producer_fixture *fixture,
                                     size_t i); // of the i-th dead letter
 const char *producer_fixture_reason(const struct producer_fixture *fixture, size_t i);
-// MILLRACE_SAMPLES or ../shared/data, then name; NULL, with a message, where the file is not there.
-const char *sample_path(const char *name, char *out, size_t out_bytes);
 // The number that a shell command prints; -1 where it fails.
 long long number_of_command(const char *command);
 
