@@ -215,7 +215,7 @@ Test(lines, line_max_is_exact)
              "");
     put("a", text);
     run_with("path: '@DIR@/a', format: ndjson, line_max: 100");
-    cr_expect_str_eq(ids(), "1");
+    cr_expect_str_eq(ids(), "1 3");
     cr_expect_eq(fixture.letters.count, 1);
     cr_expect(
         strstr(producer_fixture_detail(&fixture, 0), ":2: found a line longer than 100 bytes"));
