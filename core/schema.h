@@ -146,7 +146,7 @@ int mr_field_set_i64(const struct mr_schema *schema, const struct mr_field *fiel
 double mr_field_get_f64(const struct mr_field *field, const void *record);
 int mr_field_set_f64(const struct mr_schema *schema, const struct mr_field *field, void *record,
                      double value); // rounds half away from zero into integer types
-// CHAR: pointer into the record and the length without trailing zeroes or spaces. BYTES: to the
+// CHAR: pointer into the record and the length without trailing zeroes. BYTES: to the
 // record's end; setting it, the record's length must leave exactly `length` bytes.
 const char *mr_field_get_text(const struct mr_field *field, const void *record, size_t *length);
 int mr_field_set_text(const struct mr_schema *schema, const struct mr_field *field, void *record,

@@ -203,7 +203,7 @@ const char *mr_field_get_text(const struct mr_field *field, const void *record, 
     if (field->type == MR_TYPE_BYTES)
         used = rest_bytes(field, record);
     else
-        while (used > 0 && (text[used - 1] == '\0' || text[used - 1] == ' '))
+        while (used > 0 && text[used - 1] == '\0')
             used--;
     *length = used;
     return text;

@@ -16,7 +16,7 @@
 //   once timestamp, event_time, ...    number: seconds since the Unix epoch, rounded to the nearest
 //   double, which
 //                                 for the present is within a quarter of a microsecond
-//   char, bytes                   text, without trailing spaces and zeroes
+//   char, bytes                   text, without the zeroes that fill it
 //   enum                          text: its label
 //   bool                          true or false
 //   a null of any type            null: only ==, !=, coalesce and is_null can use it; anything else
