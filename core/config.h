@@ -41,6 +41,8 @@ void mr_config_free(struct mr_node *root);
 // missing mappings are made. VALUE is YAML (a scalar, or e.g. [a, b]) and takes the place of what
 // is there. MR_ERR_USAGE where KEY leads nowhere.
 int mr_config_set(struct mr_node *root, const char *assignment, struct mr_error *err);
+// One number for a node and all below it, the same for the same keys and values; 0 for NULL.
+uint64_t mr_config_digest(const struct mr_node *node);
 struct mr_node *mr_config_child(const struct mr_node *map, const char *key); // or NULL
 // "file:line: path: " and then what you say; code MR_ERR_CONFIG.
 int mr_config_fail(const struct mr_node *node, struct mr_error *err, const char *format, ...)

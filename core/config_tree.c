@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "core/config_tree.h"
 
 #include <stdarg.h>
@@ -159,4 +162,20 @@ const char *mr_config_nearest(const char *found, const char *const *names, unsig
         }
     }
     return nearest;
+}
+
+uint64_t mr_config_digest(const struct mr_node *node)
+{
+    if (!node)
+        return 0;
+    uint64_t digest = (uint64_t)node->kind + 1;
+    if (node->key)
+        digest = XXH3_64bits_withSeed(node->key, strlen(node->key), digest);
+    if (node->kind == MR_NODE_SCALAR && node->text)
+        digest = XXH3_64bits_withSeed(node->text, strlen(node->text), digest);
+    for (unsigned i = 0; i < node->child_count; i++) {
+        uint64_t below = mr_config_digest(node->children[i]);
+        digest = XXH3_64bits_withSeed(&below, sizeof below, digest);
+    }
+    return digest;
 }

@@ -4,8 +4,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define CHECKED_FROM                                                                               \
-    offsetof(struct mr_record, sequence) // length and the checksum itself stand before
+// Length and the checksum itself stand before it.
+#define CHECKED_FROM offsetof(struct mr_record, sequence)
 
 uint32_t mr_record_checksum(const void *record, uint32_t length, uint64_t position)
 {

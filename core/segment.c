@@ -14,6 +14,9 @@
 #include "core/atomic.h"
 #include "core/clock.h"
 
+#define LOCK_TRIES 20
+#define LOCK_RETRY_NS 1000000
+
 static void blank(struct mr_segment *segment, const char *path, enum mr_attach mode)
 {
     *segment = (struct mr_segment){.fd = -1, .mode = mode};
@@ -162,11 +165,15 @@ int mr_segment_unlink(const char *path, struct mr_error *err)
 
 int mr_segment_lock(struct mr_segment *segment, struct mr_error *err)
 {
-    if (flock(segment->fd, LOCK_EX | LOCK_NB) == 0)
-        return MR_OK;
-    if (errno == EWOULDBLOCK)
-        return mr_fail(err, MR_ERR_BUSY, "%s: held by another process", segment->path);
-    return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot lock the segment", segment->path);
+    // Whoever asks mr_segment_is_locked holds a shared lock for a moment: that moment is waited out.
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(segment->fd, LOCK_EX | LOCK_NB) == 0)
+            return MR_OK;
+        if (errno != EWOULDBLOCK)
+            return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot lock the segment", segment->path);
+        mr_sleep_until_mono_ns(mr_mono_ns() + LOCK_RETRY_NS);
+    }
+    return mr_fail(err, MR_ERR_BUSY, "%s: held by another process", segment->path);
 }
 
 bool mr_segment_is_locked(const struct mr_segment *segment)

@@ -247,32 +247,6 @@ void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t sou
     stage->now.rejected[reason]++;
 }
 
-void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
-{
-    struct mr_undo_log *undo = stage->undo;
-    uint64_t next_epoch = stage->shared->epoch + 1;
-    if (MR_UNLIKELY(undo->epoch != next_epoch)) {
-        // Emptied first: a log that bears the coming epoch holds only entries of it.
-        mr_store_release_u64(&undo->used, 0);
-        mr_store_release_u64(&undo->epoch, next_epoch);
-    }
-    struct mr_undo_trailer trailer = {(uint32_t)((uint8_t *)at - stage->state), bytes};
-    uint64_t rounded = mr_align_up(bytes, 8);
-    uint64_t used = undo->used;
-    if (MR_UNLIKELY(used + rounded + sizeof trailer > MR_UNDO_BYTES)) {
-        mr_error_line("one record modifies more state than the undo log holds (%d bytes)",
-                      MR_UNDO_BYTES);
-        // Going on would make a crash unrecoverable, and nothing was committed of this batch.
-        abort();
-    }
-    memcpy(undo->entries + used, at, bytes);
-    memcpy(undo->entries + used + rounded, &trailer, sizeof trailer);
-    // A process that dies keeps its stores in program order: the entry is whole before it counts,
-    // and it counts before the caller's modification.
-    mr_store_release_u64(&undo->used, used + rounded + sizeof trailer);
-    mr_fence_release();
-}
-
 bool mr_stage_should_commit(const struct mr_stage *stage)
 {
     if (stage->undo && stage->undo->epoch == stage->shared->epoch + 1 &&

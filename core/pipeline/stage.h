@@ -81,6 +81,7 @@ struct mr_stage_gauges {
 struct mr_stage_layout { // at byte 4096 of the segment, behind the segment header
     uint64_t epoch;      // release by the stage; acquired by whoever looks, and by its own restart
     uint64_t state_bytes;
+    uint64_t settings; // digest of what the pipeline file tells this stage
     uint32_t role;
     uint32_t plugin_count;
     uint32_t in_schema_count, out_schema_count;
@@ -93,6 +94,16 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
     struct mr_histogram
         age_ns; // from the feed's first holding to this stage's release (loader: to durable)
 };
+
+_Static_assert(offsetof(struct mr_stage_slot, counts) == 64, "counts");
+_Static_assert(offsetof(struct mr_stage_slot, plugin) == 200, "plugin counters");
+_Static_assert(offsetof(struct mr_stage_slot, in_by_schema) == 584, "counts by schema");
+_Static_assert(offsetof(struct mr_stage_slot, mark) == 1608, "source mark");
+_Static_assert(sizeof(struct mr_stage_slot) == 1672, "slot");
+_Static_assert(offsetof(struct mr_stage_layout, gauges) == 40, "gauges");
+_Static_assert(offsetof(struct mr_stage_layout, plugin_name) == 1192, "plugin names");
+_Static_assert(offsetof(struct mr_stage_layout, slots) == 7592, "slots");
+_Static_assert(offsetof(struct mr_stage_layout, hop_ns) == 10936, "hop histogram");
 
 // At byte 4096 of the state segment; the state follows, page-aligned. An entry is the old bytes,
 // rounded up to 8, and a trailer: so the log can be walked backwards.

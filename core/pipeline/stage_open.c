@@ -5,21 +5,17 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/dead_letter.h"
 #include "core/journal.h"
 #include "core/pipeline/stage_private.h"
 #include "core/pipeline/stream_path.h"
 
 #define SECOND_NS 1000000000LL
 #define HALT_AFTER_NS (SECOND_NS * 3 / 10)
-#define LOOK_INTERVAL_NS (SECOND_NS / 2000)
 #define SETUP_LOCK_RETRY_NS (SECOND_NS / 100)
 #define SETUP_LOCK_TRIES 500
 
@@ -56,33 +52,7 @@ int mr_stage_signals_seen(void)
     return signals_seen;
 }
 
-// ---- the run directory
-
-
-static int make_directory(const char *path, struct mr_error *err)
-{
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot create the run directory", path);
-    struct stat status;
-    if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
-        return mr_fail(err, MR_ERR_SHM, "%s: expected a directory", path);
-    if (status.st_uid != geteuid())
-        return mr_fail(err, MR_ERR_SHM, "%s: belongs to user %u, expected %u", path, status.st_uid,
-                       geteuid());
-    return MR_OK;
-}
-
-int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_error *err)
-{
-    char parent[sizeof pipeline->directory];
-    snprintf(parent, sizeof parent, "%s", pipeline->directory);
-    char *slash = strrchr(parent, '/');
-    if (slash)
-        *slash = '\0';
-    int code = make_directory(parent, err);
-    return code == MR_OK ? make_directory(pipeline->directory, err) : code;
-}
-
+// ---- the setup lock
 // Held while segments are looked for and made, so that stages started together agree on them.
 static int lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err)
 {
@@ -100,89 +70,7 @@ static int lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_err
     return mr_fail(err, MR_ERR_BUSY, "%s: held by another process for 5 s", path);
 }
 
-// ---- leftovers
-
-
-// Adds to *taken what it has taken in.
-static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *taken)
-{
-    struct mr_segment segment;
-    char path[320];
-    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
-    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
-        return false;
-    bool alive = mr_segment_is_locked(&segment);
-    const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
-    struct mr_stage_slot slot;
-    mr_stage_snapshot(shared, &slot);
-    *taken += slot.counts[MR_COUNT_IN];
-    mr_segment_detach(&segment);
-    return alive;
-}
-
-static bool all_rings_are_finished(const struct mr_pipeline *pipeline)
-{
-    bool finished = true;
-    for (unsigned i = 0; i < MR_RING_COUNT; i++) {
-        struct mr_ring ring;
-        char path[320];
-        mr_pipeline_ring_path(pipeline, i, path, sizeof path);
-        if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK) {
-            finished &=
-                access(path, F_OK) < 0; // one that cannot be read is not known to be finished
-            continue;
-        }
-        finished &= mr_ring_is_finished(&ring);
-        mr_ring_detach(&ring);
-    }
-    return finished;
-}
-
-int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err)
-{
-    char path[320], state[352];
-    int code = MR_OK;
-    for (unsigned i = 0; i < MR_RING_COUNT && code == MR_OK; i++) {
-        mr_pipeline_ring_path(pipeline, i, path, sizeof path);
-        code = mr_segment_unlink(path, err);
-    }
-    for (unsigned i = 0; i < MR_ROLE_COUNT && code == MR_OK; i++) {
-        mr_pipeline_stage_path(pipeline, i, path, sizeof path);
-        snprintf(state, sizeof state, "%s.state", path);
-        code = mr_segment_unlink(path, err);
-        if (code == MR_OK)
-            code = mr_segment_unlink(state, err);
-    }
-    return code;
-}
-
-enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
-{
-    uint64_t taken = 0;
-    unsigned found = 0, stages = 0;
-    for (unsigned i = 0; i < MR_ROLE_COUNT; i++) {
-        char path[320];
-        mr_pipeline_stage_path(pipeline, i, path, sizeof path);
-        stages += access(path, F_OK) == 0;
-        if (stage_is_alive(pipeline, i, &taken))
-            return MR_LEFTOVERS_ALIVE;
-    }
-    for (unsigned i = 0; i < MR_RING_COUNT; i++) {
-        char path[320];
-        mr_pipeline_ring_path(pipeline, i, path, sizeof path);
-        found += access(path, F_OK) == 0;
-    }
-    if (found + stages == 0)
-        return MR_LEFTOVERS_NONE;
-    // No record was ever accepted: a run that failed at its start leaves nothing to go on from.
-    // Rings of which nothing is left to read are finished only if all three stages were there: a
-    // stage that starts after the others have ended still has its part to do.
-    bool finished = stages == MR_ROLE_COUNT && all_rings_are_finished(pipeline);
-    return taken == 0 || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
-}
-
 // ---- rings and the stage's own segment
-
 
 // A journal that is appended to goes on where it ends: so does the stream of the ring that feeds
 // it.
@@ -265,6 +153,19 @@ static void open_ports(struct mr_stage *stage)
     }
 }
 
+// What a stage was told to do, in one number. A run that is resumed must have been told the same: an old
+// mark means nothing in another file, and a journal's second half nothing in another directory.
+static const char *settings_key(enum mr_role role)
+{
+    static const char *const keys[] = {"source", "transform", "sink"};
+    return keys[role];
+}
+
+static uint64_t settings_of(const struct mr_stage *stage)
+{
+    return mr_config_digest(mr_config_child(stage->pipeline->root, settings_key(stage->role)));
+}
+
 static void fill_stage(void *base, void *context)
 {
     struct mr_stage_layout *shared = (void *)((uint8_t *)base + MR_PAGE_BYTES);
@@ -272,6 +173,7 @@ static void fill_stage(void *base, void *context)
     unsigned count, readers = 0, writers = 0;
     const struct port *ports = ports_of(stage->role, &count);
     shared->role = stage->role;
+    shared->settings = settings_of(stage);
     for (unsigned i = 0; i < count; i++) {
         const struct mr_ring *ring = &stage->rings[ports[i].ring];
         if (ports[i].writes)
@@ -304,11 +206,16 @@ static int open_own_segment(struct mr_stage *stage, struct mr_error *err)
         return mr_error_within(err, "the %s of %s is running already", mr_role_name(stage->role),
                                stage->pipeline->name);
     stage->shared = (void *)((uint8_t *)stage->segment.base + MR_PAGE_BYTES);
+    if (stage->shared->settings != settings_of(stage))
+        return mr_fail(
+            err, MR_ERR_SHM,
+            "%s: left by an earlier run with another `%s:`; finish that run with its own "
+            "settings, or give it up with `millrace clean %s`",
+            path, settings_key(stage->role), stage->pipeline->name);
     return MR_OK;
 }
 
 // ---- recovery
-
 
 // The slot says where things stood at the last commit; the cursors may lag behind it by what was
 // not published any more. (The source mark and the counts come with it.)
@@ -390,166 +297,4 @@ void mr_stage_detach(struct mr_stage *stage)
     if (stage->segment.base)
         mr_segment_detach(&stage->segment);
     stage->shared = NULL;
-}
-
-// ---- state
-
-
-// An undo log that belongs to the epoch that was never committed is applied backwards: newest
-// first, so that of several old values of one place the oldest is the one that stays.
-static int roll_back(struct mr_stage *stage, struct mr_error *err)
-{
-    struct mr_undo_log *undo = stage->undo;
-    if (undo->epoch != stage->shared->epoch + 1)
-        return MR_OK;
-    uint64_t used = undo->used;
-    while (used > 0) {
-        struct mr_undo_trailer trailer;
-        if (used > MR_UNDO_BYTES || used < sizeof trailer)
-            return mr_fail(err, MR_ERR_CORRUPT,
-                           "%s: undo log: found %llu bytes used, expected at most %d",
-                           stage->state_segment.path, (unsigned long long)used, MR_UNDO_BYTES);
-        memcpy(&trailer, undo->entries + used - sizeof trailer, sizeof trailer);
-        uint64_t entry_bytes = mr_align_up(trailer.bytes, 8) + sizeof trailer;
-        if (entry_bytes > used ||
-            (uint64_t)trailer.offset + trailer.bytes > stage->shared->state_bytes)
-            return mr_fail(err, MR_ERR_CORRUPT, "%s: undo log at %llu: found offset %u, %u bytes",
-                           stage->state_segment.path, (unsigned long long)used, trailer.offset,
-                           trailer.bytes);
-        used -= entry_bytes;
-        memcpy(stage->state + trailer.offset, undo->entries + used, trailer.bytes);
-        // Entries are applied again if this process dies here: that does no harm.
-        undo->used = used;
-    }
-    return MR_OK;
-}
-
-int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct mr_error *err)
-{
-    char path[352];
-    uint64_t undo_bytes = mr_align_up(sizeof(struct mr_undo_log) + MR_UNDO_BYTES, MR_PAGE_BYTES);
-    size_t bytes = MR_PAGE_BYTES + undo_bytes + mr_align_up(state_bytes, MR_PAGE_BYTES);
-    int code;
-    if (state_bytes == 0)
-        return MR_OK;
-    if (state_bytes > UINT32_MAX)
-        return mr_fail(err, MR_ERR_CONFIG,
-                       "the operators want %llu bytes of state, at most 4 GiB can be",
-                       (unsigned long long)state_bytes);
-    snprintf(path, sizeof path, "%s.state", stage->segment.path);
-    if (access(path, F_OK) < 0) {
-        code = mr_segment_create(&stage->state_segment, path, mr_role_name(stage->role),
-                                 MR_SEGMENT_STATE, bytes, NULL, NULL, err);
-    } else {
-        code = mr_segment_attach(&stage->state_segment, path, MR_SEGMENT_STATE,
-                                 MR_ATTACH_READ_WRITE, err);
-        if (code == MR_OK && stage->state_segment.bytes != bytes)
-            code = mr_fail(
-                err, MR_ERR_SHM,
-                "%s: found %zu bytes, expected %zu: left by another pipeline file; give it up "
-                "with `millrace clean %s`",
-                path, stage->state_segment.bytes, bytes, stage->pipeline->name);
-    }
-    if (code != MR_OK)
-        return code;
-    stage->undo = (void *)((uint8_t *)stage->state_segment.base + MR_PAGE_BYTES);
-    stage->state = (uint8_t *)stage->undo + undo_bytes;
-    stage->shared->state_bytes = state_bytes;
-    return roll_back(stage, err);
-}
-
-// ---- schemas
-
-
-static void index_schemas(const struct mr_schema_set *set, uint8_t *index,
-                          char (*names)[MR_NAME_BYTES], uint32_t *count)
-{
-    for (uint32_t i = 0; i < set->count; i++) {
-        index[set->schemas[i]->id] = (uint8_t)i;
-        memcpy(names[i], set->schemas[i]->name, MR_NAME_BYTES);
-    }
-    mr_store_release_u32(count, set->count);
-}
-
-int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err)
-{
-    struct mr_ring *ring = stage->readers[MR_PORT_MAIN].ring;
-    for (;;) {
-        int code = mr_ring_schemas(ring, &stage->in_schemas, err);
-        if (code == MR_OK) {
-            index_schemas(&stage->in_schemas, stage->in_schema_index, stage->shared->in_schema_name,
-                          &stage->shared->in_schema_count);
-            return MR_OK;
-        }
-        if (code != MR_ERR_BUSY)
-            return code;
-        if (mr_stage_is_stopping(stage) || mr_reader_at_end(&stage->readers[MR_PORT_MAIN]))
-            return MR_OK;
-        mr_stage_beat(stage);
-        mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
-    }
-}
-
-// Running, or through already: a resumed run may have nothing left to do for it.
-static bool is_ready(const struct mr_pipeline *pipeline, enum mr_role role)
-{
-    struct mr_segment segment;
-    char path[320];
-    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
-    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
-        return false;
-    const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
-    uint32_t phase = mr_load_acquire_u32(&shared->gauges.phase);
-    bool works = phase == MR_PHASE_RUNNING || phase == MR_PHASE_DRAINING;
-    bool ready = phase == MR_PHASE_DONE || (works && mr_segment_is_locked(&segment));
-    mr_segment_detach(&segment);
-    return ready;
-}
-
-void mr_stage_await_downstream(struct mr_stage *stage)
-{
-    for (unsigned role = stage->role + 1; role < MR_ROLE_COUNT; role++)
-        while (!is_ready(stage->pipeline, role) && !mr_stage_is_stopping(stage)) {
-            mr_stage_beat(stage);
-            mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
-        }
-}
-
-static int describe_ring(struct mr_stage *stage, struct mr_ring *ring,
-                         const struct mr_schema_set *schemas, struct mr_error *err)
-{
-    struct mr_schema_set before = {0};
-    if (mr_ring_schemas(ring, &before, NULL) == MR_OK) {
-        size_t bytes = mr_schema_table_bytes(schemas);
-        void *table = malloc(bytes);
-        bool same = table && mr_schema_table_bytes(&before) == bytes;
-        if (same) {
-            mr_schema_table_write(schemas, table);
-            same = memcmp(table, ring->schema_table, bytes) == 0;
-        }
-        free(table);
-        mr_schema_set_clear(&before);
-        if (!same)
-            return mr_fail(
-                err, MR_ERR_SHM,
-                "%s: left by an earlier run with other schemas; finish that run with its own "
-                "pipeline file, or give it up with `millrace clean %s`",
-                ring->segment.path, stage->pipeline->name);
-    }
-    return mr_ring_describe(ring, schemas, err);
-}
-
-int mr_stage_describe(struct mr_stage *stage, struct mr_error *err)
-{
-    struct mr_schema_set letters = {0};
-    index_schemas(&stage->out_schemas, stage->out_schema_index, stage->shared->out_schema_name,
-                  &stage->shared->out_schema_count);
-    // The dead ring first: whoever sees the main ring described may count on both.
-    int code = mr_schema_set_add(&letters, mr_dead_letter_schema(), err);
-    if (code == MR_OK)
-        code = describe_ring(stage, stage->writers[MR_PORT_DEAD].ring, &letters, err);
-    if (code == MR_OK)
-        code = describe_ring(stage, stage->writers[MR_PORT_MAIN].ring, &stage->out_schemas, err);
-    mr_schema_set_clear(&letters);
-    return code;
 }

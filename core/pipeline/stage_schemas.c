@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// How stages tell each other what will come, and that they are ready.
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/dead_letter.h"
+#include "core/pipeline/stage_private.h"
+
+#define LOOK_INTERVAL_NS 500000 // how often a stage that waits for another looks
+
+static void index_schemas(const struct mr_schema_set *set, uint8_t *index,
+                          char (*names)[MR_NAME_BYTES], uint32_t *count)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        index[set->schemas[i]->id] = (uint8_t)i;
+        memcpy(names[i], set->schemas[i]->name, MR_NAME_BYTES);
+    }
+    mr_store_release_u32(count, set->count);
+}
+
+int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err)
+{
+    struct mr_ring *ring = stage->readers[MR_PORT_MAIN].ring;
+    for (;;) {
+        int code = mr_ring_schemas(ring, &stage->in_schemas, err);
+        if (code == MR_OK) {
+            index_schemas(&stage->in_schemas, stage->in_schema_index, stage->shared->in_schema_name,
+                          &stage->shared->in_schema_count);
+            return MR_OK;
+        }
+        if (code != MR_ERR_BUSY)
+            return code;
+        if (mr_stage_is_stopping(stage) || mr_reader_at_end(&stage->readers[MR_PORT_MAIN]))
+            return MR_OK;
+        mr_stage_beat(stage);
+        mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
+    }
+}
+
+// Running, or through already: a resumed run may have nothing left to do for it.
+static bool is_ready(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    struct mr_segment segment;
+    char path[320];
+    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
+    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+        return false;
+    const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
+    uint32_t phase = mr_load_acquire_u32(&shared->gauges.phase);
+    bool works = phase == MR_PHASE_RUNNING || phase == MR_PHASE_DRAINING;
+    bool ready = phase == MR_PHASE_DONE || (works && mr_segment_is_locked(&segment));
+    mr_segment_detach(&segment);
+    return ready;
+}
+
+void mr_stage_await_downstream(struct mr_stage *stage)
+{
+    for (unsigned role = stage->role + 1; role < MR_ROLE_COUNT; role++)
+        while (!is_ready(stage->pipeline, role) && !mr_stage_is_stopping(stage)) {
+            mr_stage_beat(stage);
+            mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
+        }
+}
+
+static int describe_ring(struct mr_stage *stage, struct mr_ring *ring,
+                         const struct mr_schema_set *schemas, struct mr_error *err)
+{
+    struct mr_schema_set before = {0};
+    if (mr_ring_schemas(ring, &before, NULL) == MR_OK) {
+        size_t bytes = mr_schema_table_bytes(schemas);
+        void *table = malloc(bytes);
+        bool same = table && mr_schema_table_bytes(&before) == bytes;
+        if (same) {
+            mr_schema_table_write(schemas, table);
+            same = memcmp(table, ring->schema_table, bytes) == 0;
+        }
+        free(table);
+        mr_schema_set_clear(&before);
+        if (!same)
+            return mr_fail(
+                err, MR_ERR_SHM,
+                "%s: left by an earlier run with other schemas; finish that run with its own "
+                "pipeline file, or give it up with `millrace clean %s`",
+                ring->segment.path, stage->pipeline->name);
+    }
+    return mr_ring_describe(ring, schemas, err);
+}
+
+int mr_stage_describe(struct mr_stage *stage, struct mr_error *err)
+{
+    struct mr_schema_set letters = {0};
+    index_schemas(&stage->out_schemas, stage->out_schema_index, stage->shared->out_schema_name,
+                  &stage->shared->out_schema_count);
+    // The dead ring first: whoever sees the main ring described may count on both.
+    int code = mr_schema_set_add(&letters, mr_dead_letter_schema(), err);
+    if (code == MR_OK)
+        code = describe_ring(stage, stage->writers[MR_PORT_DEAD].ring, &letters, err);
+    if (code == MR_OK)
+        code = describe_ring(stage, stage->writers[MR_PORT_MAIN].ring, &stage->out_schemas, err);
+    mr_schema_set_clear(&letters);
+    return code;
+}
