@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a segment file. The first byte chooses: 0 the file itself; 1 a stream behind a good header;
+// 2 the same, its records given right checksums, so that what a checksum lets through is met too. Each record
+// that the reader hands out is looked at field by field; a verdict must come in the end.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/support/journal_bytes.h"
+
+#define SEGMENT_BYTES 65536
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void fix_checksums(uint8_t *stream, size_t size)
+{
+    size_t at = 0;
+    while (at + MR_ENVELOPE_BYTES <= size) {
+        struct mr_record *record = (struct mr_record *)(void *)(stream + at);
+        uint64_t stride = mr_record_stride(record->length);
+        if (record->length < 8 || stride > size - at)
+            return;
+        if (record->length >= MR_ENVELOPE_BYTES)
+            record->checksum = mr_record_checksum(record, record->length, at);
+        memset(stream + at + record->length, 0, stride - record->length);
+        at += stride;
+    }
+}
+
+static void look_at_fields(const struct mr_journal *journal, const struct mr_record *record)
+{
+    char text[128];
+    const struct mr_schema *schema = mr_schema_set_by_id(&journal->schemas, record->schema_id);
+    if (!schema || record->length < schema->record_bytes)
+        abort();
+    for (unsigned i = 0; i < schema->field_count; i++)
+        mr_field_print(schema, &schema->fields[i], record, text, sizeof text);
+}
+
+static void read_file(const char *path)
+{
+    struct mr_journal journal;
+    const struct mr_record *record;
+    uint64_t last = 0, count = 0;
+    if (mr_journal_open(&journal, path, NULL) != MR_OK)
+        return;
+    while ((record = mr_journal_next(&journal)) != NULL) {
+        if (count++ > 0 && journal.record_position <= last)
+            abort();
+        last = journal.record_position;
+        look_at_fields(&journal, record);
+    }
+    if (journal.stop != MR_JOURNAL_END && journal.problem.text[0] == '\0')
+        abort();
+    if (count > 0 && mr_journal_seek(&journal, last, NULL) == MR_OK &&
+        (!mr_journal_next(&journal) || journal.record_position != last))
+        abort();
+    mr_journal_close(&journal);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    char path[64];
+    if (size == 0)
+        return 0;
+    int fd = memfd_create("segment", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (bytes[0] == 0) {
+        if (write(fd, bytes + 1, size - 1) < 0)
+            abort();
+    } else {
+        struct mr_schema_set schemas = mr_test_schemas();
+        void *header;
+        size_t header_bytes;
+        uint8_t *stream = malloc(size);
+        if (!stream || mr_journal_header_make(0, 0, SEGMENT_BYTES, "fuzz", &schemas, &header,
+                                              &header_bytes, NULL) != MR_OK)
+            abort();
+        memcpy(stream, bytes + 1, size - 1);
+        if (bytes[0] == 2)
+            fix_checksums(stream, size - 1);
+        if (write(fd, header, header_bytes) < 0 || write(fd, stream, size - 1) < 0)
+            abort();
+        free(stream);
+        free(header);
+        mr_schema_set_clear(&schemas);
+    }
+    read_file(path);
+    close(fd);
+    return 0;
+}
