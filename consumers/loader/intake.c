@@ -23,25 +23,26 @@ void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned p
         intake->recount = stage->now.counts[MR_COUNT_IN] - stage->now.counts[MR_COUNT_OUT];
 }
 
-// The span that is being filled: the last one, until it was handed over or is long enough.
-static struct mr_intake_span *open_span(struct mr_intake *intake, uint64_t begin_pos)
+static struct mr_intake_span *add_span(struct mr_intake *intake, uint64_t begin_pos)
+{
+    unsigned at = (intake->first + intake->count++) % MR_INTAKE_SPANS_MAX;
+    intake->spans[at] = (struct mr_intake_span){.begin_pos = begin_pos, .end_pos = begin_pos};
+    return &intake->spans[at];
+}
+
+// The span that is being filled: the last one, until it was handed over, is long enough or has come to
+// the ring's wrap. NULL: no room for the one or two that a walk may take.
+static struct mr_intake_span *open_span(struct mr_intake *intake)
 {
     if (intake->count > 0) {
         unsigned last = (intake->first + intake->count - 1) % MR_INTAKE_SPANS_MAX;
-        uint64_t last_begin = intake->run.accepted_pos;
-        if (intake->count > 1) {
-            unsigned before = (last + MR_INTAKE_SPANS_MAX - 1) % MR_INTAKE_SPANS_MAX;
-            last_begin = mr_max_u64(last_begin, intake->spans[before].end_pos);
-        }
-        if (intake->spans[last].end_pos > intake->run.accepted_pos &&
-            intake->spans[last].end_pos - last_begin < SPAN_BYTES_MAX)
-            return &intake->spans[last];
+        struct mr_intake_span *span = &intake->spans[last];
+        if (span->begin_pos >= intake->run.accepted_pos &&
+            span->end_pos - span->begin_pos < SPAN_BYTES_MAX &&
+            (span->end_pos & intake->reader->ring->mask) != 0)
+            return span;
     }
-    if (intake->count == MR_INTAKE_SPANS_MAX)
-        return NULL;
-    unsigned at = (intake->first + intake->count++) % MR_INTAKE_SPANS_MAX;
-    intake->spans[at] = (struct mr_intake_span){.end_pos = begin_pos};
-    return &intake->spans[at];
+    return intake->count + 2 <= MR_INTAKE_SPANS_MAX ? add_span(intake, intake->walked_pos) : NULL;
 }
 
 static int fail_record(const struct mr_intake *intake, uint16_t schema_id, uint32_t length,
@@ -83,47 +84,62 @@ static void count_in(struct mr_intake *intake, uint8_t schema_index)
     }
 }
 
+static int count_record(struct mr_intake *intake, struct mr_intake_span *span,
+                        const struct mr_record *record, uint32_t length, struct mr_error *err)
+{
+    uint8_t index;
+    int code = classify(intake, record, length, &index, err);
+    if (code != MR_OK)
+        return code;
+    count_in(intake, index);
+    span->records++;
+    return MR_OK;
+}
+
 static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, struct mr_error *err)
 {
     struct mr_reader *reader = intake->reader;
     const struct mr_record *record;
     uint32_t length;
-    uint64_t limit_pos = span->end_pos + SPAN_BYTES_MAX;
-    while (reader->position < limit_pos && (record = mr_next(reader, &length)) != NULL) {
-        uint8_t index;
-        int code = classify(intake, record, length, &index, err);
-        if (code != MR_OK)
-            return code;
-        count_in(intake, index);
-        span->records++;
+    int code = MR_OK;
+    uint64_t lap_end = (span->begin_pos | reader->ring->mask) + 1;
+    uint64_t limit_pos = mr_min_u64(span->begin_pos + SPAN_BYTES_MAX, lap_end);
+    while (code == MR_OK && reader->position < limit_pos &&
+           (record = mr_next(reader, &length)) != NULL) {
+        // Behind padding the next record stands in the next lap, and begins a span there.
+        if (reader->position > lap_end) {
+            span->end_pos = lap_end;
+            span = add_span(intake, lap_end);
+        }
+        code = count_record(intake, span, record, length, err);
     }
     span->end_pos = intake->walked_pos = reader->position;
-    return reader->corrupt ? mr_reader_explain(reader, err) : MR_OK;
+    return code == MR_OK && reader->corrupt ? mr_reader_explain(reader, err) : code;
 }
 
 int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err)
 {
     if (mr_peek_bytes(intake->reader) == 0)
         return intake->reader->corrupt ? mr_reader_explain(intake->reader, err) : MR_OK;
-    struct mr_intake_span *span = open_span(intake, intake->walked_pos);
+    struct mr_intake_span *span = open_span(intake);
     if (!span)
         return MR_OK;
     *moved = true;
     return walk_span(intake, span, err);
 }
 
-// Up to the ring's wrap, or to the end of a span where it is much.
+// Whole spans up to the ring's wrap, as many as make a good write.
 static uint64_t contiguous_end(const struct mr_intake *intake)
 {
-    const struct mr_ring *ring = intake->reader->ring;
-    uint64_t begin = intake->run.accepted_pos;
-    uint64_t end = mr_min_u64(intake->walked_pos, begin + ring->capacity - (begin & ring->mask));
-    if (end - begin <= WRITE_BYTES_MAX)
-        return end;
+    uint64_t begin = intake->run.accepted_pos, end = begin;
+    uint64_t lap_end = (begin | intake->reader->ring->mask) + 1;
     for (unsigned i = 0; i < intake->count; i++) {
         uint64_t span_end = intake->spans[(intake->first + i) % MR_INTAKE_SPANS_MAX].end_pos;
-        if (span_end > begin && span_end < end)
-            return span_end;
+        if (span_end <= begin)
+            continue;
+        if (end > begin && (span_end > lap_end || span_end - begin > WRITE_BYTES_MAX))
+            break;
+        end = span_end;
     }
     return end;
 }

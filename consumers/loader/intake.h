@@ -16,7 +16,7 @@
 #define MR_INTAKE_SPANS_MAX 64
 
 struct mr_intake_span {
-    uint64_t end_pos;
+    uint64_t begin_pos, end_pos; // of one lap
     uint64_t records;
 };
 

@@ -28,7 +28,7 @@ struct mr_sink_run {
     uint64_t start_pos; // where it goes on: the committed in_pos
     bool resumed;       // an earlier process of this run has opened it: `existing` was settled then
     uint64_t accepted_pos; // bytes before it were taken by write()
-    uint64_t durable_pos;  // bytes before it are safe, as durable as was asked for
+    uint64_t durable_pos; // bytes before it are safe, as durable as asked for; the end of a write()
     unsigned counters;
     char files[512]; // what to tell the user at the end: the path(s) written, one a line
 };
@@ -46,8 +46,8 @@ struct mr_sink {
     int (*check)(const void *options, const struct mr_pipeline *pipeline,
                  const struct mr_schema_set *schemas, struct mr_error *err);
     int (*open)(struct mr_sink_run *run, struct mr_error *err);
-    // Takes up to `length` bytes at run->accepted_pos, whole records only; advances accepted_pos by
-    // what it took (0: busy, call again after poll).
+    // Takes the `length` bytes at run->accepted_pos, all of them or none (busy: it is called
+    // again after poll), and advances accepted_pos. What it takes in one call becomes durable as one.
     int (*write)(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                  struct mr_error *err);
     // Called after each reaping of the I/O layer: advances durable_pos. `idle`: nothing more is

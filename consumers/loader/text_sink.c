@@ -370,35 +370,39 @@ static int take_record(struct mr_sink_run *run, uint32_t length, struct mr_error
     return code == MR_OK ? append_line(sink, index - 1, record, err) : code;
 }
 
+static int take_bytes(struct mr_sink_run *run, const uint8_t *bytes, size_t left, uint64_t *stride,
+                      struct mr_error *err)
+{
+    uint32_t found;
+    memcpy(&found, bytes, sizeof found);
+    *stride = mr_record_stride(found);
+    if (found < 8 || *stride > left)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "position %" PRIu64 ": found length %u, expected at most %zu",
+                       run->accepted_pos, found, left);
+    if (found < MR_ENVELOPE_BYTES)
+        return MR_OK;
+    int code = copy_record(run->self, bytes, found, err);
+    return code == MR_OK ? take_record(run, found, err) : code;
+}
+
+// All or nothing: what is written together is committed together, with the sizes of the files.
 int mr_text_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                   struct mr_error *err)
 {
     struct text_sink *sink = run->self;
-    size_t done = 0;
-    while (done < length) {
-        uint32_t found;
-        int code = MR_OK;
-        if (sink->sets[sink->filling].used >= FLUSH_BYTES) {
-            if (!can_submit(sink))
-                return MR_OK;
-            submit(run);
-        }
-        memcpy(&found, bytes + done, sizeof found);
-        uint64_t stride = mr_record_stride(found);
-        if (found < 8 || stride > length - done)
-            return mr_fail(err, MR_ERR_CORRUPT,
-                           "position %" PRIu64 ": found length %u, expected at most %zu",
-                           run->accepted_pos, found, length - done);
-        if (found >= MR_ENVELOPE_BYTES) {
-            code = copy_record(sink, bytes + done, found, err);
-            if (code == MR_OK)
-                code = take_record(run, found, err);
-        }
+    if (sink->sets[sink->filling].used >= FLUSH_BYTES) {
+        if (!can_submit(sink))
+            return MR_OK;
+        submit(run);
+    }
+    uint64_t stride = 0;
+    for (size_t done = 0; done < length; done += stride) {
+        int code = take_bytes(run, bytes + done, length - done, &stride, err);
         if (code != MR_OK)
             return code;
-        done += stride;
-        run->accepted_pos += stride;
     }
+    run->accepted_pos += length;
     return MR_OK;
 }
 
