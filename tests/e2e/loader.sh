@@ -46,6 +46,8 @@ run_killing() { # NAME TIME...
         wait $pid 2>/dev/null
         status=$?
         [ $status != 137 ] && break
+        # It may have died behind its last act: then the run is over.
+        "$MILLRACE" stat "$WORK/$name.yaml" 2>/dev/null | grep -q ": done" && status=0 && break
     done
     wait $producer && wait $transform || status=99
     [ $status = 0 ] || tail -n 5 "$WORK/$name".{produce,transform,load}
