@@ -53,6 +53,13 @@ const struct mr_node *mr_schema_node(const struct mr_pipeline *pipeline, const c
     return entry(pipeline->schemas_node, schema);
 }
 
+int mr_schema_node_check(const struct mr_node *schema_node, struct mr_error *err)
+{
+    static const struct mr_option no_options[] = {{0}};
+    char none;
+    return mr_config_bind(schema_node, MR_DECLARED_SCHEMA_KEYS, no_options, &none, 0, err);
+}
+
 const struct mr_node *mr_field_node(const struct mr_node *schema_node, const char *field)
 {
     if (!schema_node || schema_node->kind != MR_NODE_MAP)
@@ -373,12 +380,10 @@ static int open_field(struct mr_field_map *map, struct mr_mapped_field *mapped,
 static int find_time(struct mr_field_map *map, const struct mr_node *schema_node,
                      struct mr_error *err)
 {
-    static const struct mr_option no_options[] = {{0}};
-    char none;
     const char *name;
     if (!schema_node || schema_node->kind != MR_NODE_MAP)
         return MR_OK;
-    if (mr_config_bind(schema_node, MR_DECLARED_SCHEMA_KEYS, no_options, &none, 0, err) != MR_OK)
+    if (mr_schema_node_check(schema_node, err) != MR_OK)
         return err->code;
     const struct mr_node *node = mr_config_child(schema_node, "time");
     if (!node)

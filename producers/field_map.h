@@ -79,6 +79,8 @@ struct mr_field_problem {
 // The node of a declared schema, or of one of its fields; NULL where there is none.
 const struct mr_node *mr_schema_node(const struct mr_pipeline *pipeline, const char *schema);
 const struct mr_node *mr_field_node(const struct mr_node *schema_node, const char *field);
+// Refuses keys that no schema has.
+int mr_schema_node_check(const struct mr_node *schema_node, struct mr_error *err);
 // Keys of a field's node that belong to others: what declares the field, and the generator's hints.
 extern const char mr_field_map_ignored_keys[];
 

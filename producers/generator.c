@@ -46,7 +46,7 @@ static void fill_field(const struct mr_generator *generator, const struct mr_gen
 {
     const struct mr_field *field = made->field;
     char *at = (char *)record + field->offset;
-    uint64_t schema_bytes = generator->schema->record_bytes;
+    uint64_t stride = mr_record_stride(generator->schema->record_bytes);
     int64_t integer;
     double real;
     float single;
@@ -68,8 +68,7 @@ static void fill_field(const struct mr_generator *generator, const struct mr_gen
         break;
     default:
         integer = (int64_t)(made->first_value + mr_random_within(random, made->values - 1));
-        memcpy(at, generator->values + (uint64_t)integer * schema_bytes + field->offset,
-               field->bytes);
+        memcpy(at, generator->values + (uint64_t)integer * stride + field->offset, field->bytes);
     }
 }
 
@@ -200,7 +199,7 @@ static int add_value(struct mr_generator *generator, struct mr_generated_field *
                      const struct mr_node *node, struct mr_error *err)
 {
     const char *text;
-    uint64_t bytes = generator->schema->record_bytes;
+    uint64_t bytes = mr_record_stride(generator->schema->record_bytes);
     if (mr_config_text(node, &text, err) != MR_OK)
         return err->code;
     uint8_t *grown = realloc(generator->values, (generator->value_count + 1) * bytes);
@@ -271,6 +270,8 @@ int mr_generator_open(struct mr_generator *generator, const struct mr_schema *sc
     if (!generator->blank)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a record of %s", schema->name);
     mr_record_init(schema, generator->blank);
+    if (mr_schema_node_check(schema_node, err) != MR_OK)
+        return err->code;
     for (unsigned i = 0; i < schema->field_count; i++) {
         generator->fields[i].field = &schema->fields[i];
         int code = open_field(generator, &generator->fields[i],

@@ -34,7 +34,7 @@ struct mr_generator {
     uint64_t seed;
     uint32_t record_bytes; // of every record
     uint32_t value_count;
-    uint8_t *values; // records that hold the given values, schema->record_bytes each
+    uint8_t *values; // records that hold the given values, each rounded to 8 bytes
     void *blank;
     struct mr_generated_field fields[MR_FIELDS_MAX];
 };
