@@ -185,7 +185,8 @@ Test(journal, a_bad_place_without_mark)
     write_segment(stream_bytes, UINT64_MAX);
     cr_assert_eq(count_records(&journal), 5);
     cr_assert_eq(journal.stop, MR_JOURNAL_DAMAGED);
-    cr_assert_not_null(strstr(journal.problem.text, "valid records follow"), "%s", journal.problem.text);
+    cr_assert_not_null(strstr(journal.problem.text, "valid records follow"), "%s",
+                       journal.problem.text);
     memset(stream + starts[5], 0xA5, stream_bytes - starts[5]);
     write_segment(stream_bytes, UINT64_MAX);
     cr_assert_eq(count_records(&journal), 5);
