@@ -19,6 +19,7 @@ struct run {
     struct mr_pipeline pipeline;
     struct mr_arg_list sets;
     bool json, progress_asked;
+    const char *hgrm; // a directory; NULL: not asked for
     struct mr_supervisor supervisor;
     struct mr_progress progress;
     struct mr_exporter *exporter;
@@ -82,10 +83,14 @@ static int conclude(struct run *run, int code, const struct mr_error *err)
     mr_report_json(report, &json);
     mr_json_finish(&json);
     save_report(run, report, json.bytes);
+    FILE *out = sink_has_stdout(&run->pipeline) ? stderr : stdout;
     if (run->json)
-        fputs(json.bytes, stdout);
+        fputs(json.bytes, out);
     else
-        mr_report_text(report, sink_has_stdout(&run->pipeline) ? stderr : stdout);
+        mr_report_text(report, out);
+    struct mr_error hgrm_err;
+    if (run->hgrm && mr_report_hgrm(report, run->hgrm, &hgrm_err) != MR_OK)
+        mr_warn("%s", hgrm_err.text);
     if (code != MR_OK)
         fprintf(stderr, "millrace run: %s\n", report->problem);
     mr_json_free(&json);
@@ -147,6 +152,10 @@ int mr_cli_run(int argc, char **argv)
          &run.json},
         {"progress", NULL, "not on a terminal: print a line of progress every 5 s", MR_ARG_SWITCH,
          &run.progress_asked},
+        {"hgrm", "DIRECTORY",
+         "write the latency distributions there, one .hgrm file (HdrHistogram) a hop, in "
+         "microseconds",
+         MR_ARG_TEXT, &run.hgrm},
         {0}};
     const struct mr_usage usage = {
         .command = "run",

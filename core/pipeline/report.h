@@ -86,6 +86,9 @@ extern const char *const mr_report_percentile_names[MR_REPORT_PERCENTILES]; // "
 void mr_report_json(const struct mr_report *report, struct mr_json *json);
 // Aligned: counts, balance, schemas, latencies, results.
 void mr_report_text(const struct mr_report *report, FILE *out);
+// Writes <directory>/<hop>.hgrm for each hop: the whole distribution in HdrHistogram's percentile text,
+// values in microseconds. Makes the directory where it is missing.
+int mr_report_hgrm(const struct mr_report *report, const char *directory, struct mr_error *err);
 // "12,932" and "4.1 us", into out; for text of one's own.
 const char *mr_report_count_text(uint64_t count, char *out, size_t out_bytes);
 const char *mr_report_duration_text(double ns, char *out, size_t out_bytes);
