@@ -99,8 +99,9 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
     const struct mr_ring *ring = reader->ring;
     uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
     if (reader->position % 8 != 0)
-        return mr_fail(err, MR_ERR_CORRUPT, "%s: found read position %llu, expected a multiple of 8",
-                       ring->segment.path, (unsigned long long)reader->position);
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found read position %llu, expected a multiple of 8", ring->segment.path,
+                       (unsigned long long)reader->position);
     if (reader->position == reader->write_pos)
         return mr_fail(err, MR_ERR_CORRUPT, "%s: found write position %llu, expected %llu to %llu",
                        ring->segment.path, (unsigned long long)write_pos,
