@@ -10,15 +10,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/pipeline/metrics.h"
 
 #define CONNECTIONS_MAX 16
 #define IDLE_TIMEOUT_S 10
+// How long an answer is held back for stages that have yet to say what they count.
+#define DECLARED_WAIT_NS 1000000000
+#define DECLARED_LOOK_NS 2000000
 
 struct mr_exporter {
     struct MHD_Daemon *daemon;
     const struct mr_pipeline *pipeline;
     int port;
+    bool declared; // every stage has said what it counts; only the server's thread uses it
 };
 
 static void write_index(const struct mr_report *report, FILE *out)
@@ -64,8 +69,31 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned sta
     return result;
 }
 
-static enum MHD_Result send_page(struct MHD_Connection *connection,
-                                 const struct mr_exporter *exporter, const struct page *page)
+// A stage that runs, or has ended, has its schemas and plugins in its page.
+static bool is_declared(const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (!report->stages[role].present || report->stages[role].gauges.phase < MR_PHASE_RUNNING)
+            return false;
+    return true;
+}
+
+// The first scrape may come while the stages start: series by schema and by plugin's counter would
+// be missing from it. Nothing there: everything is zero.
+static void read_report(struct mr_exporter *exporter, struct mr_report *report)
+{
+    int64_t until_ns = mr_mono_ns() + DECLARED_WAIT_NS;
+    for (;;) {
+        mr_report_read(report, exporter->pipeline, NULL);
+        exporter->declared = exporter->declared || is_declared(report);
+        if (exporter->declared || mr_mono_ns() >= until_ns)
+            return;
+        mr_sleep_until_mono_ns(mr_mono_ns() + DECLARED_LOOK_NS);
+    }
+}
+
+static enum MHD_Result send_page(struct MHD_Connection *connection, struct mr_exporter *exporter,
+                                 const struct page *page)
 {
     char *text = NULL;
     size_t length = 0;
@@ -73,7 +101,7 @@ static enum MHD_Result send_page(struct MHD_Connection *connection,
     if (!out)
         return MHD_NO;
     struct mr_report *report = mr_report_new();
-    mr_report_read(report, exporter->pipeline, NULL); // nothing there: everything is zero
+    read_report(exporter, report);
     page->write(report, out);
     mr_report_free(report);
     fclose(out);
