@@ -78,7 +78,7 @@ void mr_generator_fill(const struct mr_generator *generator, uint64_t n, int64_t
     const struct mr_schema *schema = generator->schema;
     memcpy(record, generator->blank, generator->record_bytes);
     record->event_time_ns = event_time_ns;
-    uint64_t counter = n * (2 * MR_FIELDS_MAX);
+    uint64_t counter = n * (2UL * MR_FIELDS_MAX);
     for (unsigned i = 0; i < schema->field_count; i++) {
         const struct mr_generated_field *made = &generator->fields[i];
         if (made->nulls > 0 && mr_random_real(mr_random_at(

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES_FIRST (64 * 1024)
+#define BUFFER_BYTES_FIRST 65536UL
 #define LISTEN_BACKLOG 64
 
 // ---- channels ----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@
 
 #include "core/error.h"
 
-#define MR_READ_BYTES (256 * 1024) // at a time
+#define MR_READ_BYTES 262144UL // at a time
 
 enum mr_read { MR_READ_SOME, MR_READ_NOTHING, MR_READ_END, MR_READ_FAILED };
 

@@ -11,8 +11,8 @@
 #include "core/log.h"
 #include "producers/lines_private.h"
 
-#define BATCH_READ_BYTES (1024 * 1024) // of lines, where few of them become records
-#define FOLLOW_LOOK_NS (20 * 1000 * 1000LL)
+#define BATCH_READ_BYTES 1048576UL // of lines, where few of them become records
+#define FOLLOW_LOOK_NS 20000000LL
 
 enum mr_poll mr_lines_idle(struct mr_source_run *run, int fd, int64_t timeout_ns)
 {

@@ -11,7 +11,7 @@
 #include "producers/source.h"
 
 // The heart must beat within 100 ms, and a stop be noticed soon.
-#define WAIT_SLICE_NS (20 * 1000 * 1000LL)
+#define WAIT_SLICE_NS 20000000LL
 
 static int open_source(struct mr_source_run *run, struct mr_error *err)
 {

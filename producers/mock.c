@@ -23,7 +23,7 @@
 
 #define SECOND_NS 1000000000.0
 #define FLAT_OUT_STEP_NS 1000
-#define OVERDUE_NS (1000 * 1000) // later than this is counted
+#define OVERDUE_NS 1000000LL // later than this is counted
 
 enum { CLOCK_AUTO, CLOCK_WALL, CLOCK_STEPS };
 enum { COUNT_OVERDUE };

@@ -233,7 +233,8 @@ bool mr_time_pattern_parse(const char *pattern, const char *text, size_t length,
         return false;
     if (time.twelve_hours)
         time.hour = time.hour % 12 + (time.afternoon ? 12 : 0);
-    seconds = days * 86400 + time.hour * 3600 + time.minute * 60 + time.second - time.zone_seconds;
+    seconds =
+        days * 86400 + time.hour * 3600LL + time.minute * 60LL + time.second - time.zone_seconds;
     if (time.from_epoch)
         seconds = time.epoch_seconds;
     if (__builtin_mul_overflow(seconds, SECOND_NS, &time_ns) ||
