@@ -26,6 +26,7 @@ UNIT_SRC := $(wildcard tests/unit/*.c tests/unit/*/*.c)
 STRESS_SRC := $(wildcard tests/stress/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 BENCH_SRC := $(wildcard bench/*.c)
 PLUGIN_SRC := $(wildcard examples/operators/*.c)
 TIDY_SRC := $(filter %.c,$(LIB_SRC) $(APP_SRC)) cli/main.c
@@ -50,8 +51,12 @@ LIBS = $(PKG_LIBS) -lm -ldl -lpthread -lstdc++
 release_FLAGS :=
 asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
+fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# libFuzzer comes with clang.
+variant_cc = $(if $(filter fuzz,$(1)),clang,$(CC))
+variant_cxx = $(if $(filter fuzz,$(1)),clang++,$(CXX))
 
-.PHONY: all demo test check-deps test-deps bench install format format-check lint sanitize clean help
+.PHONY: all demo test fuzz check-deps test-deps bench install format format-check lint sanitize clean help
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
@@ -71,11 +76,11 @@ $(1)_BENCH := $$(BENCH_SRC:%.c=$(B)/$(1)/%)
 $(B)/$(1)/%.o: %.c | check-deps
 	@mkdir -p $$(@D)
 	$$(say) CC $$@
-	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/%.o: %.cpp | check-deps
 	@mkdir -p $$(@D)
 	$$(say) CXX $$@
-	$$(Q)$$(CXX) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
+	$$(Q)$(call variant_cxx,$(1)) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
 $(B)/$(1)/libmillrace.a: $$($(1)_LIB_OBJ)
 	@rm -f $$@
 	$$(say) AR $$@
@@ -86,7 +91,7 @@ $(B)/$(1)/libapp.a: $$($(1)_APP_OBJ)
 	$$(Q)ar rcs $$@ $$^
 $(B)/$(1)/millrace: $(B)/$(1)/cli/main.o $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
-	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
+	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
 	  $(B)/$(1)/libmillrace.a -Wl,--no-whole-archive $$(LDFLAGS) $$(LIBS) -o $$@
 # An archive: a program takes only the members that it uses (some need criterion).
 $(B)/$(1)/libsupport.a: $$($(1)_SUPPORT_OBJ)
@@ -95,23 +100,23 @@ $(B)/$(1)/libsupport.a: $$($(1)_SUPPORT_OBJ)
 	$$(Q)ar rcs $$@ $$^
 $$($(1)_UNIT): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a | test-deps
 	$$(say) LD $$@
-	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
+	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) -lcriterion $$(LIBS) -o $$@
 $$($(1)_STRESS) $$($(1)_BENCH): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
-	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
+	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) $$(LIBS) -o $$@
 $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%): %: %.o $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
-	$$(Q)$$(CC) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
+	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
 $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
 	@mkdir -p $$(@D)
 	$$(say) SO $$@
-	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
+	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
-$(foreach v,release asan tsan,$(eval $(call variant,$(v))))
+$(foreach v,release asan tsan fuzz,$(eval $(call variant,$(v))))
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)
@@ -138,6 +143,17 @@ test: test-deps all units
 
 bench: test-deps all $(release_BENCH)
 	@scripts/bench.sh $(B)/release
+
+# RUNS executions of each fuzzer; what they find interesting is kept in CORPUS between runs.
+RUNS ?= 100000
+CORPUS ?= $(B)/corpus
+FUZZERS := $(FUZZ_SRC:%.c=$(B)/fuzz/%)
+$(FUZZERS): %: %.o $(B)/fuzz/libsupport.a $(B)/fuzz/libapp.a $(B)/fuzz/libmillrace.a
+	$(say) LD $@
+	$(Q)clang++ -fsanitize=fuzzer,address,undefined $(filter %.o %.a,$^) $(B)/fuzz/libapp.a \
+	  $(B)/fuzz/libmillrace.a $(LDFLAGS) $(LIBS) -o $@
+fuzz: test-deps $(FUZZERS)
+	@scripts/fuzz.sh $(RUNS) $(CORPUS) $(FUZZERS)
 
 sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(B)/asan/millrace $(asan_EXAMPLES) \
           $(B)/tsan/tests/stress/ring_threads
@@ -174,6 +190,7 @@ help:
 	@echo 'make all       the program, the library, the examples'
 	@echo 'make bench     measure the ring, the decoder and the trio on this machine'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
+	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make format    clang-format on every file;  make lint checks format, includes, clang-tidy'
 	@echo 'make clean     remove build/'
