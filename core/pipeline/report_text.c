@@ -34,20 +34,44 @@ const char *mr_report_duration_text(double ns, char *out, size_t out_bytes)
     return out;
 }
 
+// The counts, and behind them what is in flight.
+#define COLUMNS (MR_COUNT_KINDS + 1)
+
+static uint64_t column_value(const struct mr_stage_report *stage, unsigned column)
+{
+    return column < MR_COUNT_KINDS ? stage->slot.counts[column] : stage->in_flight;
+}
+
+// As narrow as its content lets a column be: the table shall fit a terminal.
+static int column_width(const struct mr_report *report, unsigned column, const char *title)
+{
+    char number[32];
+    size_t width = strlen(title);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        mr_report_count_text(column_value(&report->stages[role], column), number, sizeof number);
+        width = mr_max_u64(width, strlen(number));
+    }
+    return (int)width;
+}
+
 static void text_counts(const struct mr_report *report, FILE *out)
 {
     char number[32];
+    int widths[COLUMNS];
     fprintf(out, "\n  %-10s", "");
-    for (unsigned count = 0; count < MR_COUNT_KINDS; count++)
-        fprintf(out, " %13s", mr_count_name(count));
-    fprintf(out, " %13s\n", "in_flight");
+    for (unsigned i = 0; i < COLUMNS; i++) {
+        const char *title = i < MR_COUNT_KINDS ? mr_count_name(i) : "in_flight";
+        widths[i] = column_width(report, i, title);
+        fprintf(out, "  %*s", widths[i], title);
+    }
+    fputc('\n', out);
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
-        const struct mr_stage_report *stage = &report->stages[role];
         fprintf(out, "  %-10s", mr_role_name(role));
-        for (unsigned count = 0; count < MR_COUNT_KINDS; count++)
-            fprintf(out, " %13s",
-                    mr_report_count_text(stage->slot.counts[count], number, sizeof number));
-        fprintf(out, " %13s\n", mr_report_count_text(stage->in_flight, number, sizeof number));
+        for (unsigned i = 0; i < COLUMNS; i++)
+            fprintf(out, "  %*s", widths[i],
+                    mr_report_count_text(column_value(&report->stages[role], i), number,
+                                         sizeof number));
+        fputc('\n', out);
     }
 }
 
