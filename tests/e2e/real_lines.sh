@@ -113,6 +113,15 @@ PYTHON
     check_equal "retail: and each is a dead letter with its line" \
         "$("$MILLRACE" cat "$WORK/strict.dead/producer" --raw | wc -l)" \
         "$(figure strict .stages.producer.rejected)"
+    rejected=$(figure strict .stages.producer.rejected)
+    {
+        head -n 1 "$WORK/retail_by_day/2010-12-01.csv"
+        "$MILLRACE" cat "$WORK/strict.dead/producer" --raw | sed 's/,,/,0,/g'
+    } | "$MILLRACE" run "$WORK/strict.yaml" --json --set source.path=- --set sink.type=journal \
+        --set "sink.path=$WORK/strict" >"$WORK/mended.run" 2>"$WORK/log"
+    check_equal "retail: dead letters, mended and fed in again, complete the journal" \
+        "$(figure mended '[.balance, .stages.loader.out]' | jq -c .) $("$MILLRACE" verify "$WORK/strict" --json | jq .records)" \
+        "[true,$rejected] $(total rows)"
 fi
 
 # ---- a machine's temperature, positions, card payments ---------------------------------------------
