@@ -224,6 +224,8 @@ static enum mr_poll poll_channel(struct mr_source_run *run, struct mr_lines *lin
         enum mr_line_taken taken = mr_line_reader_take(&lines->reader, cursor, run, batch_bytes);
         if (taken != MR_TAKEN_ALL || lines->reader.taken_bytes >= BATCH_READ_BYTES)
             return after_taking(run, lines, taken);
+        if (cursor->channel->final && cursor->csv && lines->options.header && !cursor->has_header)
+            mr_warn("%s: found no line, expected a header line", cursor->channel->name);
         if (cursor->channel->final)
             return after_file(run, lines, cursor->channel->torn);
         enum mr_read got = mr_channel_read(cursor->channel, &run->err);

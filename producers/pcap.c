@@ -321,8 +321,12 @@ static enum mr_poll fetch_frame(struct mr_source_run *run)
     struct capture *capture = run->self;
     struct pcap_pkthdr *header;
     int got = pcap_next_ex(capture->input, &header, &capture->frame);
-    if (got == PCAP_ERROR_BREAK)
+    if (got == PCAP_ERROR_BREAK) {
+        if (capture->session_count == 0)
+            mr_warn("%s: found no MoldUDP64 in its %llu packets", capture->feed.path,
+                    (unsigned long long)capture->mark.packets);
         return MR_POLL_END;
+    }
     if (got != 1)
         return fail_cut(run);
     capture->has_frame = true;

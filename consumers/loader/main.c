@@ -3,10 +3,12 @@
 // one I/O layer under all. A turn: walk what is new, hand it over, reap, poll, commit what has
 // become durable. When the rings have ended and everything is durable the sinks are finished.
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "consumers/loader/intake.h"
 #include "consumers/loader/io.h"
 #include "consumers/loader/journal_sink.h"
+#include "consumers/loader/segment_files.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/pipeline/stream_path.h"
@@ -70,6 +72,53 @@ static int open_io(struct loader *loader)
     return code;
 }
 
+// ---- dead letters ------------------------------------------------------------------------------
+static void bind_dead(struct loader *loader, unsigned port)
+{
+    const struct mr_pipeline *pipeline = loader->stage->pipeline;
+    struct mr_journal_options *options = &loader->dead_options[port];
+    enum mr_ring_index ring = port == MR_PORT_DEAD ? MR_RING_DEAD_PRODUCER : MR_RING_DEAD_TRANSFORM;
+    mr_dead_letter_directory(pipeline, ring, loader->dead_path[port],
+                             sizeof loader->dead_path[port]);
+    *options = (struct mr_journal_options){
+        .path = loader->dead_path[port],
+        .durability = MR_DURABILITY_BATCH,
+        .existing = mr_pipeline_appends(pipeline) ? MR_EXISTING_APPEND : MR_EXISTING_REPLACE,
+        .segment_bytes = DEAD_SEGMENT_BYTES,
+        .sync_bytes = DEAD_SEGMENT_BYTES / 4,
+        .sync_interval_ns = IDLE_WAIT_NS,
+    };
+}
+
+// Letters of an earlier run, whose results this run replaces, would be taken for its own.
+static int clear_dead(struct loader *loader, unsigned port)
+{
+    struct mr_segment_files files = {0};
+    bind_dead(loader, port);
+    const struct mr_journal_options *options = &loader->dead_options[port];
+    if (options->existing != MR_EXISTING_REPLACE || access(options->path, F_OK) != 0)
+        return MR_OK;
+    int code = mr_segment_files_open(&files, options->path, &loader->err);
+    if (code == MR_OK)
+        code = mr_segment_files_clear(&files, &loader->err);
+    mr_segment_files_close(&files);
+    rmdir(options->path); // stays where something else is in it
+    return code;
+}
+
+// With the first letter; a run without any leaves no journal.
+static int open_dead(struct loader *loader, unsigned port)
+{
+    struct mr_intake *input = &loader->inputs[port];
+    int code = mr_ring_schemas(input->reader->ring, &loader->dead_schemas[port], &loader->err);
+    if (code != MR_OK)
+        return code;
+    bind_dead(loader, port);
+    input->schemas = &loader->dead_schemas[port];
+    return open_sink(loader, port, &mr_sink_journal, &loader->dead_options[port]);
+}
+
+// ---- opening the stage -------------------------------------------------------------------------
 static int open_main(struct loader *loader)
 {
     struct mr_stage *stage = loader->stage;
@@ -95,39 +144,11 @@ static int open_main(struct loader *loader)
     loader->inputs[MR_PORT_DEAD].counter = mr_stage_add_counter(stage, "dead_letter", "producer");
     loader->inputs[MR_PORT_DEAD_2].counter =
         mr_stage_add_counter(stage, "dead_letter", "transform");
-    return open_sink(loader, MR_PORT_MAIN, loader->sink, loader->options);
-}
-
-// ---- dead letters ------------------------------------------------------------------------------
-static int bind_dead(struct loader *loader, unsigned port)
-{
-    const struct mr_pipeline *pipeline = loader->stage->pipeline;
-    struct mr_journal_options *options = &loader->dead_options[port];
-    enum mr_ring_index ring = port == MR_PORT_DEAD ? MR_RING_DEAD_PRODUCER : MR_RING_DEAD_TRANSFORM;
-    mr_dead_letter_directory(pipeline, ring, loader->dead_path[port],
-                             sizeof loader->dead_path[port]);
-    *options = (struct mr_journal_options){
-        .path = loader->dead_path[port],
-        .durability = MR_DURABILITY_BATCH,
-        .existing = mr_pipeline_appends(pipeline) ? MR_EXISTING_APPEND : MR_EXISTING_REPLACE,
-        .segment_bytes = DEAD_SEGMENT_BYTES,
-        .sync_bytes = DEAD_SEGMENT_BYTES / 4,
-        .sync_interval_ns = IDLE_WAIT_NS,
-    };
-    return MR_OK;
-}
-
-// With the first letter; a run without any leaves no journal.
-static int open_dead(struct loader *loader, unsigned port)
-{
-    struct mr_intake *input = &loader->inputs[port];
-    int code = mr_ring_schemas(input->reader->ring, &loader->dead_schemas[port], &loader->err);
-    if (code == MR_OK)
-        code = bind_dead(loader, port);
-    if (code != MR_OK)
-        return code;
-    input->schemas = &loader->dead_schemas[port];
-    return open_sink(loader, port, &mr_sink_journal, &loader->dead_options[port]);
+    code = open_sink(loader, MR_PORT_MAIN, loader->sink, loader->options);
+    for (unsigned port = MR_PORT_DEAD; port < INPUTS && code == MR_OK && !input->run.resumed;
+         port++)
+        code = clear_dead(loader, port);
+    return code;
 }
 
 // ---- a turn ------------------------------------------------------------------------------------

@@ -105,6 +105,11 @@ int mr_text_file_begin(struct mr_text_file *file, enum mr_existing existing, con
 int mr_text_file_resume(struct mr_text_file *file, uint64_t size, struct mr_error *err)
 {
     int code = open_locked(file, 0, err);
+    if (code == MR_ERR_OUTPUT)
+        return mr_error_within(err,
+                               "the run that is resumed has written %" PRIu64
+                               " bytes there (`millrace clean` gives that run up)",
+                               size);
     if (code != MR_OK || file->stream)
         return code;
     if (file->size < size)

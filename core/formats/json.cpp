@@ -288,9 +288,12 @@ class walk
             while (at + shown < length_ && shown < 24 && text_[at + shown] > ' ' &&
                    text_[at + shown] < 0x7F)
                 shown++;
-            snprintf(problem_->text, sizeof problem_->text, "found %.*s, expected %s",
-                     shown ? shown : 8, shown ? text_ + at : "a byte that cannot stand there",
-                     expected);
+            if (shown == 0)
+                snprintf(problem_->text, sizeof problem_->text, "found a byte 0x%02x, expected %s",
+                         (unsigned char)text_[at], expected);
+            else
+                snprintf(problem_->text, sizeof problem_->text, "found %.*s, expected %s", shown,
+                         text_ + at, expected);
         }
         return false;
     }
@@ -333,7 +336,8 @@ class walk
     {
         const char *begin = text_ + offset(), close = object ? '}' : ']';
         if (depth == MR_JSON_DEPTH_MAX)
-            return fail(offset(), "no deeper nesting");
+            return fail(offset(), "at most 256 levels of nesting");
+        static_assert(MR_JSON_DEPTH_MAX == 256, "the sentence above");
         if (node)
             node->expected = 0;
         token_++;

@@ -36,8 +36,8 @@ int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_er
 
 // ---- leftovers
 
-// Adds to *taken what it has taken in; *done: it has ended well.
-static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *taken,
+// *done: it has ended well; *begun: it has done so, or has taken a record in.
+static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, bool *begun,
                            bool *done)
 {
     struct mr_segment segment;
@@ -49,8 +49,8 @@ static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role
     const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
     struct mr_stage_slot slot;
     mr_stage_snapshot(shared, &slot);
-    *taken += slot.counts[MR_COUNT_IN];
     *done = mr_load_acquire_u32(&shared->gauges.phase) == MR_PHASE_DONE;
+    *begun |= *done || slot.counts[MR_COUNT_IN] > 0;
     mr_segment_detach(&segment);
     return alive;
 }
@@ -93,14 +93,14 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
 
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
-    uint64_t taken = 0;
+    bool begun = false;
     unsigned found = 0, stages = 0;
     bool done = false; // the last of them, the loader
     for (unsigned i = 0; i < MR_ROLE_COUNT; i++) {
         char path[320];
         mr_pipeline_stage_path(pipeline, i, path, sizeof path);
         stages += access(path, F_OK) == 0;
-        if (stage_is_alive(pipeline, i, &taken, &done))
+        if (stage_is_alive(pipeline, i, &begun, &done))
             return MR_LEFTOVERS_ALIVE;
     }
     for (unsigned i = 0; i < MR_RING_COUNT; i++) {
@@ -110,10 +110,11 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
     }
     if (found + stages == 0)
         return MR_LEFTOVERS_NONE;
-    // No record was ever accepted: a run that failed at its start leaves nothing to go on from.
+    // A run that failed before it accepted a record leaves nothing to go on from; a stage that came
+    // to the end of an input without records does: the others have to hear of that.
     // Rings of which nothing is left to read are finished only if all three stages were there: a
     // stage that starts after the others have ended still has its part to do. And the loader must
     // have ended well: one that died over its files has to finish them.
     bool finished = stages == MR_ROLE_COUNT && done && all_rings_are_finished(pipeline);
-    return taken == 0 || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
+    return !begun || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/journal.h"
+#include "core/pipeline/rundir.h"
 #include "core/pipeline/stage_private.h"
 #include "core/pipeline/stream_path.h"
 
@@ -246,7 +247,10 @@ static void enter(struct mr_stage *stage)
 static int open_locked(struct mr_stage *stage, struct mr_error *err)
 {
     int code = MR_OK;
-    if (mr_stage_leftovers(stage->pipeline) == MR_LEFTOVERS_SPENT)
+    // A supervisor has done it before it started its stages; they keep what another one of them,
+    // failed already, left to be read.
+    if (mr_stage_leftovers(stage->pipeline) == MR_LEFTOVERS_SPENT &&
+        mr_rundir_supervisor(stage->pipeline) == 0)
         code = mr_stage_remove_segments(stage->pipeline, err);
     if (code == MR_OK)
         code = open_rings(stage, err);
