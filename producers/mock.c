@@ -217,13 +217,17 @@ static void fill_builtin(const struct mock *mock, uint64_t n, int64_t event_time
     mr->value = 100.0 * mr_random_real(mr_random_at(seed, 2 * n + 1));
 }
 
+static uint32_t record_bytes(const struct mock *mock)
+{
+    return mock->builtin ? sizeof(struct mr_mock) : mock->generator.record_bytes;
+}
+
 // One record; false where the stage was halted.
 static bool make(struct mr_source_run *run, struct mock *mock, int64_t now_wall_ns)
 {
     struct mr_stage *stage = run->stage;
     uint64_t n = mock->at.n;
-    uint32_t length = mock->builtin ? sizeof(struct mr_mock) : mock->generator.record_bytes;
-    struct mr_record *record = mr_stage_claim(stage, MR_PORT_MAIN, length);
+    struct mr_record *record = mr_stage_claim(stage, MR_PORT_MAIN, record_bytes(mock));
     if (!record && stage->halted)
         return false;
     mock->at.n++;
@@ -248,7 +252,7 @@ static bool make(struct mr_source_run *run, struct mock *mock, int64_t now_wall_
 // How many records may be made now: those that are due, and no more than one batch.
 static uint64_t records_now(struct mr_source_run *run, struct mock *mock)
 {
-    uint64_t batch = run->stage->pipeline->batch_bytes_max / mock->schema->record_bytes + 1;
+    uint64_t batch = run->stage->pipeline->batch_bytes_max / record_bytes(mock) + 1;
     uint64_t left = mr_min_u64(mock->end - mock->at.n, batch);
     if (!mock->paced)
         return left;

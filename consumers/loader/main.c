@@ -158,7 +158,7 @@ static int take_in(struct loader *loader, bool *moved)
         struct mr_intake *input = &loader->inputs[port];
         int code = MR_OK;
         if (!input->run.sink) {
-            if (mr_peek_bytes(input->reader) == 0)
+            if (mr_peek_bytes(input->reader) == 0 && !input->reader->corrupt)
                 continue;
             code = open_dead(loader, port);
         }
@@ -223,14 +223,16 @@ static int turn(struct loader *loader, bool *moved)
     return code != MR_OK ? code : reaped != MR_OK ? reaped : settled;
 }
 
-static bool inputs_have_ended(struct loader *loader)
+// `stopping` holds only if it was known before this look: a stage that is gone may have published its
+// last records just before.
+static bool inputs_have_ended(struct loader *loader, bool stopping)
 {
     bool ended = true;
     for (unsigned port = 0; port < INPUTS; port++) {
         struct mr_intake *input = &loader->inputs[port];
         ended &= mr_peek_bytes(input->reader) == 0 && !mr_intake_is_busy(input);
         // A stage before this one that is gone will not end its ring any more.
-        if (!mr_stage_is_stopping(loader->stage))
+        if (!stopping)
             ended &= mr_reader_at_end(input->reader);
     }
     return ended;
@@ -240,13 +242,13 @@ static int run(struct loader *loader)
 {
     struct mr_stage *stage = loader->stage;
     while (!stage->halted) {
-        bool moved = false;
+        bool moved = false, stopping = mr_stage_is_stopping(stage);
         int code = turn(loader, &moved);
         if (code != MR_OK)
             return code;
         if (moved || loader->io.in_flight > 0)
             continue;
-        if (inputs_have_ended(loader))
+        if (inputs_have_ended(loader, stopping))
             return MR_OK;
         if (any_is_busy(loader))
             mr_stage_wait(stage, MR_WAIT_DEVICE, DEVICE_WAIT_NS);

@@ -14,12 +14,8 @@ struct transform {
     bool stopping; // seen before the last look at the input
 };
 
-static int halted(struct mr_error *err)
-{
-    return mr_fail(err, MR_ERR_STAGE, "halted: the batch at hand was left to the next start");
-}
-
-// Takes one batch through the chain. *took says whether there was anything.
+// Takes one batch through the chain. *took says whether there was anything. A batch in which the stage
+// was halted stays uncommitted.
 static int run_batch(struct transform *t, bool *took, struct mr_error *err)
 {
     struct mr_stage *stage = &t->stage;
@@ -36,7 +32,7 @@ static int run_batch(struct transform *t, bool *took, struct mr_error *err)
         if (!mr_chain_apply(&t->chain, record, length))
             reader->position = before;
         if (MR_UNLIKELY(stage->halted))
-            return halted(err);
+            return MR_OK;
     } while (reader->position - start < batch_bytes_max && !t->chain.failed &&
              !mr_stage_should_commit(stage));
     *took = reader->position != start;
@@ -65,7 +61,7 @@ static int run(struct transform *t, struct mr_error *err)
 {
     struct mr_stage *stage = &t->stage;
     mr_stage_set_phase(stage, MR_PHASE_RUNNING);
-    for (;;) {
+    while (!stage->halted) {
         bool took = false;
         int code = run_batch(t, &took, err);
         if (code != MR_OK)
@@ -74,11 +70,10 @@ static int run(struct transform *t, struct mr_error *err)
             continue;
         if (is_over(t))
             return MR_OK;
-        if (stage->halted)
-            return halted(err);
         if (!t->stopping)
             mr_stage_wait(stage, MR_WAIT_INPUT, WAIT_NS);
     }
+    return MR_OK;
 }
 
 static int drain(struct transform *t, struct mr_error *err)
@@ -86,7 +81,7 @@ static int drain(struct transform *t, struct mr_error *err)
     mr_stage_set_phase(&t->stage, MR_PHASE_DRAINING);
     mr_chain_drain(&t->chain);
     if (t->stage.halted)
-        return halted(err);
+        return MR_OK;
     mr_stage_commit(&t->stage);
     if (t->chain.failed)
         *err = t->chain.err;
@@ -115,7 +110,7 @@ static int run_stage(struct transform *t, struct mr_error *err)
     code = set_up(t, err);
     if (code == MR_OK)
         code = run(t, err);
-    return code == MR_OK ? drain(t, err) : code;
+    return code == MR_OK && !t->stage.halted ? drain(t, err) : code;
 }
 
 int mr_transform_main(const struct mr_pipeline *pipeline)
@@ -129,12 +124,12 @@ int mr_transform_main(const struct mr_pipeline *pipeline)
         code = run_stage(t, &err);
         if (t->chain_open)
             mr_chain_close(&t->chain);
-        mr_stage_close(&t->stage, code, &err);
-    }
-    if (code != MR_OK && t->stage.halted)
-        mr_info("%s", err.text); // as it was told
-    else if (code != MR_OK)
+        if (code != MR_OK)
+            mr_error_line("%s", err.text);
+        code = mr_stage_close(&t->stage, code, &err);
+    } else {
         mr_error_line("%s", err.text);
+    }
     free(t);
     return code;
 }

@@ -152,23 +152,21 @@ static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer 
 {
     struct mr_record *record;
     while (!(record = mr_claim(writer, length))) {
-        if (batch_outgrew_ring(writer) && !(record = mr_claim(writer, length))) {
-            mr_error_line(
-                "%s: one batch writes more than the ring holds (%llu bytes); make it larger",
-                writer->ring->segment.path, (unsigned long long)writer->ring->capacity);
-            stage->halted = true;
-        }
+        const struct mr_ring *ring = writer->ring;
+        if (batch_outgrew_ring(writer) && !(record = mr_claim(writer, length)))
+            mr_fail(&stage->problem, MR_ERR_LIMIT,
+                    "%s: one batch writes more than the ring holds (%llu bytes); make it larger",
+                    ring->segment.path, (unsigned long long)ring->capacity);
         if (record)
             break;
-        if (writer->corrupt) {
-            mr_error_line("%s: the reader's position is not one that it can have reached",
-                          writer->ring->segment.path);
+        if (writer->corrupt)
+            mr_fail(&stage->problem, MR_ERR_CORRUPT,
+                    "%s: the reader's position is not one that it can have reached",
+                    ring->segment.path);
+        if (stage->problem.code != MR_OK || asked(stage) >= MR_STOP_HALT) {
             stage->halted = true;
-        }
-        if (asked(stage) >= MR_STOP_HALT)
-            stage->halted = true;
-        if (stage->halted)
             return NULL;
+        }
         begin_waiting(stage, MR_WAIT_OUTPUT);
         mr_wait_for_space(&stage->wait, writer, length, WAIT_MAX_NS);
         mr_stage_beat(stage);
@@ -306,9 +304,25 @@ void mr_stage_commit(struct mr_stage *stage)
     mr_stage_beat(stage);
 }
 
+static int explain_halt(struct mr_stage *stage)
+{
+    struct mr_error *why = &stage->problem;
+    if (why->code != MR_OK) {
+        mr_error_line("%s", why->text);
+        return why->code;
+    }
+    mr_fail(why, MR_ERR_STAGE, "halted: the batch at hand was left to the next start");
+    mr_info("%s", why->text); // as it was told
+    return why->code;
+}
+
 int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
 {
     struct mr_stage_gauges *gauges = &stage->shared->gauges;
+    if (code == MR_OK && stage->halted) {
+        code = explain_halt(stage);
+        err = &stage->problem;
+    }
     if (!stage->halted)
         for (unsigned i = 0; i < stage->writer_count; i++) {
             // What was written after the last commit is not part of the stream.
@@ -321,7 +335,7 @@ int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
                  err->text);
     end_waiting(stage);
     gauges->ended_ns = mr_mono_ns();
-    mr_stage_set_phase(stage, code == MR_OK && !stage->halted ? MR_PHASE_DONE : MR_PHASE_FAILED);
+    mr_stage_set_phase(stage, code == MR_OK ? MR_PHASE_DONE : MR_PHASE_FAILED);
     mr_stage_detach(stage);
     return code;
 }

@@ -140,7 +140,8 @@ struct mr_stage {
     uint64_t beat_tick;
     unsigned plugin_count;
     bool upstream_gone;
-    bool halted; // told to stop at once, without draining: leave the batch uncommitted and return
+    bool halted; // to stop at once, without draining: leave the batch uncommitted and return
+    struct mr_error problem; // why it halted itself; code MR_OK: it was told to
 };
 
 #define MR_SCHEMA_UNKNOWN 0xFF
@@ -193,7 +194,9 @@ void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout
 bool mr_stage_is_stopping(const struct mr_stage *stage);
 // Beats the heart; call at least every 50 ms while working.
 void mr_stage_beat(struct mr_stage *stage);
-// Closes the outputs, phase DONE (code MR_OK) or FAILED with the text; detaches everything.
+// Closes the outputs, phase DONE (code MR_OK) or FAILED with the text; detaches everything. Returns
+// the code that the process is to exit with: a stage that was halted has not done its work, whatever
+// `code` says (MR_ERR_STAGE where it was told to), its outputs stay open, and its log line is written.
 int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err);
 
 // ---- for those who look

@@ -253,6 +253,29 @@ Test(stage, a_full_ring_drops_the_newest_where_asked_to)
     mr_stage_close(&stage, MR_OK, NULL);
 }
 
+Test(stage, one_that_was_halted_has_not_done_its_work)
+{
+    open_stage();
+    struct mr_stage_layout *page = stage.shared;
+    mr_store_release_u32(&page->gauges.drain_asked, MR_STOP_HALT);
+    cr_assert(mr_stage_is_stopping(&stage) && stage.halted);
+    cr_expect_eq(mr_stage_close(&stage, MR_OK, NULL), MR_ERR_STAGE);
+    open_stage();
+    cr_expect_eq(stage.writers[MR_PORT_MAIN].ring->writer_line->closed, 0);
+    mr_stage_close(&stage, MR_OK, NULL);
+}
+
+Test(stage, a_batch_that_outgrows_its_ring_ends_with_an_error)
+{
+    open_stage();
+    while (mr_stage_claim(&stage, MR_PORT_MAIN, 1024))
+        mr_stage_emit(&stage, MR_PORT_MAIN);
+    cr_expect(stage.halted);
+    cr_expect_not_null(strstr(stage.problem.text, "make it larger"), "%s", stage.problem.text);
+    cr_expect_eq(mr_stage_close(&stage, MR_OK, NULL), MR_ERR_LIMIT);
+    cr_expect_eq(counting_read(&run, MR_RING_INGRESS, 0), 0, "nothing of it is in the stream");
+}
+
 Test(stage, counters_have_names)
 {
     open_stage();
