@@ -3,10 +3,9 @@
 // in the journal; little-endian, 8-byte aligned, described by a schema (core/schema.h).
 //
 //   byte 0        4         8                16               24               32   34   36
-//        +--------+---------+----------------+----------------+----------------+----+----+---------
-//        | length | checksum|    sequence    |  event time    |  ingest time   | id | fl |
-//        fields...
-//        +--------+---------+----------------+----------------+----------------+----+----+---------
+//        +--------+---------+----------------+----------------+----------------+----+----+--------
+//        | length | checksum|    sequence    |  event time    |  ingest time   | id | fl | fields
+//        +--------+---------+----------------+----------------+----------------+----+----+--------
 //
 // The envelope ends at byte 36, so a 4-byte field may follow at once and an order-add with all its
 // fields fits one cache line. Records start at multiples of 8; the space from `length` up to the
@@ -17,10 +16,9 @@
 #include "core/base.h"
 
 enum mr_record_flag {
-    MR_FLAG_PADDING = 1 << 0, // fills the ring up to its wrap; no record; readers skip it
-    MR_FLAG_GAP_BEFORE =
-        1 << 1,            // the source lost something between the previous record and this one
-    MR_FLAG_LATE = 1 << 2, // event time behind the watermark by more than the allowed lateness
+    MR_FLAG_PADDING = 1 << 0,     // fills the ring up to its wrap; no record; readers skip it
+    MR_FLAG_GAP_BEFORE = 1 << 1,  // the source lost something just before this record
+    MR_FLAG_LATE = 1 << 2,        // behind the watermark by more than the allowed lateness
     MR_FLAG_CORRECTED = 1 << 3,   // a value was replaced by its declared default or clamped
     MR_FLAG_UNKNOWN_REF = 1 << 4, // refers to an order, a symbol ... that was never announced
     MR_FLAG_CROSSED = 1 << 5,     // best bid at or above best offer

@@ -4,8 +4,7 @@
 //
 //   byte 0     8    12   16         24        32     36   40                72        80
 //        +-----+----+----+----------+---------+------+----+-----------------+---------+----
-//        |magic|vers|kind|  bytes   | created |owner |uid | name            | tick_hz | ...  to
-//        4096
+//        |magic|vers|kind|  bytes   | created |owner |uid | name            | tick_hz | to 4096
 //        +-----+----+----+----------+---------+------+----+-----------------+---------+----
 //
 // A segment is made under a temporary name, filled, given its magic last, and renamed into place:

@@ -15,13 +15,11 @@
 //
 //   from     column name, column number (from 1) or JSON path; without it, the field's own name
 //   missing  what becomes of a record without the value: reject | null | default. Without it:
-//   default where
-//            one is given, else null where the field is nullable, else reject
+//            default where one is given, else null where the field is nullable, else reject
 //   bad      the same for a value that the field's type cannot hold; without it: reject
 //   default  the value that stands in, written as in the input
 //   format   of timestamps: s ms us ns (a number since the epoch, with or without fraction), or a
-//   pattern such
-//            as "%d/%m/%Y %H:%M" (core/formats/time_pattern.h); without it ISO 8601
+//            pattern such as "%d/%m/%Y %H:%M" (core/formats/time_pattern.h); without it ISO 8601
 //   map      found text -> the text to read instead
 //
 // Missing is: no such key or column, JSON null, an empty CSV value, and an empty string for any

@@ -4,8 +4,7 @@
 // only after mr_op_touch, and so survives a crash without counting anything twice.
 //
 //     transform:
-//       - shared_object: {path: build/release/examples/operators/notional.so, options: {quantity:
-//       size}}
+//       - shared_object: {path: ./notional.so, options: {quantity: size}}
 #include <stdio.h>
 #include <stdlib.h>
 
