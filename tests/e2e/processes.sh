@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../support/e2e.sh"
 export MILLRACE_SHM=$SHM
 prometheus=tests/support/prometheus.py
-port=$((20000 + ($$ + 7919) % 20000))
+port=$((20000 + ($$ + 7919) % 12000))
 
 wait_for() { # SECONDS COMMAND...: until it succeeds
     local until=$((SECONDS + $1))
@@ -33,6 +33,11 @@ END
 }
 pipeline one
 "$MILLRACE" run "$WORK/one.yaml" --json >"$WORK/one.run" 2>"$WORK/log" || not_ok "run" "$(cat "$WORK/log")"
+
+for command in $("$MILLRACE" | sed -nE 's/^  ([a-z]+) .*/\1/p'); do
+    "$MILLRACE" "$command" --help >"$WORK/help"
+    grep -qE '^usage: .*PIPELINE' "$WORK/help" && check "$command takes a pipeline file, and --set" grep -q '^  --set KEY=VALUE' "$WORK/help"
+done
 
 # ---- by hand, in all six orders; the options are the same for each ----------------------------------
 for order in "produce transform load" "produce load transform" "transform produce load" \

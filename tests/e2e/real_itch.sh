@@ -59,6 +59,22 @@ if need_sample $premarket; then
     check_equal "premarket: each has its alert" "$("$MILLRACE" cat "$WORK/premarket" --schema book_alert --format ndjson |
         jq -r .kind | sort | uniq -c | xargs)" \
         "$(awk '$1 == "unknown_reference" || $1 == "untracked_reference" { n += $2 } END { print n }' "$WORK/book") unknown_reference"
+    "$MILLRACE" cat "$WORK/premarket" >"$WORK/text"
+    check_equal "premarket: cat --symbol" "$("$MILLRACE" cat "$WORK/premarket" --symbol TSLA --format ndjson | wc -l)" \
+        "$(awk -F, '$7 == "TSLA"' "$WORK/text" | wc -l)"
+    between=(--from 2020-01-30T09:00:10Z --to 2020-01-30T09:00:20Z)
+    within=$(awk -F, '$3 >= "2020-01-30T09:00:10" && $3 < "2020-01-30T09:00:20"' "$WORK/text" | wc -l)
+    check_equal "premarket: cat --from --to" "$("$MILLRACE" cat "$WORK/premarket" "${between[@]}" --format ndjson | wc -l)" "$within"
+    check_equal "premarket: cat --where" "$("$MILLRACE" cat "$WORK/premarket" --where 'price > 1000' --format ndjson | wc -l)" \
+        "$("$MILLRACE" cat "$WORK/premarket" --format ndjson | jq -c 'select(.price > 1000)' | wc -l)"
+    echo "{name: part, source: {type: itch_file, path: x}, sink: {type: ndjson, path: $WORK/part}}" >"$WORK/part.yaml"
+    "$MILLRACE" replay "$WORK/premarket" "$WORK/part.yaml" "${between[@]}" >/dev/null 2>&1
+    check_equal "premarket: replay --from --to" "$(wc -l <"$WORK/part")" "$within"
+    "$MILLRACE" run pipelines/itch-book.yaml --set "source.path=$SAMPLES/$premarket" --set "sink.path=$WORK/small" \
+        --set ring.size=64KiB --set sink.segment_size=128KiB >/dev/null 2>&1
+    "$MILLRACE" cat "$WORK/small" >"$WORK/small.text"
+    check "premarket: through small rings into many segments, the same records" cmp "$WORK/text" "$WORK/small.text"
+    check "premarket: many segments" test "$(ls "$WORK/small" | wc -l)" -gt 5
     gzip -c "$SAMPLES/$premarket" >"$WORK/20200130.itch.gz"
     "$MILLRACE" run pipelines/itch-book.yaml --set "source.path=$WORK/20200130.itch.gz" --set "sink.path=$WORK/gz" >/dev/null 2>&1
     check "premarket: gzip makes the same journal" diff -r "$WORK/premarket" "$WORK/gz"
