@@ -119,6 +119,10 @@ check_equal "run --json: the documented keys" "$(jq -r '
         "schemas_in", "schemas_out")] +
     [.latency_ns | .ingress, .egress, .end_to_end | has("p50", "p90", "p99", "p99.9", "p99.99", "max", "count")] +
     [has("balance", "seconds", "records", "records_per_second")] + [.sink | has("files", "io_backend")] | all' "$WORK/one.run")" true
+sed -n '/^## The status object/,/^## /p' docs/OPERATIONS.md >"$WORK/section"
+check_equal "run --json: every key is in docs/OPERATIONS.md" "$(jq -r 'del(.stages[].counters, .stages[].schemas_in,
+    .stages[].schemas_out, .stages[].rejected_by_reason) | [paths[] | strings] | unique[]' "$WORK/one.run" |
+    while read -r key; do grep -qF "\`$key\`" "$WORK/section" || echo "$key"; done)" ""
 check_equal "run --json: rate = records / seconds" \
     "$(jq '.records / .seconds / .records_per_second | . * 1000 | round' "$WORK/one.run")" 1000
 check_equal "run --json: the sink's files are there" \
