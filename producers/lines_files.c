@@ -274,6 +274,24 @@ int mr_lines_open_stdin(struct mr_source_run *run, struct mr_lines *lines, struc
     return code;
 }
 
+// Opens the first file and reads its header, so that one that is not what the fields want is refused
+// before anything else is touched.
+static int open_first_file(struct mr_source_run *run, struct mr_lines *lines, struct mr_error *err)
+{
+    struct mr_line_cursor *cursor = &lines->cursors[0];
+    enum mr_line_taken taken;
+    int code = open_next_file(lines, err);
+    if (code != MR_OK)
+        return code;
+    while ((taken = mr_line_reader_take_header(&lines->reader, cursor, run)) == MR_TAKEN_ALL &&
+           !cursor->channel->final)
+        if (mr_channel_read(cursor->channel, &run->err) == MR_READ_NOTHING)
+            break;
+    if (taken == MR_TAKEN_FAILED)
+        *err = run->err;
+    return taken == MR_TAKEN_FAILED ? err->code : MR_OK;
+}
+
 int mr_lines_open_files(struct mr_source_run *run, struct mr_lines *lines, struct mr_error *err)
 {
     if (lines->options.follow) {
@@ -286,5 +304,10 @@ int mr_lines_open_files(struct mr_source_run *run, struct mr_lines *lines, struc
     } else if (mr_lines_list_files(lines->options.path, &lines->files, err) != MR_OK) {
         return err->code;
     }
-    return run->resumed ? resume_files(run, lines, err) : MR_OK;
+    if (run->resumed)
+        return resume_files(run, lines, err);
+    bool has_header = lines->options.format == MR_LINES_CSV && lines->options.header;
+    return has_header && lines->files.count > 0 && !lines->options.follow
+               ? open_first_file(run, lines, err)
+               : MR_OK;
 }

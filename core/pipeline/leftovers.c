@@ -36,8 +36,8 @@ int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_er
 
 // ---- leftovers
 
-// *done: it has ended well; *begun: it has done so, or has taken a record in.
-static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, bool *begun,
+// Adds to *taken what it has taken in; *done: it has ended well.
+static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *taken,
                            bool *done)
 {
     struct mr_segment segment;
@@ -50,7 +50,7 @@ static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role
     struct mr_stage_slot slot;
     mr_stage_snapshot(shared, &slot);
     *done = mr_load_acquire_u32(&shared->gauges.phase) == MR_PHASE_DONE;
-    *begun |= *done || slot.counts[MR_COUNT_IN] > 0;
+    *taken += slot.counts[MR_COUNT_IN];
     mr_segment_detach(&segment);
     return alive;
 }
@@ -93,14 +93,14 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
 
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
-    bool begun = false;
+    uint64_t taken = 0;
     unsigned found = 0, stages = 0;
-    bool done = false; // the last of them, the loader
+    bool done[MR_ROLE_COUNT] = {false};
     for (unsigned i = 0; i < MR_ROLE_COUNT; i++) {
         char path[320];
         mr_pipeline_stage_path(pipeline, i, path, sizeof path);
         stages += access(path, F_OK) == 0;
-        if (stage_is_alive(pipeline, i, &begun, &done))
+        if (stage_is_alive(pipeline, i, &taken, &done[i]))
             return MR_LEFTOVERS_ALIVE;
     }
     for (unsigned i = 0; i < MR_RING_COUNT; i++) {
@@ -110,11 +110,14 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
     }
     if (found + stages == 0)
         return MR_LEFTOVERS_NONE;
-    // A run that failed before it accepted a record leaves nothing to go on from; a stage that came
-    // to the end of an input without records does: the others have to hear of that.
+    // A run that failed before it accepted a record leaves nothing to go on from.
+    if (taken == 0)
+        return done[MR_ROLE_PRODUCER] && stages < MR_ROLE_COUNT ? MR_LEFTOVERS_EMPTY
+                                                                : MR_LEFTOVERS_SPENT;
     // Rings of which nothing is left to read are finished only if all three stages were there: a
     // stage that starts after the others have ended still has its part to do. And the loader must
     // have ended well: one that died over its files has to finish them.
-    bool finished = stages == MR_ROLE_COUNT && done && all_rings_are_finished(pipeline);
-    return !begun || finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
+    bool finished =
+        stages == MR_ROLE_COUNT && done[MR_ROLE_LOADER] && all_rings_are_finished(pipeline);
+    return finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
 }

@@ -208,6 +208,7 @@ void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slo
 enum mr_leftovers {
     MR_LEFTOVERS_NONE,
     MR_LEFTOVERS_SPENT,      // all done, or nothing was accepted: removed by the next run
+    MR_LEFTOVERS_EMPTY,      // the input ended without a record: others may still hear of that
     MR_LEFTOVERS_UNFINISHED, // something is in flight: the next run goes on with it
     MR_LEFTOVERS_ALIVE,      // a stage is running
 };

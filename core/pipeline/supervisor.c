@@ -327,6 +327,7 @@ static int check_leftovers(struct mr_supervisor *supervisor, struct mr_error *er
     case MR_LEFTOVERS_NONE:
         return MR_OK;
     case MR_LEFTOVERS_SPENT:
+    case MR_LEFTOVERS_EMPTY:
         return mr_stage_remove_segments(pipeline, err);
     case MR_LEFTOVERS_ALIVE:
         mr_rundir_look(pipeline, &contents);
@@ -396,7 +397,8 @@ int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
 void mr_supervisor_close(struct mr_supervisor *supervisor)
 {
     struct mr_error err;
-    if (mr_stage_leftovers(supervisor->pipeline) == MR_LEFTOVERS_SPENT &&
+    enum mr_leftovers left = mr_stage_leftovers(supervisor->pipeline);
+    if ((left == MR_LEFTOVERS_SPENT || left == MR_LEFTOVERS_EMPTY) &&
         mr_stage_remove_segments(supervisor->pipeline, &err) != MR_OK)
         mr_warn("%s", err.text);
     close(supervisor->signal_fd);

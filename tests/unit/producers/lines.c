@@ -522,10 +522,20 @@ Test(lines, bad_options_name_their_place)
 Test(lines, a_header_without_the_column)
 {
     put("a", "id,w\n1,2\n");
-    cr_assert_eq(open_with("path: '@DIR@/a', format: csv"), MR_OK, "%s", fixture.err.text);
+    cr_assert_eq(open_with("path: '@DIR@/a', format: csv"), MR_ERR_INPUT);
+    cr_expect(strstr(fixture.err.text, "/a:1: found the columns id,w, expected one called v"), "%s",
+              fixture.err.text);
+}
+
+Test(lines, a_later_header_without_the_column)
+{
+    put("a", "id,v,t\n");
+    put("b", "id,w\n1,2\n");
+    cr_assert_eq(open_with("path: ['@DIR@/a', '@DIR@/b'], format: csv"), MR_OK, "%s",
+                 fixture.err.text);
     cr_expect_eq(producer_fixture_run(&fixture), MR_POLL_FAILED);
     cr_expect_eq(fixture.run.err.code, MR_ERR_INPUT);
-    cr_expect(strstr(fixture.run.err.text, "/a:1: found the columns id,w, expected one called v"),
+    cr_expect(strstr(fixture.run.err.text, "/b:1: found the columns id,w, expected one called v"),
               "%s", fixture.run.err.text);
 }
 
