@@ -165,8 +165,8 @@ format-check:
 	clang-format --dry-run -Werror $(ALL_C)
 lint: test-deps format-check
 	.ci/check-includes
-	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 4 clang-tidy --quiet 2>/dev/null -- \
-	  $(CPPFLAGS) -std=c17 $(PKG_CFLAGS)
+	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -D_GNU_SOURCE -I. \
+	  -DMR_VERSION=\"\" -std=c17 $(PKG_CFLAGS) 2>/dev/null' sh
 
 DEST = $(DESTDIR)$(PREFIX)
 # Rings, records, journals; and what an operator of one's own (a shared object) includes.
