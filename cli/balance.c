@@ -24,8 +24,8 @@ static uint64_t count_records(const struct mr_pipeline *run, enum mr_ring_index 
     if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
         return 0;
     mr_reader_open(&reader, &ring);
-    if (in_pos > reader.position)
-        reader.position = in_pos;
+    if (in_pos > reader.position) // it died before it could give back what it had committed
+        reader.position = reader.write_pos = in_pos;
     while (mr_next(&reader, &length))
         count++;
     mr_ring_detach(&ring);
