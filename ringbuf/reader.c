@@ -23,6 +23,8 @@ void mr_reader_recover(struct mr_reader *reader, uint64_t position)
 {
     reader->position = position;
     reader->write_pos = position;
+    // One that died asleep would have the writer ring for it at every publish.
+    mr_store_relaxed_u32(&reader->ring->reader_sleep->asleep, 0);
     mr_release(reader, position, NULL);
 }
 

@@ -39,6 +39,8 @@ void mr_writer_recover(struct mr_writer *writer, uint64_t position)
     writer->published = position;
     check_cursors(writer);
     mr_abort(writer);
+    // One that died asleep would have the reader ring for it at every release.
+    mr_store_relaxed_u32(&writer->ring->writer_sleep->asleep, 0);
     // Pairs with the acquire load in mr_peek_bytes.
     mr_store_release_u64(&writer->ring->writer_line->write_pos, position);
     mr_ring_wake_reader(writer->ring);
