@@ -63,7 +63,7 @@ int mr_segment_unlink(const char *path, struct mr_error *err);
 // Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if
 // held.
 int mr_segment_lock(struct mr_segment *segment, struct mr_error *err);
-// Whether some process holds the lock.
+// Whether some process holds the lock. Only segment->path is looked at.
 bool mr_segment_is_locked(const struct mr_segment *segment);
 
 #endif

@@ -34,25 +34,51 @@ int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_er
     return code == MR_OK ? make_directory(pipeline->directory, err) : code;
 }
 
-// ---- leftovers
+// ---- pages of stages
 
-// Adds to *taken what it has taken in; *done: it has ended well.
-static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role, uint64_t *taken,
-                           bool *done)
+int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, enum mr_attach mode,
+                         struct mr_segment *segment, struct mr_stage_layout **page,
+                         struct mr_error *err)
 {
-    struct mr_segment segment;
     char path[320];
     mr_pipeline_stage_path(pipeline, role, path, sizeof path);
-    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
-        return false;
-    bool alive = mr_segment_is_locked(&segment);
-    const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
+    int code = mr_segment_attach(segment, path, MR_SEGMENT_STAGE, mode, err);
+    if (code != MR_OK)
+        return code;
+    *page = (void *)((uint8_t *)segment->base + MR_PAGE_BYTES);
+    if (segment->bytes >= MR_PAGE_BYTES + sizeof **page)
+        return MR_OK;
+    mr_segment_detach(segment);
+    return mr_fail(err, MR_ERR_SHM, "%s: found %zu bytes, expected at least %zu", path,
+                   segment->bytes, MR_PAGE_BYTES + sizeof **page);
+}
+
+// ---- leftovers
+
+struct found {
+    unsigned rings, stages;
+    bool taken;               // a stage has taken a record in, or cannot be read
+    bool done[MR_ROLE_COUNT]; // it has ended well
+};
+
+static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role,
+                           struct found *found)
+{
+    struct mr_segment segment;
+    struct mr_stage_layout *page;
     struct mr_stage_slot slot;
-    mr_stage_snapshot(shared, &slot);
-    *done = mr_load_acquire_u32(&shared->gauges.phase) == MR_PHASE_DONE;
-    *taken += slot.counts[MR_COUNT_IN];
-    mr_segment_detach(&segment);
-    return alive;
+    int code = mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL);
+    bool there = access(segment.path, F_OK) == 0;
+    found->stages += there;
+    if (code == MR_OK) {
+        mr_stage_snapshot(page, &slot);
+        found->taken |= slot.counts[MR_COUNT_IN] > 0;
+        found->done[role] = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_DONE;
+        mr_segment_detach(&segment);
+    } else {
+        found->taken |= there; // another version's, or damaged: not ours to take away
+    }
+    return mr_segment_is_locked(&segment);
 }
 
 static bool all_rings_are_finished(const struct mr_pipeline *pipeline)
@@ -93,31 +119,25 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
 
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
-    uint64_t taken = 0;
-    unsigned found = 0, stages = 0;
-    bool done[MR_ROLE_COUNT] = {false};
-    for (unsigned i = 0; i < MR_ROLE_COUNT; i++) {
-        char path[320];
-        mr_pipeline_stage_path(pipeline, i, path, sizeof path);
-        stages += access(path, F_OK) == 0;
-        if (stage_is_alive(pipeline, i, &taken, &done[i]))
+    struct found found = {0};
+    for (unsigned i = 0; i < MR_ROLE_COUNT; i++)
+        if (stage_is_alive(pipeline, i, &found))
             return MR_LEFTOVERS_ALIVE;
-    }
     for (unsigned i = 0; i < MR_RING_COUNT; i++) {
         char path[320];
         mr_pipeline_ring_path(pipeline, i, path, sizeof path);
-        found += access(path, F_OK) == 0;
+        found.rings += access(path, F_OK) == 0;
     }
-    if (found + stages == 0)
+    if (found.rings + found.stages == 0)
         return MR_LEFTOVERS_NONE;
     // A run that failed before it accepted a record leaves nothing to go on from.
-    if (taken == 0)
-        return done[MR_ROLE_PRODUCER] && stages < MR_ROLE_COUNT ? MR_LEFTOVERS_EMPTY
-                                                                : MR_LEFTOVERS_SPENT;
+    if (!found.taken)
+        return found.done[MR_ROLE_PRODUCER] && found.stages < MR_ROLE_COUNT ? MR_LEFTOVERS_EMPTY
+                                                                            : MR_LEFTOVERS_SPENT;
     // Rings of which nothing is left to read are finished only if all three stages were there: a
     // stage that starts after the others have ended still has its part to do. And the loader must
     // have ended well: one that died over its files has to finish them.
-    bool finished =
-        stages == MR_ROLE_COUNT && done[MR_ROLE_LOADER] && all_rings_are_finished(pipeline);
+    bool finished = found.stages == MR_ROLE_COUNT && found.done[MR_ROLE_LOADER] &&
+                    all_rings_are_finished(pipeline);
     return finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
 }

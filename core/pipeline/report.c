@@ -114,17 +114,14 @@ static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layou
 static void read_stage(struct mr_report *report, const struct mr_pipeline *pipeline,
                        enum mr_role role)
 {
-    char path[512];
     struct mr_segment segment;
+    struct mr_stage_layout *page;
     struct mr_stage_report *stage = &report->stages[role];
-    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
     memset(stage, 0, sizeof *stage);
-    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+    if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
         return;
-    const struct mr_stage_layout *page = (const void *)((const char *)segment.base + MR_PAGE_BYTES);
-    stage->present = segment.bytes >= MR_PAGE_BYTES + sizeof *page;
-    if (stage->present)
-        copy_page(stage, page);
+    stage->present = true;
+    copy_page(stage, page);
     mr_segment_detach(&segment);
 }
 

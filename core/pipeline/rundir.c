@@ -91,6 +91,7 @@ static void look_at_stage(const struct mr_pipeline *pipeline, enum mr_role role,
 {
     char path[MR_RUNDIR_PATH_BYTES], state[MR_RUNDIR_PATH_BYTES + 8];
     struct mr_segment segment;
+    struct mr_stage_layout *page;
     struct stat status;
     mr_pipeline_stage_path(pipeline, role, path, sizeof path);
     snprintf(state, sizeof state, "%s.state", path);
@@ -98,10 +99,9 @@ static void look_at_stage(const struct mr_pipeline *pipeline, enum mr_role role,
         out->segment_count++;
         out->total_bytes += (uint64_t)status.st_size;
     }
-    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+    if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
         return;
-    const struct mr_stage_layout *page = (const void *)((const char *)segment.base + MR_PAGE_BYTES);
-    if (segment.bytes >= MR_PAGE_BYTES + sizeof *page && mr_segment_is_locked(&segment)) {
+    if (mr_segment_is_locked(&segment)) {
         out->live_pid = page->gauges.pid;
         out->live_role = role;
     }

@@ -78,14 +78,9 @@ static bool upstream_is_gone(struct mr_stage *stage)
     if (now_ns - stage->upstream_seen_ns < UPSTREAM_LOOK_INTERVAL_NS)
         return stage->upstream_gone;
     struct mr_segment upstream;
-    char path[320];
-    mr_pipeline_stage_path(stage->pipeline, stage->role - 1, path, sizeof path);
+    mr_pipeline_stage_path(stage->pipeline, stage->role - 1, upstream.path, sizeof upstream.path);
     stage->upstream_seen_ns = now_ns;
-    stage->upstream_gone = true;
-    if (mr_segment_attach(&upstream, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) == MR_OK) {
-        stage->upstream_gone = !mr_segment_is_locked(&upstream);
-        mr_segment_detach(&upstream);
-    }
+    stage->upstream_gone = !mr_segment_is_locked(&upstream);
     return stage->upstream_gone;
 }
 
@@ -294,6 +289,9 @@ void mr_stage_commit(struct mr_stage *stage)
     if (shared->gauges.started_ns == 0 && stage->now.counts[MR_COUNT_IN] > 0)
         shared->gauges.started_ns = mr_mono_ns();
     uint64_t epoch = shared->epoch + 1;
+    // The slot of two epochs ago changes only after the last one is seen to stand. Pairs with the
+    // acquire fence in mr_stage_snapshot.
+    mr_fence_release();
     fill_slot(stage, &shared->slots[epoch & 1]);
     // The commit. Pairs with the acquire loads in mr_stage_snapshot.
     mr_store_release_u64(&shared->epoch, epoch);

@@ -200,6 +200,12 @@ void mr_stage_beat(struct mr_stage *stage);
 int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err);
 
 // ---- for those who look
+// Attaches a stage's page, whether its process lives or not; *page is as long as its layout. MR_ERR_SHM.
+// mr_segment_detach(segment) gives it back; mr_segment_is_locked(segment) says whether the process
+// lives, also where the page could not be attached.
+int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, enum mr_attach mode,
+                         struct mr_segment *segment, struct mr_stage_layout **page,
+                         struct mr_error *err);
 // A consistent copy of the committed slot.
 void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
 

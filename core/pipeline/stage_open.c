@@ -21,7 +21,7 @@
 #define SETUP_LOCK_TRIES 500
 
 // ---- signals
-// The first SIGTERM or SIGINT asks to drain; another one, later than a terminal's copy of the same
+// The first SIGTERM, SIGINT or SIGHUP asks to drain; another one, later than a terminal's copy of the same
 // key press could be, to halt at once.
 
 static volatile sig_atomic_t signals_seen;
@@ -45,6 +45,8 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    if (signal(SIGHUP, SIG_IGN) != SIG_IGN) // not where nohup has set it so
+        sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -140,6 +142,29 @@ static int open_rings(struct mr_stage *stage, struct mr_error *err)
     return code;
 }
 
+static enum mr_role writer_of(enum mr_ring_index index)
+{
+    return index == MR_RING_INGRESS || index == MR_RING_DEAD_PRODUCER ? MR_ROLE_PRODUCER
+                                                                      : MR_ROLE_TRANSFORM;
+}
+
+// A stage that failed has closed its ring, so that what it had written could be finished; when the run is
+// resumed it goes on, and that end is none. Its reader may come before it.
+static void reopen_input(struct mr_stage *stage, enum mr_ring_index index)
+{
+    struct mr_ring_writer_line *line = stage->rings[index].writer_line;
+    struct mr_segment segment;
+    struct mr_stage_layout *page;
+    if (mr_stage_attach_page(stage->pipeline, writer_of(index), MR_ATTACH_READ_ONLY, &segment,
+                             &page, NULL) != MR_OK)
+        return;
+    bool works_on = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_FAILED &&
+                    mr_load_acquire_u32(&line->schemas_ready) == 1;
+    if (works_on && !mr_segment_is_locked(&segment))
+        mr_store_relaxed_u32(&line->closed, 0);
+    mr_segment_detach(&segment);
+}
+
 // Only with the stage's lock held: to open a writer is to say that the stream goes on.
 static void open_ports(struct mr_stage *stage)
 {
@@ -147,10 +172,12 @@ static void open_ports(struct mr_stage *stage)
     const struct port *ports = ports_of(stage->role, &count);
     for (unsigned i = 0; i < count; i++) {
         struct mr_ring *ring = &stage->rings[ports[i].ring];
-        if (ports[i].writes)
+        if (ports[i].writes) {
             mr_writer_open(&stage->writers[stage->writer_count++], ring);
-        else
+        } else {
+            reopen_input(stage, ports[i].ring);
             mr_reader_open(&stage->readers[stage->reader_count++], ring);
+        }
     }
 }
 

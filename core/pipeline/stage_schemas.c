@@ -41,12 +41,10 @@ int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err)
 static bool is_ready(const struct mr_pipeline *pipeline, enum mr_role role)
 {
     struct mr_segment segment;
-    char path[320];
-    mr_pipeline_stage_path(pipeline, role, path, sizeof path);
-    if (mr_segment_attach(&segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+    struct mr_stage_layout *page;
+    if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
         return false;
-    const struct mr_stage_layout *shared = (const void *)((uint8_t *)segment.base + MR_PAGE_BYTES);
-    uint32_t phase = mr_load_acquire_u32(&shared->gauges.phase);
+    uint32_t phase = mr_load_acquire_u32(&page->gauges.phase);
     bool works = phase == MR_PHASE_RUNNING || phase == MR_PHASE_DRAINING;
     bool ready = phase == MR_PHASE_DONE || (works && mr_segment_is_locked(&segment));
     mr_segment_detach(&segment);

@@ -27,13 +27,10 @@ static const char *const stage_commands[MR_ROLE_COUNT] = {"produce", "transform"
 static bool attach_page(const struct mr_supervisor *supervisor, enum mr_role role,
                         struct mr_segment *segment, struct mr_stage_layout **page)
 {
-    char path[MR_RUNDIR_PATH_BYTES];
-    mr_pipeline_stage_path(supervisor->pipeline, role, path, sizeof path);
-    if (mr_segment_attach(segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_WRITE, NULL) != MR_OK)
+    if (mr_stage_attach_page(supervisor->pipeline, role, MR_ATTACH_READ_WRITE, segment, page,
+                             NULL) != MR_OK)
         return false;
-    *page = (void *)((char *)segment->base + MR_PAGE_BYTES);
-    bool ours = segment->bytes >= MR_PAGE_BYTES + sizeof **page &&
-                (*page)->gauges.pid == (uint32_t)supervisor->children[role].pid;
+    bool ours = (*page)->gauges.pid == (uint32_t)supervisor->children[role].pid;
     if (!ours)
         mr_segment_detach(segment);
     return ours;
@@ -346,10 +343,12 @@ static int check_leftovers(struct mr_supervisor *supervisor, struct mr_error *er
 static int catch_signals(struct mr_supervisor *supervisor, struct mr_error *err)
 {
     sigset_t handled;
+    struct sigaction hangup;
     sigemptyset(&handled);
     sigaddset(&handled, SIGINT);
     sigaddset(&handled, SIGTERM);
-    sigaddset(&handled, SIGHUP);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) // by nohup
+        sigaddset(&handled, SIGHUP);
     sigprocmask(SIG_BLOCK, &handled, &supervisor->signals_before);
     supervisor->signal_fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     if (supervisor->signal_fd < 0)

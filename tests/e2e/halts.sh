@@ -47,6 +47,30 @@ END
         "$(jq -s length "$WORK/$stage.ndjson")" "$(jq .stages.producer.out "$WORK/$stage.run")"
 done
 
+# ---- a terminal that hangs up: every process of the group gets the signal ------------------------------
+hang_up() { # NAME COMMAND...
+    local name=$1
+    shift
+    cat >"$WORK/$name.yaml" <<END
+name: $name
+source: {type: mock, interval: 1ms}
+sink: {type: ndjson, path: $WORK/$name.ndjson}
+END
+    setsid "$@" "$MILLRACE" run "$WORK/$name.yaml" --json >"$WORK/$name.run" 2>"$WORK/$name.log" &
+    run=$!
+    check "$name: records arrive" wait_for 10 loaded "$name" 100
+    kill -HUP -- -$run
+}
+hang_up hangup
+wait $run
+check_equal "hang-up: drained" "$? $(jq -c '[.balance, .phase]' "$WORK/hangup.run")" '0 [true,"done"]'
+check_equal "hang-up: no line is missing" "$(wc -l <"$WORK/hangup.ndjson")" "$(jq .stages.producer.out "$WORK/hangup.run")"
+hang_up nohup nohup
+check "nohup: it runs on" wait_for 10 loaded nohup 1500
+kill -TERM $run
+wait $run
+check_equal "nohup: drained when told to" $? 0
+
 # ---- a batch of long records in a small ring ---------------------------------------------------------
 cat >"$WORK/long.yaml" <<END
 name: long

@@ -276,6 +276,50 @@ Test(stage, a_batch_that_outgrows_its_ring_ends_with_an_error)
     cr_expect_eq(counting_read(&run, MR_RING_INGRESS, 0), 0, "nothing of it is in the stream");
 }
 
+static void end_producer(int code)
+{
+    cr_assert_eq(counting_produce(&run, live_on, NULL, &err), MR_OK, "%s", err.text);
+    open_stage();
+    mr_stage_close(&stage, code, &err);
+}
+
+// The transform, opened before the producer of the resumed run is.
+static bool transform_sees_an_end(void)
+{
+    uint32_t length;
+    cr_assert_eq(mr_stage_open(&stage, &run.pipeline, MR_ROLE_TRANSFORM, &err), MR_OK, "%s",
+                 err.text);
+    struct mr_reader *reader = &stage.readers[MR_PORT_MAIN];
+    while (mr_next(reader, &length))
+        continue;
+    bool end = mr_reader_at_end(reader);
+    mr_stage_close(&stage, MR_OK, NULL);
+    return end;
+}
+
+Test(stage, the_end_of_a_ring_whose_writer_failed_is_none)
+{
+    end_producer(MR_OK);
+    cr_expect(transform_sees_an_end());
+    end_producer(MR_ERR_INPUT);
+    cr_expect_not(transform_sees_an_end());
+}
+
+Test(stage, a_page_of_another_version_is_neither_read_nor_removed)
+{
+    struct mr_segment segment;
+    char path[320];
+    cr_assert_eq(counting_produce(&run, live_on, NULL, &err), MR_OK, "%s", err.text);
+    mr_pipeline_stage_path(&run.pipeline, MR_ROLE_LOADER, path, sizeof path);
+    cr_assert_eq(mr_segment_create(&segment, path, "loader", MR_SEGMENT_STAGE, 2 * MR_PAGE_BYTES,
+                                   NULL, NULL, &err),
+                 MR_OK);
+    cr_expect_eq(mr_stage_leftovers(&run.pipeline), MR_LEFTOVERS_UNFINISHED);
+    cr_assert_eq(mr_segment_lock(&segment, &err), MR_OK);
+    cr_expect_eq(mr_stage_leftovers(&run.pipeline), MR_LEFTOVERS_ALIVE);
+    mr_segment_detach(&segment);
+}
+
 Test(stage, counters_have_names)
 {
     open_stage();
