@@ -157,7 +157,7 @@ fuzz: test-deps $(FUZZERS)
 
 sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(B)/asan/millrace $(asan_EXAMPLES) \
           $(B)/tsan/tests/stress/ring_threads
-	@scripts/sanitize.sh
+	@scripts/sanitize.sh $(B)
 
 format:
 	clang-format -i $(ALL_C)

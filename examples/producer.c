@@ -88,6 +88,7 @@ int main(int argc, char **argv)
         mr_ring_create(&ring, argv[1], "readings", &options, &err) != MR_OK ||
         mr_ring_describe(&ring, &schemas, &err) != MR_OK) {
         fprintf(stderr, "producer: %s\n", err.text); // says what was found and what was expected
+        mr_schema_set_clear(&schemas);
         return err.code;
     }
     struct reading reading = {schema, mr_schema_field(schema, "sensor"),

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The tests once more, built with the address and undefined-behaviour sanitizers, then the ring between
-# two threads under ThreadSanitizer. Shorter than `make test` where length is the point (stress records).
+# two threads under ThreadSanitizer: `sanitize.sh BUILD_ROOT [WORD...]`, words as in test.sh. Shorter than
+# `make test` where length is the point (stress records).
 set -uo pipefail
 cd "$(dirname "$0")/.."
-export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:${ASAN_OPTIONS:-}
+root=${1:?usage: sanitize.sh BUILD_ROOT [WORD...]}
+shift
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:${ASAN_OPTIONS:-}
 export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
 export TSAN_OPTIONS=halt_on_error=1:${TSAN_OPTIONS:-}
 export MILLRACE_STRESS_RECORDS=${MILLRACE_STRESS_RECORDS:-300000}
@@ -12,10 +15,10 @@ export MILLRACE_TEST_SECONDS_MAX=900
 
 status=0
 echo "== address and undefined-behaviour sanitizers"
-scripts/test.sh build/asan "$@" || status=1
+scripts/test.sh "$root/asan" "$@" || status=1
 echo "== thread sanitizer: the ring between two threads"
-log=build/tsan/ring_threads.log
-if build/tsan/tests/stress/ring_threads >"$log" 2>&1 && [ "$(tail -n 1 "$log")" = ok ]; then
+log=$root/tsan/ring_threads.log
+if "$root/tsan/tests/stress/ring_threads" >"$log" 2>&1 && [ "$(tail -n 1 "$log")" = ok ]; then
     echo "ok       tests/stress/ring_threads"
 else
     tail -n 60 "$log"
