@@ -221,6 +221,10 @@ enum mr_leftovers {
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline);
 // Removes rings, stage and state segments. Only where no stage is alive.
 int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err);
+// Takes back the ends of the streams of an unfinished run: their writers will come again and go on, or
+// say once more that it was the end. A reader that came first would take the old word for it. Only
+// where no stage is alive.
+int mr_stage_reopen_rings(const struct mr_pipeline *pipeline, struct mr_error *err);
 // <shm>/millrace-<uid>/<name>, both 0700.
 int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_error *err);
 

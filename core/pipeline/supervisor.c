@@ -336,6 +336,7 @@ static int check_leftovers(struct mr_supervisor *supervisor, struct mr_error *er
         mr_rundir_look(pipeline, &contents);
         supervisor->resumed = true;
         supervisor->resumed_bytes = contents.waiting_bytes;
+        return mr_stage_reopen_rings(pipeline, err);
     }
     return MR_OK;
 }
@@ -389,6 +390,11 @@ int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
         return mr_fail(err, MR_ERR_STAGE,
                        "halted by a second signal; what was accepted waits in %s, run the pipeline "
                        "again to finish it",
+                       supervisor->pipeline->directory);
+    if (err->code == MR_OK && mr_stage_leftovers(supervisor->pipeline) == MR_LEFTOVERS_UNFINISHED)
+        return mr_fail(err, MR_ERR_STAGE,
+                       "all stages have ended, but not everything in %s is through; run the "
+                       "pipeline again to finish it",
                        supervisor->pipeline->directory);
     return err->code;
 }

@@ -34,7 +34,7 @@ check_equal "undisturbed: dead letters" "$(letters whole.dead/producer | wc -l)"
 
 # reach NAME STAGE: its pid, once the loader has written some thousand records more than before.
 reach() {
-    local i pid floor=${3:-100000}
+    local i pid floor=${3:-30000}
     for i in $(seq 400); do
         pid=$("$MILLRACE" stat "$1" --json 2>/dev/null |
             jq "select(.stages.loader.out > $floor and .stages.$2.alive) | .stages.$2.pid")
@@ -57,7 +57,7 @@ for victim in producer transform loader; do
     # And once more in what is left.
     "$MILLRACE" run part.yaml --json >final 2>log &
     run=$!
-    kill -9 "$(reach part $victim 400000)"
+    kill -9 "$(reach part $victim 150000)"
     wait $run
     check_equal "$victim: a second time" "$? $(jq .balance final)" "9 true"
     run part.yaml
