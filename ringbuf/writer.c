@@ -29,6 +29,7 @@ void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring)
         .lane_read = mr_load_acquire_u64(&ring->reader_line->lane_read),
     };
     writer->published = writer->position;
+    writer->lengths = mr_claim_bytes_max(writer) - MR_ENVELOPE_BYTES + 1;
     check_cursors(writer);
     mr_store_relaxed_u32(&ring->writer_line->closed, 0);
 }

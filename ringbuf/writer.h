@@ -31,6 +31,7 @@ struct mr_writer {
     uint64_t lane_write;
     uint64_t lane_read;   // private copy of the reader's
     uint64_t noted_count; // records published without a note, because the lane was full
+    uint32_t lengths;     // how many there are to choose from, see mr_claim
     bool corrupt;         // the reader's cursor is impossible; mr_claim says NULL from then on
 };
 
@@ -57,7 +58,8 @@ static inline struct mr_record *mr_claim(struct mr_writer *writer, uint32_t leng
     uint64_t end = writer->position + stride;
     uint64_t at = writer->position & writer->ring->mask;
     if (MR_UNLIKELY(end > writer->horizon || at + stride > writer->ring->capacity ||
-                    end - writer->read_pos > writer->ring->capacity || length < MR_ENVELOPE_BYTES))
+                    end - writer->read_pos > writer->ring->capacity ||
+                    length - MR_ENVELOPE_BYTES >= writer->lengths)) // too short or too long
         return mr_claim_slow(writer, length);
     struct mr_record *record = (struct mr_record *)(writer->ring->data + at);
     record->length = length;

@@ -76,6 +76,17 @@ Test(ring, lengths_out_of_bounds_are_refused)
     cr_expect_not_null(mr_claim(&fixture.writer, 36));
 }
 
+// A long claim that was given back has raised the horizon: nothing longer fits under it.
+Test(ring, an_aborted_claim_opens_no_way_for_a_longer_one)
+{
+    uint32_t most = mr_claim_bytes_max(&fixture.writer);
+    cr_assert_not_null(mr_claim(&fixture.writer, most));
+    mr_abort(&fixture.writer);
+    cr_expect_null(mr_claim(&fixture.writer, most + 1));
+    cr_expect_null(mr_claim(&fixture.writer, MR_ENVELOPE_BYTES - 1));
+    cr_expect_not_null(mr_claim(&fixture.writer, most));
+}
+
 Test(ring, full_until_released)
 {
     uint32_t length;
