@@ -2,7 +2,6 @@
 // The producer process: opens its stage, binds the source the pipeline names, and turns its loop:
 // poll, commit, wait. Records and the source's mark become final together in each commit, so a
 // producer that dies anywhere is started again and goes on exactly behind its last one.
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,25 +35,6 @@ static int open_source(struct mr_source_run *run, struct mr_error *err)
     return code;
 }
 
-// Sleeps until the descriptor is readable or `timeout_ns` has passed, and books the time as waiting
-// for input, as mr_stage_wait does where there is no descriptor.
-static void await_descriptor(struct mr_stage *stage, int fd, int64_t timeout_ns)
-{
-    struct mr_stage_gauges *gauges = &stage->shared->gauges;
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
-    struct timespec timeout = {.tv_nsec = timeout_ns};
-    int64_t since_ns = mr_mono_ns();
-    if (mr_load_relaxed_u32(&gauges->waiting_for) != MR_WAIT_INPUT) {
-        mr_store_relaxed_u64((uint64_t *)&gauges->waiting_since_ns, (uint64_t)since_ns);
-        mr_store_relaxed_u32(&gauges->waiting_for, MR_WAIT_INPUT);
-    }
-    if (ppoll(&readable, 1, &timeout, NULL) > 0)
-        mr_store_relaxed_u32(&gauges->waiting_for, MR_WAIT_NOTHING);
-    uint64_t *waited_ns = &gauges->waited_ns[MR_WAIT_INPUT];
-    mr_store_relaxed_u64(waited_ns, *waited_ns + (uint64_t)(mr_mono_ns() - since_ns));
-    mr_stage_beat(stage);
-}
-
 static void await_input(struct mr_source_run *run)
 {
     int64_t slice_ns = WAIT_SLICE_NS;
@@ -65,7 +45,7 @@ static void await_input(struct mr_source_run *run)
         slice_ns = left_ns < slice_ns ? left_ns : slice_ns;
     }
     if (run->wait_fd >= 0)
-        await_descriptor(run->stage, run->wait_fd, slice_ns);
+        mr_stage_wait_readable(run->stage, run->wait_fd, slice_ns);
     else
         mr_stage_wait(run->stage, MR_WAIT_INPUT, slice_ns);
 }

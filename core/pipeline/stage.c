@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/pipeline/stage.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,15 @@ void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout
     } else {
         wait_for_time(stage, timeout_ns);
     }
+    mr_stage_beat(stage);
+}
+
+void mr_stage_wait_readable(struct mr_stage *stage, int fd, int64_t timeout_ns)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    struct timespec timeout = {.tv_nsec = timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS};
+    begin_waiting(stage, MR_WAIT_INPUT);
+    ppoll(&readable, 1, &timeout, NULL);
     mr_stage_beat(stage);
 }
 

@@ -190,6 +190,8 @@ bool mr_stage_should_commit(const struct mr_stage *stage);
 void mr_stage_commit(struct mr_stage *stage);
 // Waits for input on the readers (or just `timeout_ns` where there are none), beats the heart.
 void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout_ns);
+// The same for input that comes from a descriptor: until it is readable.
+void mr_stage_wait_readable(struct mr_stage *stage, int fd, int64_t timeout_ns);
 // A drain was asked for: by signal or through the page.
 bool mr_stage_is_stopping(const struct mr_stage *stage);
 // Beats the heart; call at least every 50 ms while working.
