@@ -87,8 +87,7 @@ static int torn_bytes(const char *path, uint64_t end_pos, uint64_t *out, struct 
     return code;
 }
 
-// Reads the last segment to its end. One whose header was never finished counts as none: the loader
-// died while it made it.
+// Reads the last segment to its end. Its header is whole: a segment gets its name after that.
 static int measure(struct mr_journal_tail *tail, struct mr_error *err)
 {
     struct mr_journal journal;

@@ -76,6 +76,22 @@ static void fill_header(struct mr_segment *segment, const char *name, enum mr_se
     header->tick_hz = (uint64_t)(1e9 / mr_ns_per_tick);
 }
 
+// A signal ends the call, and what it had got is given back: a stop that comes now is noticed later.
+static int reserve(int fd, size_t bytes)
+{
+    int failed;
+    do {
+        failed = posix_fallocate(fd, 0, (off_t)bytes);
+    } while (failed == EINTR);
+    errno = failed;
+    return failed ? -1 : 0;
+}
+
+static void temporary_path(const char *path, char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, "%s.new", path);
+}
+
 int mr_segment_create(struct mr_segment *segment, const char *path, const char *name,
                       enum mr_segment_kind kind, size_t bytes, mr_segment_fill *fill, void *context,
                       struct mr_error *err)
@@ -85,17 +101,14 @@ int mr_segment_create(struct mr_segment *segment, const char *path, const char *
     if (strlen(path) >= sizeof segment->path)
         return mr_fail(err, MR_ERR_SHM, "%s: path too long, at most %zu bytes", path,
                        sizeof segment->path - 1);
-    snprintf(temporary, sizeof temporary, "%s.new.%d", path, (int)getpid());
-    unlink(temporary);
+    temporary_path(path, temporary, sizeof temporary);
+    unlink(temporary); // of a process that died while it made it
     segment->bytes = bytes;
     segment->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (segment->fd < 0)
         return fail_create(segment, temporary, err, "create the segment");
-    int failed = posix_fallocate(segment->fd, 0, (off_t)bytes);
-    if (failed) {
-        errno = failed;
+    if (reserve(segment->fd, bytes) < 0)
         return fail_create(segment, temporary, err, "reserve its memory");
-    }
     if (map(segment) < 0)
         return fail_create(segment, temporary, err, "map it");
     fill_header(segment, name, kind);
@@ -158,6 +171,9 @@ fail:
 
 int mr_segment_unlink(const char *path, struct mr_error *err)
 {
+    char temporary[320];
+    temporary_path(path, temporary, sizeof temporary);
+    unlink(temporary);
     if (unlink(path) < 0 && errno != ENOENT)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot remove the segment", path);
     return MR_OK;

@@ -49,7 +49,7 @@ struct mr_segment {
 // header.
 typedef void mr_segment_fill(void *base, void *context);
 
-// Makes path (its directory must exist). MR_ERR_SHM where memory is short or the directory not
+// Makes path (its directory must exist); one process at a time makes the same one. MR_ERR_SHM where memory is short or the directory not
 // writable: the text says how many bytes were wanted and how many are free. On success it is
 // attached read-write.
 int mr_segment_create(struct mr_segment *segment, const char *path, const char *name,
@@ -59,6 +59,7 @@ int mr_segment_create(struct mr_segment *segment, const char *path, const char *
 int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segment_kind kind,
                       enum mr_attach mode, struct mr_error *err);
 void mr_segment_detach(struct mr_segment *segment);
+// Removes the name, and what a process left that died while it made the segment.
 int mr_segment_unlink(const char *path, struct mr_error *err);
 // Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if
 // held.

@@ -106,7 +106,11 @@ static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, b
                        struct mr_error *err)
 {
     struct statvfs space = {0};
-    if (fallocate(fd, 0, 0, (off_t)bytes) == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
+    int result;
+    do { // a signal ends the call
+        result = fallocate(fd, 0, 0, (off_t)bytes);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return MR_OK;
     int why = errno;
     if (ftruncate(fd, 0) != 0) // give back what it had got

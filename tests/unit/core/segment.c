@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -86,6 +87,15 @@ Test(segment, nothing_temporary_stays)
         mr_segment_create(&other, path, "x", MR_SEGMENT_RING, (size_t)1 << 60, NULL, NULL, &err),
         MR_ERR_SHM);
     cr_expect_eq(files_in_scratch(), 1);
+}
+
+Test(segment, what_a_dead_maker_left_goes_with_the_segment)
+{
+    char left[300];
+    snprintf(left, sizeof left, "%s.new", path);
+    fclose(fopen(left, "w"));
+    cr_expect_eq(mr_segment_unlink(path, &err), MR_OK);
+    cr_expect(access(left, F_OK) < 0);
 }
 
 Test(segment, both_sides_see_the_same_bytes)
