@@ -139,10 +139,10 @@ check_equal "everything accepted is in the journal" \
     "$("$MILLRACE" cat "$WORK/live.journal" --format ndjson | wc -l)" "$(jq .stages.producer.in "$WORK/final")"
 
 # ---- when a stage dies ---------------------------------------------------------------------------
-pipeline whole "count: 30000, rate: 20000"
+pipeline whole "count: 30000, rate: 8000"
 "$MILLRACE" run "$WORK/whole.yaml" --json >/dev/null
 for victim in producer transform loader; do
-    pipeline part "count: 30000, rate: 20000"
+    pipeline part "count: 30000, rate: 8000"
     "$MILLRACE" run "$WORK/part.yaml" --json >"$WORK/final" 2>"$WORK/log" &
     run=$!
     wait_for 10 records_at_least part 3000
@@ -180,7 +180,7 @@ check_status "clean of a named run" 0 "$MILLRACE" clean part
 check_equal "its directory is gone" "$(ls "$runs" | grep -cx part)" 0
 
 # The stages outlive their supervisor, and are not run twice.
-pipeline orphan "count: 20000, rate: 10000"
+pipeline orphan "count: 20000, rate: 5000"
 "$MILLRACE" run "$WORK/orphan.yaml" --json >/dev/null 2>&1 &
 run=$!
 wait_for 10 records_at_least orphan 1000
