@@ -148,6 +148,7 @@ static void close_lines(struct mr_source_run *run)
     mr_file_list_free(&lines->files);
     free(lines->cursors);
     free(lines);
+    run->self = NULL;
 }
 
 static int open_lines(struct mr_source_run *run, struct mr_error *err)
