@@ -11,7 +11,7 @@
 //         mr_supervisor_close(&supervisor);              // what is spent is removed
 //     }
 //
-// Stopping. The first SIGINT, SIGTERM or SIGHUP asks the producer to drain; the others end when
+// Stopping. The first SIGINT, SIGTERM or SIGHUP (not under nohup) asks the producer to drain; the others end when
 // their input ends, and the files are complete. The second one halts all three at once: what is in
 // the rings stays there and the next run goes on with it.
 //
@@ -19,7 +19,8 @@
 // accepted stays in their rings. The stages behind it go on until they have read everything that is
 // there; if its ring was closed they end by themselves, otherwise they are halted then. So nothing
 // accepted is lost, and nothing is finished that is not finished: the next run resumes exactly
-// there.
+// there. The exception is a source whose input is cut or damaged: what came before it is taken in and
+// finished, and the next run begins anew.
 //
 // The stages do not die with their supervisor. A new run of the same pipeline is refused while one
 // of them is alive.
