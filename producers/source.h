@@ -48,6 +48,7 @@ struct mr_source {
     // Also called by `millrace check`.
     int (*declare)(const void *options, const struct mr_pipeline *pipeline,
                    struct mr_schema_set *out, struct mr_error *err);
+    // Where it fails it has let go of everything: close() is not called.
     int (*open)(struct mr_source_run *run, struct mr_error *err);
     enum mr_poll (*poll)(struct mr_source_run *run);
     void (*close)(struct mr_source_run *run);

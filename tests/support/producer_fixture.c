@@ -84,7 +84,9 @@ static int open_stage(struct producer_fixture *fixture)
     memcpy(run->mark, run->stage->now.mark, sizeof run->mark);
     mr_reader_open(&fixture->main, &run->stage->rings[MR_RING_INGRESS]);
     mr_reader_open(&fixture->dead, &run->stage->rings[MR_RING_DEAD_PRODUCER]);
-    return code == MR_OK ? run->source->open(run, &fixture->err) : code;
+    if (code == MR_OK && (code = run->source->open(run, &fixture->err)) != MR_OK)
+        run->self = NULL; // as in the producer: what failed to open is not closed
+    return code;
 }
 
 int producer_fixture_open(struct producer_fixture *fixture, const char *yaml)
