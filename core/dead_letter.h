@@ -5,8 +5,8 @@
 //
 //   36 reason      char[16]: its name, see core/counts.h
 //   52 stage       char[12]: which stage rejected it
-//   64 raw_length  of what was rejected; more than the raw bytes kept if it was too long for a
-//   record 68 detail      char[188]: one sentence, what was found and what was expected
+//   64 raw_length  of what was rejected; the raw bytes kept are fewer where it is too long
+//   68 detail      char[188]: one sentence, what was found and what was expected
 //  256 raw         the bytes as they came, to the end of the record
 #ifndef MR_CORE_DEAD_LETTER_H
 #define MR_CORE_DEAD_LETTER_H

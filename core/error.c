@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+// What the analyzer sees instead, see error.h.
+#undef mr_fail
+#undef mr_fail_errno
+
 static void set_text(struct mr_error *err, int code, const char *format, va_list args)
 {
     char text[sizeof err->text]; // the arguments may point into the old text

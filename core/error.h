@@ -45,6 +45,17 @@ int mr_fail(struct mr_error *err, int code, const char *format, ...) MR_PRINTF(3
 int mr_fail_errno(struct mr_error *err, int code, const char *format, ...) MR_PRINTF(3, 4);
 // Puts "<context>: " before what err already says, and returns its code.
 int mr_error_within(struct mr_error *err, const char *format, ...) MR_PRINTF(2, 3);
+#ifdef __clang_analyzer__
+// The static analyzer does not look into other files: here it sees that what is returned is `code`,
+// so that it follows no path on which a failure is MR_OK.
+static inline int mr_code_returned(int returned, int code)
+{
+    (void)returned;
+    return code;
+}
+#define mr_fail(err, code, ...) mr_code_returned(mr_fail(err, code, __VA_ARGS__), code)
+#define mr_fail_errno(err, code, ...) mr_code_returned(mr_fail_errno(err, code, __VA_ARGS__), code)
+#endif
 // "input", "balance", ... for logs and JSON.
 const char *mr_code_name(int code);
 

@@ -34,14 +34,16 @@ static int list_paths(struct mr_journal_files *files, const char *path, struct m
     }
     files->count = one_file ? 1 : count;
     files->paths = calloc(files->count + 1, sizeof *files->paths);
-    for (unsigned i = 0; files->paths && i < files->count; i++) {
+    bool kept = files->paths != NULL;
+    for (unsigned i = 0; kept && i < files->count; i++) {
         char name[512];
         mr_journal_segment_path(path, one_file ? 0 : bases[i], name, sizeof name);
         files->paths[i] = strdup(one_file ? path : name);
-        if (!files->paths[i])
-            files->count = i;
+        kept = files->paths[i] != NULL;
     }
     free(bases);
+    if (!kept)
+        return mr_fail(err, MR_ERR_MEMORY, "%s: out of memory", path);
     if (files->count == 0)
         return mr_fail(err, MR_ERR_INPUT, "%s: found no segment file, expected *%s", path,
                        MR_JOURNAL_SUFFIX);
@@ -80,7 +82,7 @@ void mr_journal_close(struct mr_journal *journal)
     struct mr_journal_files *files = journal->files;
     if (files) {
         mr_journal_file_close(&files->file);
-        for (unsigned i = 0; i < files->count; i++)
+        for (unsigned i = 0; files->paths && i < files->count; i++)
             free(files->paths[i]);
         free(files->paths);
         free(files);

@@ -14,6 +14,7 @@
 #include "core/atomic.h"
 #include "core/clock.h"
 
+#define SEGMENT_BYTES_MIN (2LL * MR_PAGE_BYTES) // the header's page and one for what it is about
 #define LOCK_TRIES 20
 #define LOCK_RETRY_NS 1000000
 
@@ -152,9 +153,9 @@ int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segm
         mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the segment", path);
         goto fail;
     }
-    if (!S_ISREG(status.st_mode) || status.st_size < 2 * MR_PAGE_BYTES) {
-        mr_fail(err, MR_ERR_SHM, "%s: found %lld bytes, expected a segment of at least %d", path,
-                (long long)status.st_size, 2 * MR_PAGE_BYTES);
+    if (!S_ISREG(status.st_mode) || status.st_size < SEGMENT_BYTES_MIN) {
+        mr_fail(err, MR_ERR_SHM, "%s: found %lld bytes, expected a segment of at least %lld", path,
+                (long long)status.st_size, SEGMENT_BYTES_MIN);
         goto fail;
     }
     segment->bytes = (size_t)status.st_size;

@@ -41,7 +41,7 @@ enum mr_full_policy {
 #define MR_RING_LANE_OFFSET 8192
 #define MR_RING_LANE_NOTES 1024 // a power of two
 #define MR_RING_SCHEMA_OFFSET 40960
-#define MR_RING_SCHEMA_BYTES_MAX (128 * 1024)
+#define MR_RING_SCHEMA_BYTES_MAX (128u << 10)
 #define MR_RING_DATA_OFFSET 172032
 #define MR_RING_CAPACITY_MIN (64u << 10)
 #define MR_RING_CAPACITY_MAX (1ULL << 36)

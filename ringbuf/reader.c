@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ringbuf/reader.h"
 
+#include <inttypes.h>
+
 #include "ringbuf/wait.h"
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
@@ -102,19 +104,17 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
     uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
     if (reader->position % 8 != 0)
         return mr_fail(err, MR_ERR_CORRUPT,
-                       "%s: found read position %llu, expected a multiple of 8", ring->segment.path,
-                       (unsigned long long)reader->position);
+                       "%s: found read position %" PRIu64 ", expected a multiple of 8",
+                       ring->segment.path, reader->position);
     if (reader->position == reader->write_pos)
-        return mr_fail(err, MR_ERR_CORRUPT, "%s: found write position %llu, expected %llu to %llu",
-                       ring->segment.path, (unsigned long long)write_pos,
-                       (unsigned long long)reader->position,
-                       (unsigned long long)(reader->released + ring->capacity));
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found write position %" PRIu64 ", expected %" PRIu64 " to %" PRIu64,
+                       ring->segment.path, write_pos, reader->position,
+                       reader->released + ring->capacity);
     return mr_fail(
         err, MR_ERR_CORRUPT,
-        "%s: position %llu (byte %llu of the segment): found record length %u, expected %d "
-        "to %llu",
-        ring->segment.path, (unsigned long long)reader->position,
-        (unsigned long long)(MR_RING_DATA_OFFSET + (reader->position & ring->mask)),
-        reader->bad_length, MR_ENVELOPE_BYTES,
-        (unsigned long long)(reader->write_pos - reader->position));
+        "%s: position %" PRIu64 " (byte %" PRIu64 " of the segment): found record length %u, "
+        "expected %d to %" PRIu64,
+        ring->segment.path, reader->position, MR_RING_DATA_OFFSET + (reader->position & ring->mask),
+        reader->bad_length, MR_ENVELOPE_BYTES, reader->write_pos - reader->position);
 }

@@ -112,7 +112,7 @@ int mr_ring_describe(struct mr_ring *ring, const struct mr_schema_set *schemas,
 {
     size_t bytes = mr_schema_table_bytes(schemas);
     if (bytes > MR_RING_SCHEMA_BYTES_MAX)
-        return mr_fail(err, MR_ERR_CONFIG, "%s: the schemas take %zu bytes, a ring has room for %d",
+        return mr_fail(err, MR_ERR_CONFIG, "%s: the schemas take %zu bytes, a ring has room for %u",
                        ring->segment.path, bytes, MR_RING_SCHEMA_BYTES_MAX);
     mr_schema_table_write(schemas, ring->schema_table);
     // Pairs with the acquire load in mr_ring_schemas.

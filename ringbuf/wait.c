@@ -145,7 +145,7 @@ static void park_readers(struct mr_reader *const *readers, unsigned count, int64
         news |= count == 1 ? has_news(readers[i]) : mr_peek_bytes(readers[i]) > 0;
     if (!news && count == 1)
         sleep_on_one(&readers[0]->ring->reader_sleep->bell, seen[0], timeout_ns);
-    else if (!news)
+    else if (!news && count > 1)
         sleep_on_several(readers, seen, count, timeout_ns);
     for (unsigned i = 0; i < count; i++)
         mr_store_relaxed_u32(&readers[i]->ring->reader_sleep->asleep, 0);

@@ -36,7 +36,8 @@ static inline void mr_wait_reset(struct mr_wait *wait)
     wait->rounds = 0;
 }
 // One step of waiting: returns after a look, a yield, a wake-up or timeout_ns, whichever the
-// strategy says is next. The caller looks for work again and calls again.
+// strategy says is next. The caller looks for work again and calls again. Of the readers, the first
+// 8 can wake a sleeper.
 void mr_wait_for_data(struct mr_wait *wait, struct mr_reader *const *readers, unsigned count,
                       int64_t timeout_ns);
 void mr_wait_for_space(struct mr_wait *wait, struct mr_writer *writer, uint32_t length,

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 // A span is what is counted, and mostly what is written, together.
-#define SPAN_BYTES_MAX (256 * 1024)
-#define WRITE_BYTES_MAX (1024 * 1024)
+#define SPAN_BYTES_MAX (256u << 10)
+#define WRITE_BYTES_MAX (1u << 20)
 
 void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned port)
 {

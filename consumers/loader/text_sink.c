@@ -12,7 +12,7 @@
 #include "consumers/loader/output_file.h"
 #include "consumers/loader/text_file.h"
 
-#define FLUSH_BYTES (256 * 1024) // of a set, before it is written
+#define FLUSH_BYTES (256u << 10) // of a set, before it is written
 #define PATH_BYTES_MAX 360
 #define LOOK_INTERVAL_NS 100000000LL
 
@@ -173,8 +173,8 @@ static int put_header(struct text_sink *sink, unsigned at, const struct text_buf
 {
     struct text_set *set = &sink->sets[sink->filling];
     struct text_buffer *buffer = &set->buffers[at];
-    if (header->used == 0)
-        return MR_OK;
+    if (!header->bytes)
+        return MR_OK; // a format without one
     int code = reserve(buffer, header->used, err);
     if (code != MR_OK)
         return code;

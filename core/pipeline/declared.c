@@ -50,8 +50,8 @@ static int set_unit(const struct mr_node *node, struct mr_field *field, struct m
 
 static int add_field(struct mr_schema *schema, const struct mr_node *node, struct mr_error *err)
 {
-    const char *name, *type;
-    bool nullable;
+    const char *name = NULL, *type = NULL;
+    bool nullable = false;
     struct mr_error cause = {0};
     int code = required_text(node, "name", &name, err);
     if (code == MR_OK)
@@ -106,7 +106,7 @@ static int check_time(const struct mr_schema *schema, const struct mr_node *time
 
 static int add_schema(struct mr_schema_set *set, const struct mr_node *node, struct mr_error *err)
 {
-    const char *name;
+    const char *name = NULL;
     struct mr_error cause = {0};
     int code = required_text(node, "name", &name, err);
     if (code != MR_OK)

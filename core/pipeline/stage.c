@@ -213,11 +213,8 @@ void mr_stage_emit(struct mr_stage *stage, unsigned port)
 // Text into a fixed field, zeroes behind it.
 static void put_text(char *field, size_t field_bytes, const char *text)
 {
-    size_t length = strlen(text);
-    if (length > field_bytes)
-        length = field_bytes;
     memset(field, 0, field_bytes);
-    memcpy(field, text, length);
+    memcpy(field, text, strnlen(text, field_bytes));
 }
 
 void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t source_sequence,

@@ -107,7 +107,7 @@ _Static_assert(offsetof(struct mr_stage_layout, hop_ns) == 10936, "hop histogram
 
 // At byte 4096 of the state segment; the state follows, page-aligned. An entry is the old bytes,
 // rounded up to 8, and a trailer: so the log can be walked backwards.
-#define MR_UNDO_BYTES (8 * 1024 * 1024)
+#define MR_UNDO_BYTES (8u << 20)
 struct mr_undo_trailer {
     uint32_t offset; // in the state
     uint32_t bytes;

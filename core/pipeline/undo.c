@@ -20,7 +20,7 @@ static int roll_back(struct mr_stage *stage, struct mr_error *err)
         struct mr_undo_trailer trailer;
         if (used > MR_UNDO_BYTES || used < sizeof trailer)
             return mr_fail(err, MR_ERR_CORRUPT,
-                           "%s: undo log: found %llu bytes used, expected at most %d",
+                           "%s: undo log: found %llu bytes used, expected at most %u",
                            stage->state_segment.path, (unsigned long long)used, MR_UNDO_BYTES);
         memcpy(&trailer, undo->entries + used - sizeof trailer, sizeof trailer);
         uint64_t entry_bytes = mr_align_up(trailer.bytes, 8) + sizeof trailer;
@@ -84,7 +84,7 @@ void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
     uint64_t rounded = mr_align_up(bytes, 8);
     uint64_t used = undo->used;
     if (MR_UNLIKELY(used + rounded + sizeof trailer > MR_UNDO_BYTES)) {
-        mr_error_line("one record modifies more state than the undo log holds (%d bytes)",
+        mr_error_line("one record modifies more state than the undo log holds (%u bytes)",
                       MR_UNDO_BYTES);
         // Going on would make a crash unrecoverable, and nothing was committed of this batch.
         abort();
