@@ -69,28 +69,7 @@ static enum mr_wait_strategy next_step(struct mr_wait *wait)
     return MR_WAIT_PARK;
 }
 
-// ---- the futex
-
-static void ring_bell(uint32_t *asleep, uint32_t *bell)
-{
-    // Orders the cursor's store before the load of the flag. Pairs with the full fence between the
-    // sleeper's store of the flag and its last look at the cursor: one of the two sees the other.
-    mr_fence_full();
-    if (MR_LIKELY(mr_load_relaxed_u32(asleep) == 0))
-        return;
-    mr_add_u32(bell, 1);
-    syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-void mr_ring_wake_reader(struct mr_ring *ring)
-{
-    ring_bell(&ring->reader_sleep->asleep, &ring->reader_sleep->bell);
-}
-
-void mr_ring_wake_writer(struct mr_ring *ring)
-{
-    ring_bell(&ring->writer_sleep->asleep, &ring->writer_sleep->bell);
-}
+// ---- the sleeper's half of the futex; the other is in ringbuf/bell.c
 
 static void sleep_on_one(uint32_t *bell, uint32_t seen, int64_t timeout_ns)
 {

@@ -42,9 +42,6 @@ void mr_wait_for_data(struct mr_wait *wait, struct mr_reader *const *readers, un
                       int64_t timeout_ns);
 void mr_wait_for_space(struct mr_wait *wait, struct mr_writer *writer, uint32_t length,
                        int64_t timeout_ns);
-// Ring the bell of the side that sleeps; cheap where nobody does.
-void mr_ring_wake_reader(struct mr_ring *ring);
-void mr_ring_wake_writer(struct mr_ring *ring);
 // Cores this process may run on: affinity mask and cgroup quota, at least 1.
 unsigned mr_allowed_cores(void);
 

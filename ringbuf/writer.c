@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ringbuf/bell.h"
+
 static void mark_corrupt(struct mr_writer *writer)
 {
     writer->corrupt = true;

@@ -94,8 +94,6 @@ static inline void mr_abort(struct mr_writer *writer)
     writer->padding = 0;
 }
 
-void mr_ring_wake_reader(struct mr_ring *ring);
-
 // Makes everything committed visible, leaves one timing note, and wakes the reader if it sleeps.
 // `origin_tick` is when the oldest byte of the batch was first held (mr_tick()).
 void mr_publish(struct mr_writer *writer, uint64_t origin_tick);
