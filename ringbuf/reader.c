@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ringbuf/reader.h"
 
-#include "ringbuf/bell.h"
 #include <inttypes.h>
+
+#include "ringbuf/bell.h"
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
 {
