@@ -92,22 +92,6 @@ void mr_journal_close(struct mr_journal *journal)
 }
 
 // ---- from segment to segment
-static bool same_schemas(const struct mr_schema_set *a, const struct mr_schema_set *b)
-{
-    size_t bytes = mr_schema_table_bytes(a);
-    if (bytes != mr_schema_table_bytes(b))
-        return false;
-    void *left = malloc(bytes), *right = malloc(bytes);
-    if (left && right) {
-        mr_schema_table_write(a, left);
-        mr_schema_table_write(b, right);
-    }
-    bool same = left && right && memcmp(left, right, bytes) == 0;
-    free(left);
-    free(right);
-    return same;
-}
-
 static void stop_at(struct mr_journal *journal, enum mr_journal_stop stop, const char *found)
 {
     const struct mr_journal_file *file = &journal->files->file;
@@ -134,7 +118,7 @@ static bool next_segment(struct mr_journal *journal)
                 "%s: found a segment that follows position %" PRIu64
                 ", expected one that follows %" PRIu64 ", where %s ends",
                 path, next.header.previous_end, journal->position, files->file.path);
-    else if (!same_schemas(&schemas, &journal->schemas)) {
+    else if (!mr_schema_set_same(&schemas, &journal->schemas)) {
         fits = false;
         mr_fail(&journal->problem, MR_ERR_CORRUPT,
                 "%s: found other schemas in the header, expected those of %s", path,

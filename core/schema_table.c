@@ -42,6 +42,19 @@ void mr_schema_table_write(const struct mr_schema_set *set, void *out)
     }
 }
 
+bool mr_schema_set_same(const struct mr_schema_set *a, const struct mr_schema_set *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (uint32_t i = 0; i < a->count; i++) {
+        size_t bytes = schema_bytes(a->schemas[i]);
+        if (bytes != schema_bytes(b->schemas[i]) ||
+            memcmp(a->schemas[i], b->schemas[i], bytes) != 0)
+            return false;
+    }
+    return true;
+}
+
 // ---- reading -------------------------------------------------------------------------------
 
 static bool is_terminated(const char *text, size_t bytes)

@@ -225,21 +225,12 @@ static int open_locked(struct mr_segment_files *files, struct mr_error *err)
 static int check_schemas(const struct mr_segment_files *files, const struct mr_schema_set *found,
                          struct mr_error *err)
 {
-    size_t bytes = mr_schema_table_bytes(found);
-    bool same = bytes == mr_schema_table_bytes(files->schemas);
-    void *a = malloc(bytes), *b = malloc(bytes);
-    if (same && a && b) {
-        mr_schema_table_write(found, a);
-        mr_schema_table_write(files->schemas, b);
-        same = memcmp(a, b, bytes) == 0;
-    }
-    free(a);
-    free(b);
-    return same ? MR_OK
-                : mr_fail(err, MR_ERR_OUTPUT,
-                          "%s: found a journal of other schemas; write to another path, or set "
-                          "sink.existing to replace",
-                          files->directory);
+    return mr_schema_set_same(found, files->schemas)
+               ? MR_OK
+               : mr_fail(err, MR_ERR_OUTPUT,
+                         "%s: found a journal of other schemas; write to another path, or set "
+                         "sink.existing to replace",
+                         files->directory);
 }
 
 int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,

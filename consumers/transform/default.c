@@ -61,21 +61,7 @@ static int add_plan(struct mr_op *op, struct mr_plans *plans, const struct mr_sc
 
 static int default_open(struct mr_op *op, struct mr_error *err)
 {
-    struct mr_scope scope = {0};
-    struct mr_plans *plans = calloc(1, sizeof *plans);
-    if (!plans)
-        return mr_fail(err, MR_ERR_MEMORY, "out of memory for defaults");
-    op->self = plans;
-    int code = mr_scope_open_map(&scope, op->node, err);
-    for (unsigned i = 0; i < op->node->child_count && code == MR_OK; i++)
-        if (!mr_scope_is_own_key(op->node->children[i]))
-            mr_scope_add(&scope, op->node->children[i]->key, op->node->children[i]);
-    if (code == MR_OK)
-        code = mr_scope_resolve(&scope, op, err);
-    for (unsigned i = 0; i < op->in.count && code == MR_OK; i++)
-        if (scope.takes[i])
-            code = add_plan(op, plans, op->in.schemas[i], err);
-    return code == MR_OK ? mr_schema_set_copy(&op->out, &op->in, err) : code;
+    return mr_plans_open(op, add_plan, err);
 }
 
 static void default_apply(struct mr_op *op, struct mr_record *record)

@@ -202,3 +202,22 @@ void mr_plans_clear(struct mr_plans *plans, void (*free_plan)(void *plan))
     plans->by_id = NULL;
     plans->count = 0;
 }
+
+int mr_plans_open(struct mr_op *op, mr_plan_add *add, struct mr_error *err)
+{
+    struct mr_scope scope = {0};
+    struct mr_plans *plans = calloc(1, sizeof *plans);
+    if (!plans)
+        return mr_fail(err, MR_ERR_MEMORY, "out of memory for %s", op->kind->name);
+    op->self = plans;
+    int code = mr_scope_open_map(&scope, op->node, err);
+    for (unsigned i = 0; i < op->node->child_count && code == MR_OK; i++)
+        if (!mr_scope_is_own_key(op->node->children[i]))
+            mr_scope_add(&scope, op->node->children[i]->key, op->node->children[i]);
+    if (code == MR_OK)
+        code = mr_scope_resolve(&scope, op, err);
+    for (unsigned i = 0; i < op->in.count && code == MR_OK; i++)
+        if (scope.takes[i])
+            code = add(op, plans, op->in.schemas[i], err);
+    return code == MR_OK ? mr_schema_set_copy(&op->out, &op->in, err) : code;
+}

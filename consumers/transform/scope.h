@@ -51,4 +51,11 @@ static inline void *mr_plans_get(const struct mr_plans *plans, uint16_t schema_i
 }
 void mr_plans_clear(struct mr_plans *plans, void (*free_plan)(void *plan));
 
+// Makes the plan of one schema and puts it into `plans`.
+typedef int mr_plan_add(struct mr_op *op, struct mr_plans *plans, const struct mr_schema *schema,
+                        struct mr_error *err);
+// Opens an operator whose node maps fields to what becomes of them, and which changes no schema:
+// op->self becomes its plans, one for each schema that it is for.
+int mr_plans_open(struct mr_op *op, mr_plan_add *add, struct mr_error *err);
+
 #endif

@@ -65,14 +65,7 @@ static int describe_ring(struct mr_stage *stage, struct mr_ring *ring,
 {
     struct mr_schema_set before = {0};
     if (mr_ring_schemas(ring, &before, NULL) == MR_OK) {
-        size_t bytes = mr_schema_table_bytes(schemas);
-        void *table = malloc(bytes);
-        bool same = table && mr_schema_table_bytes(&before) == bytes;
-        if (same) {
-            mr_schema_table_write(schemas, table);
-            same = memcmp(table, ring->schema_table, bytes) == 0;
-        }
-        free(table);
+        bool same = mr_schema_set_same(&before, schemas);
         mr_schema_set_clear(&before);
         if (!same)
             return mr_fail(
