@@ -18,7 +18,7 @@ mkdir -p "$place/examples" "$place/build/release/examples" "$place/days" "$place
 cp -r examples/operators "$place/examples"
 cp -r "$BUILD/examples/operators" "$place/build/release/examples"
 # A made session lasts all day, a real excerpt 22 seconds: paced commands then end by themselves.
-cp "$SAMPLES/itch/20200130-0400-premarket.itch" "$place/20200130.itch" 2>/dev/null ||
+cp --no-preserve=mode "$SAMPLES/itch/20200130-0400-premarket.itch" "$place/20200130.itch" 2>/dev/null ||
     millrace gen itch --messages 5000 --date 2020-01-30 --out "$place/20200130.itch" >/dev/null 2>&1
 cat >"$place/days/2011-01-04.csv" <<'END'
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country

@@ -24,7 +24,8 @@ static void set_up(void)
     mr_log_setup("test", MR_LOG_ERROR);
     scratch_open(&scratch);
     snprintf(pipeline.name, sizeof pipeline.name, "script");
-    snprintf(pipeline.directory, sizeof pipeline.directory, "%s", scratch.directory);
+    // A run directory has a parent that is the user's own, too.
+    snprintf(pipeline.directory, sizeof pipeline.directory, "%s/run", scratch.directory);
     scratch_path(&scratch, "stage.sh", program, sizeof program);
 }
 static void tear_down(void)
