@@ -6,37 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config_tree.h"
 #include "core/error.h"
 
 #define NAME_LENGTH_MAX 40
-
-static unsigned edit_distance(const char *a, const char *b)
-{
-    unsigned row[NAME_LENGTH_MAX + 1];
-    size_t a_length = strlen(a), b_length = strlen(b);
-    if (a_length > NAME_LENGTH_MAX || b_length > NAME_LENGTH_MAX)
-        return NAME_LENGTH_MAX;
-    for (size_t j = 0; j <= b_length; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= a_length; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_length; j++) {
-            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
-            unsigned other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = replaced < other ? replaced : other;
-        }
-    }
-    return row[b_length];
-}
 
 const char *mr_nearest(const char *word, const char *const *names, unsigned count)
 {
     const char *best = NULL;
     unsigned best_distance = 3; // further away it is no slip of the finger any more
     for (unsigned i = 0; i < count; i++) {
-        unsigned distance = edit_distance(word, names[i]);
+        unsigned distance = mr_edit_distance(word, names[i]);
         bool begins = strlen(word) >= 3 && strncmp(word, names[i], strlen(word)) == 0;
         if (begins)
             distance = 1;

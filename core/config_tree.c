@@ -127,8 +127,7 @@ static unsigned min_of_three(unsigned a, unsigned b, unsigned c)
     return least < c ? least : c;
 }
 
-// Levenshtein's distance: insertions, deletions and replacements from one name to the other.
-static unsigned edit_distance(const char *a, const char *b)
+unsigned mr_edit_distance(const char *a, const char *b)
 {
     unsigned row[NAME_LENGTH_MAX + 1];
     size_t a_length = strlen(a), b_length = strlen(b);
@@ -155,7 +154,7 @@ const char *mr_config_nearest(const char *found, const char *const *names, unsig
     size_t length = strlen(found);
     unsigned least = length <= 3 ? 1 : length <= 7 ? 2 : 3; // a slip changes few letters
     for (unsigned i = 0; i < count; i++) {
-        unsigned distance = edit_distance(found, names[i]);
+        unsigned distance = mr_edit_distance(found, names[i]);
         if (distance <= least && (nearest == NULL || distance < least)) {
             least = distance;
             nearest = names[i];

@@ -24,6 +24,8 @@ char *mr_text_copy(const char *text);    // never NULL: aborts without memory
 // The tree of one YAML text. Its nodes point to `file`, which must outlive them.
 int mr_config_read(const char *text, size_t length, const char *file, struct mr_node **root,
                    struct mr_error *err);
+// Levenshtein's distance: insertions, deletions and replacements from one name to the other.
+unsigned mr_edit_distance(const char *a, const char *b);
 // Of `count` names, the one that `found` is most likely a slip of; NULL where none is near.
 const char *mr_config_nearest(const char *found, const char *const *names, unsigned count);
 
