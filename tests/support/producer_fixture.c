@@ -233,3 +233,15 @@ long long number_of_command(const char *command)
         number = -1;
     return pclose(pipe) == 0 ? number : -1;
 }
+
+uint64_t producer_fixture_count(const struct producer_fixture *fixture, enum mr_count kind)
+{
+    return fixture->stage->now.counts[kind];
+}
+
+bool producer_fixture_balances(const struct producer_fixture *fixture)
+{
+    const uint64_t *counts = fixture->stage->now.counts;
+    return counts[MR_COUNT_IN] ==
+           counts[MR_COUNT_OUT] + counts[MR_COUNT_FILTERED] + counts[MR_COUNT_REJECTED];
+}

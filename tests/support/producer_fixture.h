@@ -54,5 +54,8 @@ const char *producer_fixture_detail(const struct producer_fixture *fixture,
 const char *producer_fixture_reason(const struct producer_fixture *fixture, size_t i);
 // The number that a shell command prints; -1 where it fails.
 long long number_of_command(const char *command);
+uint64_t producer_fixture_count(const struct producer_fixture *fixture, enum mr_count kind);
+// Whether each record taken in has its fate.
+bool producer_fixture_balances(const struct producer_fixture *fixture);
 
 #endif
