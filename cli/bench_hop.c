@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -296,45 +295,4 @@ int mr_bench_hop(const struct mr_hop_options *options, struct mr_hop_report *rep
     sched_setaffinity(0, sizeof before, &before);
     munmap(bench.shared, sizeof *bench.shared);
     return code;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double mr_bench_median(double *values, unsigned count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
-static void first_line_with(const char *path, const char *key, char *out, size_t out_bytes)
-{
-    char line[512];
-    FILE *file = fopen(path, "re");
-    snprintf(out, out_bytes, "unknown");
-    while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, key, strlen(key)) == 0) {
-            const char *value = strchr(line, ':');
-            value = value ? value + 2 : line;
-            snprintf(out, out_bytes, "%.*s", (int)strcspn(value, "\n"), value);
-            break;
-        }
-    if (file)
-        fclose(file);
-}
-
-void mr_bench_machine(char *out, size_t out_bytes)
-{
-    char cpu[128], clock[64];
-    struct utsname system;
-    first_line_with("/proc/cpuinfo", "model name", cpu, sizeof cpu);
-    first_line_with("/sys/devices/system/clocksource/clocksource0/current_clocksource", "", clock,
-                    sizeof clock);
-    uname(&system);
-    snprintf(out, out_bytes, "%s, %u cores allowed, Linux %s, clock source %s, ticks %s", cpu,
-             mr_allowed_cores(), system.release, clock,
-             mr_tick_is_cpu_counter ? "from the CPU counter" : "from clock_gettime");
 }

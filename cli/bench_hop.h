@@ -13,10 +13,7 @@
 #ifndef MR_CLI_BENCH_HOP_H
 #define MR_CLI_BENCH_HOP_H
 
-#include "core/error.h"
-#include "core/histogram.h"
-
-#define MR_BENCH_ROUNDS_MAX 31
+#include "cli/bench.h"
 
 struct mr_hop_options {
     uint64_t round_trips; // of each kind in each round
@@ -37,9 +34,5 @@ struct mr_hop_report {
 // MR_ERR_LIMIT with fewer than two cores, MR_ERR_CORRUPT where a record came wrong.
 int mr_bench_hop(const struct mr_hop_options *options, struct mr_hop_report *report,
                  struct mr_error *err);
-// The median of `count` values, which are sorted by it.
-double mr_bench_median(double *values, unsigned count);
-// One line about the machine: CPU, cores, kernel, clock source.
-void mr_bench_machine(char *out, size_t out_bytes);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef MR_CLI_BENCH_ITCH_H
 #define MR_CLI_BENCH_ITCH_H
 
-#include "cli/bench_hop.h"
+#include "cli/bench.h"
 
 struct mr_itch_bench_options {
     uint64_t messages;

@@ -21,7 +21,7 @@ const struct mr_command mr_commands[] = {
     {"replay", "JOURNAL PIPELINE", "send a journal's records through a pipeline again",
      mr_cli_replay},
     {"balance", "[NAME]", "check that every record taken in is accounted for", mr_cli_balance},
-    {"bench", "hop|itch", "measure the rings and the decoders on this machine", mr_cli_bench},
+    {"bench", "[WHICH]", "measure this machine: rings, decoders, the trio", mr_cli_bench},
     {"gen", "KIND", "generate a synthetic feed", mr_cli_gen},
     {"clean", "[NAME]", "remove what dead runs left in shared memory", mr_cli_clean},
     {"help", "[COMMAND|source NAME|operator NAME|sink NAME]", "explain a command or a plugin",

@@ -40,12 +40,21 @@ check_match "the nearest option is named" "$("$MILLRACE" run --jsno x.yaml 2>&1)
 check_status "a missing argument" 2 "$MILLRACE" run
 check_status "an argument too many" 2 "$MILLRACE" check a.yaml b.yaml
 check_match "the version" "$("$MILLRACE" version)" '^millrace [0-9]+\.[0-9]+\.[0-9]+$'
+# Its --help, and those of the benchmarks behind `bench`.
+all_help() {
+    "$MILLRACE" "$1" --help
+    [ "$1" = bench ] || return 0
+    local bench
+    for bench in $("$MILLRACE" bench --help | sed -nE '/^Measures/,/^$/s/^  ([a-z]+) .*/\1/p'); do
+        "$MILLRACE" bench "$bench" --help
+    done
+}
 for command in $commands; do
     check_status "$command --help" 0 "$MILLRACE" "$command" --help
     page=man/millrace-$command.1
     [ -f "$page" ] || { not_ok "$command has a manual page"; continue; }
-    in_help=$("$MILLRACE" "$command" --help | sed -nE 's/^  --([a-z-]+).*/\1/p' | sort)
-    in_page=$(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$page" | sort)
+    in_help=$(all_help "$command" | sed -nE 's/^  --([a-z-]+).*/\1/p' | sort -u)
+    in_page=$(sed -nE 's/^\.It Fl -([a-z-]+).*/\1/p' "$page" | sort -u)
     check_equal "$command: help and manual have the same options" "$in_page" "$in_help"
     check "$command: the manual has examples and exit codes" \
         awk '/^.Sh EXAMPLES/ { a = 1 } /^.Sh EXIT STATUS/ { b = 1 } END { exit !(a && b) }' "$page"
