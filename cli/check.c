@@ -7,8 +7,27 @@
 
 #include "core/formats/json_out.h"
 
-static const char *const wait_names[] = {"spin", "yield", "park", "auto"};
 static const char *const full_names[] = {"block", "drop_newest"};
+
+// One word where all stages do the same.
+static const char *wait_text(const struct mr_pipeline *pipeline, char *out, size_t out_bytes)
+{
+    const enum mr_wait_strategy *wait = pipeline->wait;
+    const char *const *names = mr_wait_strategy_names;
+    if (wait[0] == wait[1] && wait[1] == wait[2])
+        return names[wait[0]];
+    snprintf(out, out_bytes, "%s, %s, %s", names[wait[0]], names[wait[1]], names[wait[2]]);
+    return out;
+}
+
+static const char *placement_text(const struct mr_pipeline *pipeline, char *out, size_t out_bytes)
+{
+    const int *core = pipeline->placement.core;
+    if (pipeline->placement.kind != MR_PLACEMENT_LIST)
+        return pipeline->placement.kind == MR_PLACEMENT_AUTO ? "auto" : "none";
+    snprintf(out, out_bytes, "%d, %d, %d", core[0], core[1], core[2]);
+    return out;
+}
 
 static const char *bytes_text(uint64_t bytes, char *out, size_t out_bytes)
 {
@@ -53,7 +72,7 @@ static void print_rings(const struct mr_pipeline *pipeline)
 static void print_plan(const struct mr_plan *plan)
 {
     const struct mr_pipeline *pipeline = plan->pipeline;
-    char size[32];
+    char size[32], text[64];
     printf("%s: good\n\n", pipeline->file);
     printf("  %-14s %s\n", "name", pipeline->name);
     printf("  %-14s %s\n", "directory", pipeline->directory);
@@ -65,7 +84,8 @@ static void print_plan(const struct mr_plan *plan)
     printf("  %-14s %s: %s\n", "sink", plan->sink->name, plan->sink->about);
     printf("  %-14s %s\n", "dead letters",
            pipeline->dead_letter_path ? pipeline->dead_letter_path : "beside the sink");
-    printf("  %-14s %s\n", "wait", wait_names[pipeline->wait]);
+    printf("  %-14s %s\n", "wait", wait_text(pipeline, text, sizeof text));
+    printf("  %-14s %s\n", "placement", placement_text(pipeline, text, sizeof text));
     printf("  %-14s %s\n", "batch", bytes_text(pipeline->batch_bytes_max, size, sizeof size));
     if (pipeline->metrics_port)
         printf("  %-14s http://127.0.0.1:%d/metrics\n", "metrics", pipeline->metrics_port);
@@ -117,6 +137,7 @@ static void json_plan(const struct mr_plan *plan)
 {
     const struct mr_pipeline *pipeline = plan->pipeline;
     struct mr_json json;
+    char text[64];
     mr_json_init(&json, 2);
     mr_json_open(&json, NULL, '{');
     mr_json_text(&json, "file", pipeline->file);
@@ -128,7 +149,8 @@ static void json_plan(const struct mr_plan *plan)
         mr_json_text(&json, NULL, plan->chain.ops[i]->kind->name);
     mr_json_close(&json);
     mr_json_text(&json, "sink", plan->sink->name);
-    mr_json_text(&json, "wait", wait_names[pipeline->wait]);
+    mr_json_text(&json, "wait", wait_text(pipeline, text, sizeof text));
+    mr_json_text(&json, "placement", placement_text(pipeline, text, sizeof text));
     mr_json_u64(&json, "batch_bytes", pipeline->batch_bytes_max);
     mr_json_u64(&json, "metrics_port", (uint64_t)pipeline->metrics_port);
     json_rings(&json, pipeline);

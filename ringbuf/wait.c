@@ -2,71 +2,78 @@
 #include "ringbuf/wait.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/cores.h"
+
 #define SECOND_NS 1000000000LL
 #define READERS_MAX 8
 
-// auto, with a core for every busy process: spin about 20 us, then be polite.
-#define SPINS_WITH_SPARE_CORES 2000
-#define YIELDS_WITH_SPARE_CORES 50
-// auto, with fewer: a spinner would keep the process that has work off the core.
-#define SPINS_WITHOUT_SPARE_CORES 50
-#define YIELDS_WITHOUT_SPARE_CORES 20
-
-static unsigned cgroup_cores(void)
-{
-    long long quota_us, period_us;
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!file)
-        return UINT_MAX;
-    int found = fscanf(file, "%lld %lld", &quota_us, &period_us);
-    fclose(file);
-    if (found != 2 || period_us <= 0 || quota_us <= 0)
-        return UINT_MAX; // "max": no quota
-    long long cores = quota_us / period_us;
-    return cores < 1 ? 1 : (unsigned)cores;
-}
+#define LOOKS_PER_STEP 32 // about a microsecond; then the caller beats its heart
+#define YIELDS_PER_STEP 4
+#define LEARNT_WAITS 8 // the last so many count
+// On a shared core: what another one that finds nothing to do takes until the core is back.
+#define TURN_OF_OTHERS_NS 4000
+#define EARLY_NS_MAX 20000 // a sleep seldom ends later
+#define EARLY_PART 256     // but no more than this part of the time is spun away
 
 unsigned mr_allowed_cores(void)
 {
-    cpu_set_t set;
-    unsigned allowed = 1;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        allowed = (unsigned)CPU_COUNT(&set);
-    unsigned quota = cgroup_cores();
-    return allowed < quota ? allowed : quota;
+    struct mr_cores cores;
+    mr_cores_allowed(&cores);
+    return mr_cores_usable(&cores);
 }
 
 void mr_wait_setup(struct mr_wait *wait, enum mr_wait_strategy strategy, unsigned busy_processes)
 {
-    bool spare = mr_allowed_cores() >= busy_processes;
-    *wait = (struct mr_wait){
-        .strategy = strategy,
-        .spins_max = spare ? SPINS_WITH_SPARE_CORES : SPINS_WITHOUT_SPARE_CORES,
-        .yields_max = spare ? YIELDS_WITH_SPARE_CORES : YIELDS_WITHOUT_SPARE_CORES,
-    };
+    struct mr_cores cores;
+    mr_cores_allowed(&cores);
+    *wait = (struct mr_wait){.strategy = strategy, .share = MR_CORE_OWN};
+    if (cores.count < busy_processes)
+        wait->share = MR_CORE_SHARED;
+    else if (cores.quota < busy_processes)
+        wait->share = MR_CORE_METERED;
+}
+
+// ---- decisions ----------------------------------------------------------------------------------
+
+enum mr_wait_strategy mr_wait_next(const struct mr_wait *wait, int64_t waited_ns)
+{
+    if (wait->strategy != MR_WAIT_AUTO)
+        return wait->strategy;
+    if (wait->share == MR_CORE_METERED || wait->typical_ns > MR_WAIT_AWAKE_NS ||
+        waited_ns > MR_WAIT_AWAKE_NS)
+        return MR_WAIT_PARK;
+    return wait->share == MR_CORE_OWN ? MR_WAIT_SPIN : MR_WAIT_YIELD;
+}
+
+void mr_wait_learn(struct mr_wait *wait, int64_t waited_ns)
+{
+    if (waited_ns > MR_WAIT_LEARN_NS_MAX)
+        waited_ns = MR_WAIT_LEARN_NS_MAX;
+    wait->typical_ns += (waited_ns - wait->typical_ns) / LEARNT_WAITS;
+}
+
+int64_t mr_wait_early_ns(const struct mr_wait *wait, int64_t left_ns)
+{
+    if (wait->strategy == MR_WAIT_PARK || wait->share == MR_CORE_METERED)
+        return 0;
+    int64_t early_ns = left_ns / EARLY_PART;
+    return early_ns < EARLY_NS_MAX ? early_ns : EARLY_NS_MAX;
 }
 
 // What this step of waiting is.
 static enum mr_wait_strategy next_step(struct mr_wait *wait)
 {
-    if (wait->strategy != MR_WAIT_AUTO)
-        return wait->strategy;
-    uint32_t round = wait->rounds++;
-    if (round < wait->spins_max)
-        return MR_WAIT_SPIN;
-    if (round < wait->spins_max + wait->yields_max)
-        return MR_WAIT_YIELD;
-    wait->rounds = wait->spins_max + wait->yields_max; // stay parked until there is work
-    return MR_WAIT_PARK;
+    uint64_t now_tick = mr_tick();
+    if (wait->begun_tick == 0)
+        wait->begun_tick = now_tick;
+    return mr_wait_next(wait, mr_ticks_to_ns((int64_t)(now_tick - wait->begun_tick)));
 }
 
 // ---- the sleeper's half of the futex; the other is in ringbuf/bell.c
@@ -108,20 +115,26 @@ static bool has_news(struct mr_reader *reader)
            mr_load_acquire_u32(&reader->ring->writer_line->closed) == 1;
 }
 
+// A closed ring that is read out has no more news for us; it does not keep the others from being waited
+// for.
+static bool any_has_news(struct mr_reader *const *readers, unsigned count)
+{
+    bool news = count == 1 && has_news(readers[0]);
+    for (unsigned i = 0; i < count && count > 1; i++)
+        news |= mr_peek_bytes(readers[i]) > 0;
+    return news;
+}
+
 static void park_readers(struct mr_reader *const *readers, unsigned count, int64_t timeout_ns)
 {
     uint32_t seen[READERS_MAX];
-    bool news = false;
     for (unsigned i = 0; i < count; i++) {
         struct mr_ring_reader_sleep *sleep = readers[i]->ring->reader_sleep;
         seen[i] = mr_load_acquire_u32(&sleep->bell);
         mr_store_relaxed_u32(&sleep->asleep, 1);
     }
     mr_fence_full(); // pairs with the one in ring_bell
-    // A closed ring that is read out has no more news for us; it does not keep the others from
-    // sleeping.
-    for (unsigned i = 0; i < count; i++)
-        news |= count == 1 ? has_news(readers[i]) : mr_peek_bytes(readers[i]) > 0;
+    bool news = any_has_news(readers, count);
     if (!news && count == 1)
         sleep_on_one(&readers[0]->ring->reader_sleep->bell, seen[0], timeout_ns);
     else if (!news && count > 1)
@@ -133,17 +146,19 @@ static void park_readers(struct mr_reader *const *readers, unsigned count, int64
 void mr_wait_for_data(struct mr_wait *wait, struct mr_reader *const *readers, unsigned count,
                       int64_t timeout_ns)
 {
-    switch (next_step(wait)) {
-    case MR_WAIT_SPIN:
-        mr_cpu_relax();
-        break;
-    case MR_WAIT_YIELD:
-        sched_yield();
-        break;
-    default:
+    enum mr_wait_strategy step = next_step(wait);
+    if (step == MR_WAIT_PARK) {
         wait->parks++;
         park_readers(readers, count < READERS_MAX ? count : READERS_MAX, timeout_ns);
+        return;
     }
+    unsigned looks = step == MR_WAIT_SPIN ? LOOKS_PER_STEP : YIELDS_PER_STEP;
+    do {
+        if (step == MR_WAIT_SPIN)
+            mr_cpu_relax();
+        else
+            sched_yield();
+    } while (--looks > 0 && !any_has_news(readers, count));
 }
 
 static void park_writer(struct mr_writer *writer, uint32_t length, int64_t timeout_ns)
@@ -174,4 +189,23 @@ void mr_wait_for_space(struct mr_wait *wait, struct mr_writer *writer, uint32_t 
         wait->parks++;
         park_writer(writer, length, timeout_ns);
     }
+}
+
+static void stay_awake_until(enum mr_core_share share, int64_t mono_ns)
+{
+    for (int64_t left_ns; (left_ns = mono_ns - mr_mono_ns()) > 0;)
+        if (share == MR_CORE_OWN || left_ns < TURN_OF_OTHERS_NS)
+            mr_cpu_relax();
+        else
+            sched_yield();
+}
+
+void mr_wait_until(struct mr_wait *wait, int64_t mono_ns)
+{
+    int64_t left_ns = mono_ns - mr_mono_ns();
+    bool sleeps = wait->strategy == MR_WAIT_PARK || wait->share == MR_CORE_METERED ||
+                  (wait->strategy == MR_WAIT_AUTO && left_ns > MR_WAIT_AWAKE_NS);
+    if (sleeps)
+        mr_sleep_until_mono_ns(mono_ns - mr_wait_early_ns(wait, left_ns));
+    stay_awake_until(wait->strategy == MR_WAIT_YIELD ? MR_CORE_SHARED : wait->share, mono_ns);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/pipeline/declared.h"
+#include "core/pipeline/stage_options.h"
 #include "core/type.h"
 
 #define BATCH_BYTES_MIN 1024
@@ -15,7 +16,7 @@ struct file_options {
     const char *name, *shm;
     struct mr_node *source, *schemas, *transform, *sink, *dead_letter;
     struct mr_node *ring, *ingress, *egress, *metrics;
-    int wait;
+    struct mr_node *wait, *placement;
     uint64_t batch_bytes;
 };
 
@@ -36,14 +37,13 @@ static const struct mr_option file_option_table[] = {
     FILE_OPTION("ring", MR_OPTION_NODE, ring, NULL, "both rings, {size: ..., full: ...}", NULL),
     FILE_OPTION("ingress", MR_OPTION_NODE, ingress, NULL, "the first ring", NULL),
     FILE_OPTION("egress", MR_OPTION_NODE, egress, NULL, "the second ring", NULL),
-    FILE_OPTION("wait", MR_OPTION_ENUM, wait, "auto", "what idle stages do",
-                "spin,yield,park,auto"),
+    FILE_OPTION("wait", MR_OPTION_NODE, wait, NULL, "what idle stages do", NULL),
+    FILE_OPTION("placement", MR_OPTION_NODE, placement, NULL, "which cores the stages run on",
+                NULL),
     FILE_OPTION("batch", MR_OPTION_SIZE, batch_bytes, "16KiB", "most bytes between commits", NULL),
     FILE_OPTION("metrics", MR_OPTION_NODE, metrics, NULL, "{port: ...}", NULL),
     FILE_OPTION("shm", MR_OPTION_STRING, shm, NULL, "root of the run directories", NULL),
     {0}};
-_Static_assert(MR_WAIT_SPIN == 0 && MR_WAIT_YIELD == 1 && MR_WAIT_PARK == 2 && MR_WAIT_AUTO == 3,
-               "the labels of wait are in the enum's order");
 
 // ---- rings ---------------------------------------------------------------------------------
 
@@ -302,12 +302,15 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
     if (code == MR_OK)
         code = read_metrics(pipeline, file.metrics, err);
     if (code == MR_OK)
+        code = mr_stages_read_wait(file.wait, pipeline->wait, err);
+    if (code == MR_OK)
+        code = mr_stages_read_placement(file.placement, &pipeline->placement, err);
+    if (code == MR_OK)
         code = check_batch(pipeline, file.batch_bytes, err);
     if (code == MR_OK)
         code = check_schemas(pipeline, err);
     if (code != MR_OK)
         return code;
-    pipeline->wait = (enum mr_wait_strategy)file.wait;
     pipeline->batch_bytes_max = file.batch_bytes;
     return MR_OK;
 }

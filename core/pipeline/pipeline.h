@@ -13,7 +13,8 @@
 //     ring: {size: 16MiB, full: block}          # both rings; ingress:/egress: override one
 //     ingress: {size: ..., full: ...}
 //     egress: {size: ..., full: ...}
-//     wait: auto                    # spin | yield | park | auto
+//     wait: auto                    # spin | yield | park | auto, or [producer's, transform's, loader's]
+//     placement: none               # none | auto | [producer's, transform's, loader's core]
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
 //     metrics: {port: 9464}
 //     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM if set
@@ -38,6 +39,14 @@ enum mr_ring_index {
     MR_RING_COUNT
 };
 
+// Which core each stage runs on: core/pipeline/placement.h.
+enum mr_placement_kind { MR_PLACEMENT_NONE, MR_PLACEMENT_AUTO, MR_PLACEMENT_LIST };
+struct mr_placement {
+    enum mr_placement_kind kind;
+    int core[MR_ROLE_COUNT];    // MR_PLACEMENT_LIST
+    const struct mr_node *node; // for what is wrong with it; NULL: not given
+};
+
 struct mr_pipeline {
     struct mr_node *root; // owned; option strings point into it
     const char *file;
@@ -50,7 +59,8 @@ struct mr_pipeline {
     struct mr_node
         *schemas_node; // their nodes, for what sources add to a field (`from`, `missing`, ...)
     struct mr_ring_options rings[MR_RING_COUNT];
-    enum mr_wait_strategy wait;
+    enum mr_wait_strategy wait[MR_ROLE_COUNT];
+    struct mr_placement placement;
     uint64_t batch_bytes_max;
     const char *dead_letter_path; // a directory; NULL: <sink path>.dead
     int metrics_port;             // 0: none
@@ -60,7 +70,8 @@ int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char 
                      unsigned set_count, struct mr_error *err);
 void mr_pipeline_free(struct mr_pipeline *pipeline);
 
-const char *mr_role_name(enum mr_role role); // "producer", ...
+extern const char *const mr_wait_strategy_names[]; // by mr_wait_strategy; NULL-ended
+const char *mr_role_name(enum mr_role role);       // "producer", ...
 const char *
 mr_ring_index_name(enum mr_ring_index ring); // "ingress", "egress", "dead-producer", ...
 void mr_pipeline_ring_path(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,

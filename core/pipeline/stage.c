@@ -15,8 +15,6 @@
 #define BEAT_INTERVAL_NS (10 * MILLISECOND_NS)
 #define UPSTREAM_LOOK_INTERVAL_NS (50 * MILLISECOND_NS)
 #define WAIT_MAX_NS (50 * MILLISECOND_NS)
-// A sleep wakes up late by a few microseconds: the rest before a deadline is spun away.
-#define SPIN_BEFORE_DEADLINE_NS 20000
 
 // ---- gauges -------------------------------------------------------------------------------------
 
@@ -109,15 +107,6 @@ bool mr_stage_is_stopping(const struct mr_stage *stage)
 
 // ---- waiting ------------------------------------------------------------------------------------
 
-static void wait_for_time(struct mr_stage *stage, int64_t timeout_ns)
-{
-    int64_t until_ns = mr_mono_ns() + timeout_ns;
-    if (timeout_ns > SPIN_BEFORE_DEADLINE_NS || stage->pipeline->wait == MR_WAIT_PARK)
-        mr_sleep_until_mono_ns(until_ns - SPIN_BEFORE_DEADLINE_NS);
-    while (stage->pipeline->wait != MR_WAIT_PARK && mr_mono_ns() < until_ns)
-        mr_cpu_relax();
-}
-
 void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout_ns)
 {
     struct mr_reader *readers[MR_STAGE_PORTS_MAX];
@@ -129,7 +118,7 @@ void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout
             readers[i] = &stage->readers[i];
         mr_wait_for_data(&stage->wait, readers, stage->reader_count, timeout_ns);
     } else {
-        wait_for_time(stage, timeout_ns);
+        mr_wait_until(&stage->wait, mr_mono_ns() + timeout_ns);
     }
     mr_stage_beat(stage);
 }

@@ -3,6 +3,7 @@
 // takes its lock, and recovers where the last process left off.
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/journal.h"
+#include "core/pipeline/placement.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/stage_private.h"
 #include "core/pipeline/stream_path.h"
@@ -291,6 +293,28 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
     return code;
 }
 
+// A stage that is to share a core, or to have one of its own, waits accordingly.
+static int take_place(struct mr_stage *stage, struct mr_error *err)
+{
+    struct mr_cores cores;
+    struct mr_place places[MR_ROLE_COUNT];
+    const struct mr_pipeline *pipeline = stage->pipeline;
+    mr_cores_allowed(&cores);
+    int code = mr_placement_plan(&pipeline->placement, &cores, places, err);
+    if (code != MR_OK)
+        return code;
+    const struct mr_place *place = &places[stage->role];
+    stage->wait = (struct mr_wait){.strategy = pipeline->wait[stage->role], .share = place->share};
+    if (place->core < 0)
+        return MR_OK;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(place->core, &set);
+    if (sched_setaffinity(0, sizeof set, &set) < 0)
+        return mr_fail_errno(err, MR_ERR_STAGE, "placement: cannot run on core %d", place->core);
+    return MR_OK;
+}
+
 int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, enum mr_role role,
                   struct mr_error *err)
 {
@@ -304,8 +328,9 @@ int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, en
     memset(stage->out_schema_index, MR_SCHEMA_UNKNOWN, sizeof stage->out_schema_index);
     mr_clock_setup();
     catch_signals();
-    mr_wait_setup(&stage->wait, pipeline->wait, MR_ROLE_COUNT);
-    int code = mr_stage_make_run_directory(pipeline, err);
+    int code = take_place(stage, err);
+    if (code == MR_OK)
+        code = mr_stage_make_run_directory(pipeline, err);
     if (code == MR_OK)
         code = lock_setup(pipeline, &setup_fd, err);
     if (code != MR_OK)

@@ -20,7 +20,8 @@ void counting_run_open(struct counting_run *run, uint64_t total, unsigned batch)
     scratch_open(&run->scratch);
     run->sink.kind = MR_NODE_MAP;
     pipeline->sink_node = &run->sink;
-    pipeline->wait = MR_WAIT_YIELD;
+    for (int role = 0; role < MR_ROLE_COUNT; role++)
+        pipeline->wait[role] = MR_WAIT_YIELD;
     pipeline->batch_bytes_max = 4096;
     snprintf(pipeline->name, sizeof pipeline->name, "counting");
     snprintf(pipeline->directory, sizeof pipeline->directory, "%s/counting",

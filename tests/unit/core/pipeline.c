@@ -69,7 +69,8 @@ Test(pipeline, defaults)
     cr_expect_eq(pipeline.rings[MR_RING_DEAD_TRANSFORM].capacity, 4 << 20);
     cr_expect_eq(pipeline.rings[MR_RING_EGRESS].full_policy, MR_FULL_BLOCK);
     cr_expect_eq(pipeline.rings[MR_RING_EGRESS].start_pos, 0);
-    cr_expect_eq(pipeline.wait, MR_WAIT_AUTO);
+    cr_expect_eq(pipeline.wait[MR_ROLE_LOADER], MR_WAIT_AUTO);
+    cr_expect_eq(pipeline.placement.kind, MR_PLACEMENT_NONE);
     cr_expect_eq(pipeline.batch_bytes_max, 16384);
     cr_expect_eq(pipeline.metrics_port, 0);
     cr_expect_null(pipeline.dead_letter_path);
@@ -97,7 +98,7 @@ Test(pipeline, every_key_is_read)
     cr_expect_eq(pipeline.rings[MR_RING_DEAD_PRODUCER].full_policy, MR_FULL_DROP_NEWEST);
     cr_expect(pipeline.rings[MR_RING_DEAD_PRODUCER].checksummed);
     cr_expect_str_eq(pipeline.dead_letter_path, "dead");
-    cr_expect_eq(pipeline.wait, MR_WAIT_PARK);
+    cr_expect_eq(pipeline.wait[MR_ROLE_LOADER], MR_WAIT_PARK);
     cr_expect_eq(pipeline.batch_bytes_max, 4096);
     cr_expect_eq(pipeline.metrics_port, 9464);
     cr_expect_eq(strncmp(pipeline.directory, "/tmp/x/millrace-", 16), 0);
@@ -253,4 +254,37 @@ Test(pipeline, names_stand_for_indexes)
     cr_expect_str_eq(mr_role_name(MR_ROLE_COUNT), "unknown");
     cr_expect_str_eq(mr_ring_index_name(MR_RING_DEAD_TRANSFORM), "dead-transform");
     cr_expect_str_eq(mr_ring_index_name(MR_RING_COUNT), "unknown");
+}
+
+Test(pipeline, how_stages_wait_is_one_word_or_three)
+{
+    load(ENDS "wait: [spin, park, yield]\n");
+    cr_expect_eq(pipeline.wait[MR_ROLE_PRODUCER], MR_WAIT_SPIN);
+    cr_expect_eq(pipeline.wait[MR_ROLE_TRANSFORM], MR_WAIT_PARK);
+    cr_expect_eq(pipeline.wait[MR_ROLE_LOADER], MR_WAIT_YIELD);
+    refuse(ENDS "wait: fast\n", ":3: wait: found \"fast\", expected spin, yield, park or auto");
+    refuse(ENDS "wait: [spin, spin]\n",
+           ":3: wait: found a list of 2, expected three: producer's, transform's, loader's");
+    refuse(ENDS "wait: [spin, spin, sleep]\n",
+           ":3: wait[2]: found \"sleep\", expected spin, yield, park or auto");
+    refuse(ENDS "wait: {producer: spin}\n",
+           ":3: wait: found keys and values, expected spin, yield, park, auto or a list of three");
+}
+
+Test(pipeline, placement_is_none_auto_or_three_cores)
+{
+    load(ENDS "placement: auto\n");
+    cr_expect_eq(pipeline.placement.kind, MR_PLACEMENT_AUTO);
+    load(ENDS "placement: none\n");
+    cr_expect_eq(pipeline.placement.kind, MR_PLACEMENT_NONE);
+    load(ENDS "placement: [3, 0, 3]\n");
+    cr_expect_eq(pipeline.placement.kind, MR_PLACEMENT_LIST);
+    cr_expect_eq(pipeline.placement.core[MR_ROLE_PRODUCER], 3);
+    cr_expect_eq(pipeline.placement.core[MR_ROLE_TRANSFORM], 0);
+    refuse(ENDS "placement: somewhere\n",
+           ":3: placement: found \"somewhere\", expected none, auto or a list of three cores");
+    refuse(ENDS "placement: [0, 1]\n",
+           ":3: placement: found a list of 2, expected three: producer's, transform's, loader's");
+    refuse(ENDS "placement: [0, -1, 0]\n",
+           ":3: placement[1]: found -1, expected a core from 0 to 1023");
 }

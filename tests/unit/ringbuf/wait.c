@@ -157,28 +157,118 @@ Test(wait, several_rings_at_once)
     ring_fixture_close(&other);
 }
 
-Test(wait, auto_spins_then_yields_then_parks)
+// ---- auto: fed with waits, asked what it does
+
+static struct mr_wait auto_on(enum mr_core_share share)
 {
-    struct mr_wait wait;
-    mr_wait_setup(&wait, MR_WAIT_AUTO, 2);
-    uint32_t polite = wait.spins_max + wait.yields_max;
-    for (uint32_t i = 0; i < polite; i++)
-        mr_wait_for_data(&wait, readers, 1, 1);
-    cr_expect_eq(wait.parks, 0);
+    return (struct mr_wait){.strategy = MR_WAIT_AUTO, .share = share};
+}
+
+static void learn(struct mr_wait *wait, int64_t waited_ns, int times)
+{
+    while (times-- > 0)
+        mr_wait_learn(wait, waited_ns);
+}
+
+Test(wait, auto_stays_awake_where_waits_are_short)
+{
+    struct mr_wait own = auto_on(MR_CORE_OWN), shared = auto_on(MR_CORE_SHARED);
+    cr_expect_eq(mr_wait_next(&own, 0), MR_WAIT_SPIN, "it hopes for the best");
+    learn(&own, 100000, 100);
+    learn(&shared, 100000, 100);
+    cr_expect_eq(mr_wait_next(&own, 0), MR_WAIT_SPIN);
+    cr_expect_eq(mr_wait_next(&own, MR_WAIT_AWAKE_NS), MR_WAIT_SPIN);
+    cr_expect_eq(mr_wait_next(&own, MR_WAIT_AWAKE_NS + 1), MR_WAIT_PARK);
+    cr_expect_eq(mr_wait_next(&shared, 0), MR_WAIT_YIELD, "others have work for this core");
+    cr_expect_eq(mr_wait_next(&shared, MR_WAIT_AWAKE_NS + 1), MR_WAIT_PARK);
+}
+
+Test(wait, auto_sleeps_at_once_where_waits_are_long)
+{
+    struct mr_wait wait = auto_on(MR_CORE_OWN);
+    learn(&wait, 1000000, 8);
+    cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_PARK);
+    learn(&wait, 1000000, 1000);
+    cr_expect_leq(wait.typical_ns, MR_WAIT_LEARN_NS_MAX);
+    learn(&wait, 5000, 16);
+    cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_SPIN, "it comes back as soon as that pays");
+}
+
+Test(wait, one_pause_does_not_put_auto_to_sleep)
+{
+    struct mr_wait wait = auto_on(MR_CORE_OWN);
+    learn(&wait, 20000, 100);
+    learn(&wait, 3600 * 1000 * MS, 1);
+    cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_SPIN);
+    learn(&wait, 3600 * 1000 * MS, 3);
+    cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_PARK, "several do");
+}
+
+Test(wait, auto_burns_nothing_where_time_is_rationed)
+{
+    struct mr_wait wait = auto_on(MR_CORE_METERED);
+    learn(&wait, 1000, 100);
+    cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_PARK);
+    cr_expect_eq(mr_wait_early_ns(&wait, 1000 * MS), 0);
+}
+
+Test(wait, the_others_do_what_they_are_told_whatever_was_learnt)
+{
+    for (int strategy = MR_WAIT_SPIN; strategy < MR_WAIT_AUTO; strategy++) {
+        struct mr_wait wait = {.strategy = (enum mr_wait_strategy)strategy,
+                               .share = MR_CORE_SHARED,
+                               .typical_ns = MR_WAIT_LEARN_NS_MAX};
+        cr_expect_eq((int)mr_wait_next(&wait, 0), strategy);
+        cr_expect_eq((int)mr_wait_next(&wait, 1000 * MS), strategy);
+    }
+}
+
+Test(wait, a_known_moment_is_woken_for_a_little_early)
+{
+    struct mr_wait wait = auto_on(MR_CORE_OWN), park = {.strategy = MR_WAIT_PARK};
+    int64_t for_a_second = mr_wait_early_ns(&wait, 1000 * MS);
+    cr_expect_gt(for_a_second, 0);
+    cr_expect_lt(for_a_second, 100000);
+    cr_expect_leq(mr_wait_early_ns(&wait, MS), MS / 100, "never more than a hundredth is burnt");
+    cr_expect_eq(mr_wait_early_ns(&park, 1000 * MS), 0);
+}
+
+Test(wait, a_known_moment_is_waited_for_by_every_strategy)
+{
+    for (int strategy = MR_WAIT_SPIN; strategy <= MR_WAIT_AUTO; strategy++)
+        for (int share = MR_CORE_OWN; share <= MR_CORE_METERED; share++)
+            for (int64_t left_ns = 50000; left_ns < MS; left_ns *= 8) {
+                struct mr_wait wait = {.strategy = (enum mr_wait_strategy)strategy,
+                                       .share = (enum mr_core_share)share};
+                int64_t until_ns = mr_mono_ns() + left_ns;
+                mr_wait_until(&wait, until_ns);
+                cr_expect_geq(mr_mono_ns(), until_ns);
+            }
+}
+
+Test(wait, a_reset_ends_a_wait_and_learns_from_it)
+{
+    struct mr_wait wait = auto_on(MR_CORE_OWN);
+    mr_wait_reset(&wait);
+    cr_expect_eq(wait.typical_ns, 0, "there was none");
+    wait.typical_ns = MR_WAIT_LEARN_NS_MAX;
     for (int i = 0; i < 3; i++)
         mr_wait_for_data(&wait, readers, 1, 1);
     cr_expect_eq(wait.parks, 3);
     mr_wait_reset(&wait);
-    mr_wait_for_data(&wait, readers, 1, 1);
-    cr_expect_eq(wait.parks, 3, "after work it begins anew");
+    cr_expect_lt(wait.typical_ns, MR_WAIT_LEARN_NS_MAX, "a few microseconds");
+    int64_t typical_ns = wait.typical_ns;
+    mr_wait_reset(&wait);
+    cr_expect_eq(wait.typical_ns, typical_ns, "no wait was begun");
 }
 
-Test(wait, auto_spins_less_where_cores_are_short)
+Test(wait, who_shares_is_found_from_the_cores)
 {
     struct mr_wait alone, crowded;
     mr_wait_setup(&alone, MR_WAIT_AUTO, 1);
     mr_wait_setup(&crowded, MR_WAIT_AUTO, 100000);
-    cr_expect_lt(crowded.spins_max, alone.spins_max);
+    cr_expect_eq(alone.share, MR_CORE_OWN);
+    cr_expect_eq(crowded.share, MR_CORE_SHARED);
 }
 
 Test(wait, allowed_cores_follow_the_affinity)

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/placement.h"
+
+#include <stdio.h>
+
+static bool is_allowed(const struct mr_cores *cores, int core)
+{
+    for (unsigned i = 0; i < cores->count; i++)
+        if (cores->cpu[i] == core)
+            return true;
+    return false;
+}
+
+static bool is_taken(const struct mr_cores *cores, const unsigned *taken, unsigned count,
+                     unsigned at, bool whole_core)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (taken[i] == at || (whole_core && cores->physical[taken[i]] == cores->physical[at]))
+            return true;
+    return false;
+}
+
+// The last ones first: interrupts and other people's work tend to be on the first. Physical cores before
+// second threads of the same.
+static unsigned pick_cores(const struct mr_cores *cores, unsigned wanted, unsigned *picked)
+{
+    unsigned count = 0;
+    for (int whole_core = 1; whole_core >= 0; whole_core--)
+        for (unsigned at = cores->count; at-- > 0 && count < wanted;)
+            if (!is_taken(cores, picked, count, at, whole_core))
+                picked[count++] = at;
+    return count;
+}
+
+static void place_by_itself(const struct mr_cores *cores, struct mr_place places[MR_ROLE_COUNT])
+{
+    // By number of cores: which of those picked each role gets.
+    static const unsigned seats[MR_ROLE_COUNT][MR_ROLE_COUNT] = {{0, 0, 0}, {1, 0, 1}, {0, 1, 2}};
+    unsigned picked[MR_ROLE_COUNT];
+    unsigned wanted = mr_cores_usable(cores);
+    unsigned count = pick_cores(cores, wanted < MR_ROLE_COUNT ? wanted : MR_ROLE_COUNT, picked);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        places[role].core = cores->cpu[picked[seats[count - 1][role]]];
+}
+
+static int place_by_list(const struct mr_placement *placement, const struct mr_cores *cores,
+                         struct mr_place places[MR_ROLE_COUNT], struct mr_error *err)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        places[role].core = placement->core[role];
+        if (!is_allowed(cores, places[role].core))
+            return mr_config_fail(placement->node, err,
+                                  "found core %d for the %s, which this process may not use: "
+                                  "expected one of its %u (%u to %u)",
+                                  places[role].core, mr_role_name(role), cores->count,
+                                  cores->cpu[0], cores->cpu[cores->count - 1]);
+    }
+    return MR_OK;
+}
+
+static void find_shares(const struct mr_cores *cores, struct mr_place places[MR_ROLE_COUNT])
+{
+    unsigned used = 0;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        unsigned on_it = 0, before = 0;
+        for (unsigned other = 0; other < MR_ROLE_COUNT; other++) {
+            on_it += places[other].core == places[role].core;
+            before += other < role && places[other].core == places[role].core;
+        }
+        used += before == 0;
+        places[role].share = on_it > 1 ? MR_CORE_SHARED : MR_CORE_OWN;
+    }
+    for (unsigned role = 0; role < MR_ROLE_COUNT && cores->quota < used; role++)
+        places[role].share = MR_CORE_METERED;
+}
+
+int mr_placement_plan(const struct mr_placement *placement, const struct mr_cores *cores,
+                      struct mr_place places[MR_ROLE_COUNT], struct mr_error *err)
+{
+    int code = MR_OK;
+    enum mr_core_share share = cores->count < MR_ROLE_COUNT   ? MR_CORE_SHARED
+                               : cores->quota < MR_ROLE_COUNT ? MR_CORE_METERED
+                                                              : MR_CORE_OWN;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        places[role] = (struct mr_place){-1, share};
+    if (placement->kind == MR_PLACEMENT_NONE)
+        return MR_OK;
+    if (placement->kind == MR_PLACEMENT_AUTO)
+        place_by_itself(cores, places);
+    else
+        code = place_by_list(placement, cores, places, err);
+    find_shares(cores, places);
+    return code;
+}
