@@ -10,6 +10,7 @@
 
 const struct mr_bench mr_benches[] = {
     {"hop", "a record from core to core, beside the bare cache line", mr_bench_hop_main},
+    {"trio", "three processes, feed to journal, at rates and flat out", mr_bench_trio_main},
     {"itch", "an exchange session decoded and booked on one core", mr_bench_itch_main},
     {0}};
 

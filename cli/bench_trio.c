@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench_trio.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cli/bench_taps.h"
+#include "cli/bench_trio_check.h"
+#include "core/clock.h"
+#include "core/pipeline/supervisor.h"
+
+#define WARM_UP_SHARE 4   // of a run at a rate
+#define RATE_REACHED 0.99 // of what was asked for, at least
+#define SCHEMA "bench"
+
+struct trio {
+    const struct mr_trio_options *options;
+    struct mr_trio_result *result;
+    struct mr_pipeline pipeline;
+    struct mr_supervisor supervisor;
+    struct mr_report *warm_up, *report; // warm_up: as it was when the warm-up was over
+    bool warm;
+};
+
+// ---- the pipeline --------------------------------------------------------------------------------
+
+static void write_fields(FILE *out, uint64_t record_bytes)
+{
+    uint64_t words = (record_bytes - MR_TRIO_RECORD_BYTES_MIN) / 8, numbers = mr_min_u64(words, 3);
+    fprintf(out, "      - {name: a, type: u32}\n");
+    for (uint64_t i = 0; i < numbers; i++)
+        fprintf(out, "      - {name: %c, type: u64}\n", (char)('b' + i));
+    if (words > numbers)
+        fprintf(out, "      - {name: text, type: \"char[%" PRIu64 "]\"}\n", 8 * (words - numbers));
+}
+
+static int write_pipeline(const struct mr_bench_scratch *scratch,
+                          const struct mr_trio_options *options, char *path, size_t path_bytes,
+                          struct mr_error *err)
+{
+    snprintf(path, path_bytes, "%s/trio.yaml", scratch->files);
+    FILE *out = fopen(path, "we");
+    if (!out)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
+    fprintf(out, "name: trio\nshm: %s\nschemas:\n  - name: " SCHEMA "\n    fields:\n",
+            scratch->shm);
+    write_fields(out, options->record_bytes);
+    fprintf(out, "source:\n  type: mock\n  schema: " SCHEMA "\n  clock: steps\n");
+    if (options->rate > 0)
+        fprintf(out, "  rate: %.9g\n  run_time: %.9gs\n", options->rate, options->seconds);
+    else
+        fprintf(out, "  count: %" PRIu64 "\n", options->records);
+    fprintf(out, "wait: %s\nsink: {type: journal, path: \"%s/journal\", durability: %s}\n",
+            options->wait, scratch->files, options->durability);
+    if (fclose(out) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
+    return MR_OK;
+}
+
+// ---- the run -------------------------------------------------------------------------------------
+
+static void end_warm_up(void *context)
+{
+    struct trio *trio = context;
+    if (mr_report_read(trio->warm_up, &trio->pipeline, NULL) == MR_OK)
+        trio->warm = true;
+    trio->supervisor.options.tick = NULL;
+}
+
+static double child_cpu_s(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_CHILDREN, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
+static int supervise(struct trio *trio, const char *file, int64_t *run_ns, struct mr_error *err)
+{
+    const struct mr_trio_options *options = trio->options;
+    struct mr_supervisor_options how = {.file = file,
+                                        .sets = options->sets ? options->sets->items : NULL,
+                                        .set_count = options->sets ? options->sets->count : 0,
+                                        .restart = MR_RESTART_NEVER,
+                                        .stages_stderr = -1};
+    if (options->rate > 0) {
+        how.tick = end_warm_up;
+        how.tick_ns = (int64_t)(options->seconds * 1e9 / WARM_UP_SHARE);
+        how.context = trio;
+    }
+    int code = mr_supervisor_open(&trio->supervisor, &trio->pipeline, &how, err);
+    if (code != MR_OK)
+        return code;
+    int64_t start_ns = mr_mono_ns();
+    code = mr_supervisor_run(&trio->supervisor, err);
+    *run_ns = mr_mono_ns() - start_ns;
+    bool stopped = trio->supervisor.signals_seen > 0;
+    int reported = code == MR_OK ? mr_report_read(trio->report, &trio->pipeline, err) : code;
+    mr_supervisor_close(&trio->supervisor);
+    trio->result->first_record_ms =
+        (double)(trio->report->stages[MR_ROLE_PRODUCER].gauges.started_ns - start_ns) / 1e6;
+    return stopped ? mr_fail(err, MR_ERR_STAGE, "ended by a signal") : reported;
+}
+
+static int run(struct trio *trio, const char *file, struct mr_error *err)
+{
+    struct mr_bench_taps taps;
+    char ring[512];
+    int64_t run_ns;
+    mr_pipeline_ring_path(&trio->pipeline, MR_RING_EGRESS, ring, sizeof ring);
+    int code = mr_bench_taps_start(&taps, trio->options->taps, ring, err);
+    double before_s = child_cpu_s();
+    if (code == MR_OK)
+        code = supervise(trio, file, &run_ns, err);
+    if (code == MR_OK)
+        trio->result->cores = (child_cpu_s() - before_s) * 1e9 / (double)run_ns;
+    mr_bench_taps_stop(&taps, &trio->result->tapped, &trio->result->tap_lost_bytes);
+    return code;
+}
+
+// ---- what came of it -----------------------------------------------------------------------------
+
+// Takes out what was counted before the warm-up was over. The greatest value left is known to its bucket.
+static void subtract(struct mr_histogram *from, const struct mr_histogram *warm_up)
+{
+    uint64_t max_ns = 0;
+    from->count -= warm_up->count;
+    from->sum_ns -= warm_up->sum_ns;
+    for (uint32_t i = 0; i < MR_HISTOGRAM_BUCKETS; i++) {
+        from->buckets[i] -= warm_up->buckets[i];
+        if (from->buckets[i] > 0)
+            max_ns = mr_histogram_bucket_high(i);
+    }
+    from->max_ns = mr_min_u64(from->max_ns, max_ns);
+}
+
+static uint64_t plugin_count(const struct mr_stage_report *stage, const char *name)
+{
+    for (unsigned i = 0; i < stage->plugin_count; i++)
+        if (strcmp(stage->plugin_name[i], name) == 0)
+            return stage->slot.plugin[i];
+    return 0;
+}
+
+static void take_result(struct trio *trio)
+{
+    const struct mr_trio_options *options = trio->options;
+    const struct mr_report *report = trio->report;
+    const struct mr_stage_report *producer = &report->stages[MR_ROLE_PRODUCER];
+    struct mr_trio_result *result = trio->result;
+    int64_t made_ns = producer->gauges.ended_ns - producer->gauges.started_ns;
+    result->records = producer->slot.counts[MR_COUNT_IN];
+    result->overdue = plugin_count(producer, "mock.overdue");
+    result->io_backend = report->stages[MR_ROLE_LOADER].gauges.io_backend;
+    result->seconds = options->rate > 0 ? (double)made_ns / 1e9 : report->seconds;
+    if (result->seconds > 0)
+        result->records_per_second = (double)result->records / result->seconds;
+    result->missed = options->rate > 0 && result->records_per_second < RATE_REACHED * options->rate;
+    for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
+        result->hops[hop] = *mr_report_hop(report, hop);
+        if (trio->warm)
+            subtract(&result->hops[hop], mr_report_hop(trio->warm_up, hop));
+    }
+}
+
+static int check(struct trio *trio, const struct mr_bench_scratch *scratch, struct mr_error *err)
+{
+    const struct mr_trio_options *options = trio->options;
+    char journal[512];
+    struct mr_trio_stream stream = {.schema = SCHEMA, .period_ns = 1000};
+    if (options->rate > 0)
+        stream.period_ns = 1e9 / options->rate;
+    stream.records = trio->result->records;
+    snprintf(journal, sizeof journal, "%s/journal", scratch->files);
+    if (!trio->report->balance)
+        return mr_fail(err, MR_ERR_BALANCE, "%s", trio->report->imbalance);
+    return mr_trio_check(journal, &trio->pipeline, &stream, &trio->result->verified, err);
+}
+
+int mr_bench_trio(const struct mr_bench_scratch *scratch, const struct mr_trio_options *options,
+                  struct mr_trio_result *result, struct mr_error *err)
+{
+    struct trio trio = {.options = options, .result = result};
+    char file[512];
+    memset(result, 0, sizeof *result);
+    int code = write_pipeline(scratch, options, file, sizeof file, err);
+    if (code == MR_OK)
+        code = mr_pipeline_load(&trio.pipeline, file, options->sets ? options->sets->items : NULL,
+                                options->sets ? options->sets->count : 0, err);
+    if (code != MR_OK)
+        return code;
+    trio.warm_up = mr_report_new();
+    trio.report = mr_report_new();
+    code = run(&trio, file, err);
+    if (code == MR_OK) {
+        take_result(&trio);
+        code = check(&trio, scratch, err);
+    }
+    mr_report_free(trio.report);
+    mr_report_free(trio.warm_up);
+    mr_pipeline_free(&trio.pipeline);
+    mr_bench_scratch_clear(scratch);
+    return code;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench_trio_check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/bench_scratch.h"
+#include "core/journal.h"
+#include "producers/field_map.h"
+#include "producers/generator.h"
+
+#define EPOCH_NS 1577836800000000000LL // 2020-01-01T00:00:00Z, the generator's default
+#define SEED 1                         // likewise
+#define LOOK_RECORDS (1u << 20)        // between two looks whether a signal came
+
+struct check {
+    struct mr_journal journal;
+    struct mr_generator generator;
+    struct mr_record *expected;
+    const struct mr_trio_stream *stream;
+};
+
+static int refuse(const struct check *check, const struct mr_record *found, uint64_t n,
+                  struct mr_error *err)
+{
+    uint32_t at = 8, length = check->generator.record_bytes;
+    const uint8_t *is = (const void *)found, *should = (const void *)check->expected;
+    if (found->length != length)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "record %" PRIu64 " at position %" PRIu64 ": found %u bytes, expected %u", n,
+                       check->journal.record_position, found->length, length);
+    while (at < length && is[at] == should[at])
+        at++;
+    return mr_fail(err, MR_ERR_CORRUPT,
+                   "record %" PRIu64 " at position %" PRIu64
+                   ", byte %u: found %u, expected %u (sequence %" PRIu64 ")",
+                   n, check->journal.record_position, at, is[at], should[at], found->sequence);
+}
+
+static void make_expected(struct check *check, uint64_t n)
+{
+    int64_t event_time_ns = EPOCH_NS + (int64_t)((double)n * check->stream->period_ns);
+    struct mr_record *expected = check->expected;
+    mr_generator_fill(&check->generator, n, event_time_ns, expected);
+    expected->sequence = n + 1;
+    expected->ingest_time_ns = event_time_ns;
+}
+
+static int compare_all(struct check *check, uint64_t *verified, struct mr_error *err)
+{
+    const struct mr_record *record;
+    for (uint64_t n = 0; (record = mr_journal_next(&check->journal)) != NULL; n++) {
+        make_expected(check, n);
+        if (record->length != check->generator.record_bytes ||
+            memcmp((const uint8_t *)record + 8, (const uint8_t *)check->expected + 8,
+                   record->length - 8) != 0)
+            return refuse(check, record, n, err);
+        *verified = n + 1;
+        if (n % LOOK_RECORDS == 0 && mr_bench_interrupted())
+            return mr_fail(err, MR_ERR_STAGE, "ended by a signal");
+    }
+    if (check->journal.stop != MR_JOURNAL_END)
+        return mr_fail(err, MR_ERR_CORRUPT, "%s", check->journal.problem.text);
+    if (*verified != check->stream->records)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "found %" PRIu64 " records in the journal, expected %" PRIu64, *verified,
+                       check->stream->records);
+    return MR_OK;
+}
+
+static int open_generator(struct check *check, const struct mr_pipeline *pipeline,
+                          struct mr_error *err)
+{
+    const struct mr_schema *schema =
+        mr_schema_set_by_name(&pipeline->declared, check->stream->schema);
+    int code = mr_generator_open(&check->generator, schema, mr_schema_node(pipeline, schema->name),
+                                 SEED, err);
+    if (code != MR_OK)
+        return code;
+    check->expected = calloc(1, mr_record_stride(check->generator.record_bytes));
+    return check->expected ? MR_OK : mr_fail(err, MR_ERR_MEMORY, "no memory for a record");
+}
+
+int mr_trio_check(const char *journal_path, const struct mr_pipeline *pipeline,
+                  const struct mr_trio_stream *stream, uint64_t *verified, struct mr_error *err)
+{
+    struct check check = {.stream = stream};
+    *verified = 0;
+    int code = mr_journal_open(&check.journal, journal_path, err);
+    if (code != MR_OK)
+        return code;
+    code = open_generator(&check, pipeline, err);
+    if (code == MR_OK)
+        code = compare_all(&check, verified, err);
+    mr_generator_close(&check.generator);
+    mr_journal_close(&check.journal);
+    free(check.expected);
+    return code;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench_trio_runs.h"
+
+#include <stdlib.h>
+
+#include "cli/bench_raw_rtt.h"
+
+// The median of a short probe; 0 where there is one core only.
+static int probe(double *p50_ns, struct mr_error *err)
+{
+    struct mr_histogram *histogram = calloc(1, sizeof *histogram);
+    if (!histogram)
+        return mr_fail(err, MR_ERR_MEMORY, "no memory for a histogram");
+    int code = mr_bench_raw_rtt(MR_RAW_RTT_PROBE, histogram, err);
+    *p50_ns = code == MR_OK ? (double)mr_histogram_percentile(histogram, 50) : 0;
+    free(histogram);
+    return code == MR_ERR_LIMIT ? MR_OK : code;
+}
+
+static void add(struct mr_trio_way *way, const struct mr_trio_result *result, double raw_rtt_ns)
+{
+    unsigned round = way->rounds++;
+    way->missed += result->missed;
+    way->records += result->records;
+    way->verified += result->verified;
+    way->overdue += result->overdue;
+    way->tapped += result->tapped;
+    way->tap_lost_bytes += result->tap_lost_bytes;
+    way->io_backend = result->io_backend;
+    way->records_per_second[round] = result->records_per_second;
+    way->cores[round] = result->cores;
+    way->first_record_ms[round] = result->first_record_ms;
+    way->raw_rtt_ns[round] = raw_rtt_ns;
+    for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
+        way->p50_ns[hop][round] = (double)mr_histogram_percentile(&result->hops[hop], 50);
+        mr_histogram_merge(&way->hops[hop], &result->hops[hop]);
+    }
+}
+
+static int run_way(struct mr_trio_runs *runs, const struct mr_bench_scratch *scratch,
+                   struct mr_trio_way *way, struct mr_error *err)
+{
+    struct mr_trio_options options = runs->options;
+    struct mr_trio_result *result = malloc(sizeof *result);
+    double before_ns, after_ns;
+    if (!result)
+        return mr_fail(err, MR_ERR_MEMORY, "no memory for a result");
+    options.rate = way->rate;
+    options.wait = way->wait;
+    options.durability = way->durability;
+    int code = probe(&before_ns, err);
+    if (code == MR_OK)
+        code = mr_bench_trio(scratch, &options, result, err);
+    if (code == MR_OK)
+        code = probe(&after_ns, err);
+    if (code == MR_OK)
+        add(way, result, before_ns < after_ns ? before_ns : after_ns);
+    free(result);
+    return code;
+}
+
+int mr_trio_runs(struct mr_trio_runs *runs, struct mr_error *err)
+{
+    struct mr_bench_scratch scratch;
+    int code = mr_bench_scratch_make(&scratch, runs->directory, err);
+    if (code != MR_OK)
+        return code;
+    for (unsigned round = 0; round < runs->rounds && code == MR_OK; round++)
+        for (unsigned i = 0; i < runs->way_count && code == MR_OK; i++) {
+            if (runs->before_run)
+                runs->before_run(&runs->ways[i]);
+            code = run_way(runs, &scratch, &runs->ways[i], err);
+            if (code == MR_OK && mr_bench_interrupted())
+                code = mr_fail(err, MR_ERR_STAGE, "ended by a signal");
+        }
+    mr_bench_scratch_remove(&scratch);
+    return code;
+}

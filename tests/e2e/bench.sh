@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# `millrace bench`: that it measures what it says, checks every record, and leaves nothing behind. No figure
+# is judged here.
+. "$(dirname "$0")/../support/e2e.sh"
+mkdir "$WORK/tmp"
+export TMPDIR=$WORK/tmp MILLRACE_SHM=$SHM
+
+# ---- trio
+"$MILLRACE" bench trio --json --rate 20000,0 --seconds 0.5 --records 200000 --rounds 2 --hgrm "$WORK/hgrm" >"$WORK/trio"
+check_equal "trio: ends well" $? 0
+check_equal "trio: rates, then flat out, without and with syncs" \
+    "$(jq -c '[.runs[] | [.rate, .durability, .rounds]]' "$WORK/trio")" '[[20000,"batch",2],[0,"none",2],[0,"batch",2]]'
+check_equal "trio: every record was verified" \
+    "$(jq -c '[.runs[] | .ok, .n, .verified]' "$WORK/trio")" '[true,20000,20000,true,400000,400000,true,400000,400000]'
+check_equal "trio: percentiles are in order, the warm-up is not counted" "$(jq -c '[.runs[0].latency_ns[] |
+    .p50 > 0 and .p50 <= .p90 and .p90 <= .p99 and .p99 <= .["p99.9"] and .["p99.9"] <= .max and .n < 20000] | unique' \
+    "$WORK/trio")" '[true]'
+check_match "trio: one distribution a hop and way" "$(ls "$WORK/hgrm" | wc -l)" '^(9|12|15)$'
+if [ "$(nproc)" -gt 1 ]; then
+    check "trio: the bare round trip of the same run" jq -e '.raw_rtt_ns > 0 and .runs[0].raw_rtt_ns > 0' "$WORK/trio"
+fi
+check_status "trio: content that is not as expected is found" 8 \
+    "$MILLRACE" bench trio --rate 0 --records 1000 --set source.seed=2
+check_match "trio: and named" "$(cat "$WORK/out")" 'record 0 at position 0, byte [0-9]+: found [0-9]+, expected'
+check_status "trio: a rate that cannot be reached fails the run" 12 \
+    "$MILLRACE" bench trio --rate 1e9 --seconds 0.01
+check_status "trio: records of another size, taps beside" 0 \
+    "$MILLRACE" bench trio --rate 0 --records 50000 --record-bytes 1000 --taps 2 --json
+check "trio: the taps saw records" jq -e '.runs[0].tapped > 0' "$WORK/out"
+check_status "trio: a size that a record cannot have" 2 "$MILLRACE" bench trio --record-bytes 63
+check_status "trio: a rate that is none" 2 "$MILLRACE" bench trio --rate fast
+"$MILLRACE" bench trio --rate 1000 --seconds 60 >"$WORK/out" 2>&1 &
+pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+check_equal "trio: an interrupt ends it" $? 9
+check_equal "nothing is left behind" "$(ls -A "$TMPDIR" "$SHM" | grep millrace-bench)" ""
+
+# ---- which there are
+check_status "an unknown benchmark" 2 "$MILLRACE" bench tro
+check_match "the nearest is named" "$(cat "$WORK/out")" "did you mean 'trio'"
+finish
