@@ -51,6 +51,24 @@ static inline uint64_t mr_record_stride(uint32_t length)
     return mr_align_up(length, 8);
 }
 
+// Copies a record and what rounds it up. Both are 8-byte aligned and have room for the stride. Short
+// records are copied here, without the call that memcpy of an unknown length is.
+#define MR_COPY_INLINE_BYTES 256
+static inline void mr_record_copy(void *to, const void *from, uint32_t length)
+{
+    uint8_t *out = (uint8_t *)to;
+    const uint8_t *in = (const uint8_t *)from;
+    uint64_t bytes = mr_record_stride(length);
+    if (MR_UNLIKELY(bytes > MR_COPY_INLINE_BYTES)) {
+        __builtin_memcpy(out, in, bytes);
+        return;
+    }
+    for (; bytes >= 32; bytes -= 32, in += 32, out += 32)
+        __builtin_memcpy(out, in, 32);
+    for (; bytes > 0; bytes -= 8, in += 8, out += 8)
+        __builtin_memcpy(out, in, 8);
+}
+
 // XXH3 (low 32 bits) of bytes 8..length with the position as seed: a record that was moved,
 // repeated or left over from an earlier lap does not check.
 uint32_t mr_record_checksum(const void *record, uint32_t length, uint64_t position);

@@ -41,24 +41,51 @@ static void fill_text(char *at, uint32_t length, uint64_t random)
     }
 }
 
-static void fill_field(const struct mr_generator *generator, const struct mr_generated_field *made,
-                       uint64_t random, struct mr_record *record)
+// The low bytes of a value: 1, 2, 4 or 8.
+static inline void put_integer(char *at, uint64_t value, uint16_t bytes)
 {
-    const struct mr_field *field = made->field;
-    char *at = (char *)record + field->offset;
-    uint64_t stride = mr_record_stride(generator->schema->record_bytes);
-    int64_t integer;
-    double real;
-    float single;
+    if (bytes == 8)
+        memcpy(at, &value, 8);
+    else if (bytes == 4)
+        memcpy(at, &value, 4);
+    else if (bytes == 2)
+        memcpy(at, &value, 2);
+    else
+        *at = (char)value;
+}
+
+static void put_real(const struct mr_generated_field *made, uint64_t random, char *at)
+{
+    double real = made->low_real + made->span_real * mr_random_real(random);
+    float single = (float)real;
+    if (made->field->type == MR_TYPE_F32)
+        memcpy(at, &single, sizeof single);
+    else
+        memcpy(at, &real, sizeof real);
+}
+
+static void put_choice(const struct mr_generator *generator, const struct mr_generated_field *made,
+                       uint64_t random, char *at)
+{
+    uint64_t value = made->first_value + mr_random_within(random, made->values - 1);
+    const uint8_t *from = generator->values + value * generator->value_stride + made->offset;
+    if (made->bytes == 8)
+        memcpy(at, from, 8);
+    else
+        memcpy(at, from, made->bytes);
+}
+
+static inline void fill_field(const struct mr_generator *generator,
+                              const struct mr_generated_field *made, uint64_t random,
+                              struct mr_record *record)
+{
+    char *at = (char *)record + made->offset;
     switch (made->kind) {
     case KIND_INTEGER:
-        integer = (int64_t)((uint64_t)made->low + mr_random_within(random, made->span));
-        memcpy(at, &integer, field->bytes);
+        put_integer(at, (uint64_t)made->low + mr_random_within(random, made->span), made->bytes);
         break;
     case KIND_REAL:
-        real = made->low_real + made->span_real * mr_random_real(random);
-        single = (float)real;
-        memcpy(at, field->type == MR_TYPE_F32 ? (void *)&single : (void *)&real, field->bytes);
+        put_real(made, random, at);
         break;
     case KIND_TEXT:
         fill_text(at, made->length, random);
@@ -67,26 +94,29 @@ static void fill_field(const struct mr_generator *generator, const struct mr_gen
         memcpy(at, &record->event_time_ns, sizeof record->event_time_ns);
         break;
     default:
-        integer = (int64_t)(made->first_value + mr_random_within(random, made->values - 1));
-        memcpy(at, generator->values + (uint64_t)integer * stride + field->offset, field->bytes);
+        put_choice(generator, made, random, at);
     }
+}
+
+static bool makes_null(const struct mr_generator *generator, const struct mr_generated_field *made,
+                       uint64_t counter)
+{
+    return mr_random_real(mr_random_at(generator->seed, counter + MR_FIELDS_MAX)) < made->nulls;
 }
 
 void mr_generator_fill(const struct mr_generator *generator, uint64_t n, int64_t event_time_ns,
                        struct mr_record *record)
 {
-    const struct mr_schema *schema = generator->schema;
-    memcpy(record, generator->blank, generator->record_bytes);
+    mr_record_copy(record, generator->blank, generator->record_bytes);
     record->event_time_ns = event_time_ns;
     uint64_t counter = n * (2UL * MR_FIELDS_MAX);
-    for (unsigned i = 0; i < schema->field_count; i++) {
-        const struct mr_generated_field *made = &generator->fields[i];
-        if (made->nulls > 0 && mr_random_real(mr_random_at(
-                                   generator->seed, counter + MR_FIELDS_MAX + i)) < made->nulls)
-            mr_field_set_null(schema, made->field, record, true);
+    const struct mr_generated_field *made = generator->fields;
+    const struct mr_generated_field *end = made + generator->field_count;
+    for (; made < end; made++, counter++)
+        if (MR_UNLIKELY(made->nulls > 0) && makes_null(generator, made, counter))
+            mr_field_set_null(generator->schema, made->field, record, true);
         else
-            fill_field(generator, made, mr_random_at(generator->seed, counter + i), record);
-    }
+            fill_field(generator, made, mr_random_at(generator->seed, counter), record);
 }
 
 // ---- opening -----------------------------------------------------------------------------------
@@ -199,7 +229,7 @@ static int add_value(struct mr_generator *generator, struct mr_generated_field *
                      const struct mr_node *node, struct mr_error *err)
 {
     const char *text;
-    uint64_t bytes = mr_record_stride(generator->schema->record_bytes);
+    uint64_t bytes = generator->value_stride;
     if (mr_config_text(node, &text, err) != MR_OK)
         return err->code;
     uint8_t *grown = realloc(generator->values, (generator->value_count + 1) * bytes);
@@ -266,14 +296,19 @@ int mr_generator_open(struct mr_generator *generator, const struct mr_schema *sc
     generator->schema = schema;
     generator->seed = seed;
     generator->record_bytes = schema->record_bytes;
-    generator->blank = calloc(1, schema->record_bytes + BYTES_LENGTH_MAX);
+    generator->value_stride = mr_record_stride(schema->record_bytes);
+    generator->field_count = schema->field_count;
+    generator->blank = calloc(1, mr_record_stride(schema->record_bytes + BYTES_LENGTH_MAX));
     if (!generator->blank)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a record of %s", schema->name);
     mr_record_init(schema, generator->blank);
     if (mr_schema_node_check(schema_node, err) != MR_OK)
         return err->code;
     for (unsigned i = 0; i < schema->field_count; i++) {
-        generator->fields[i].field = &schema->fields[i];
+        const struct mr_field *field = &schema->fields[i];
+        generator->fields[i].field = field;
+        generator->fields[i].offset = field->offset;
+        generator->fields[i].bytes = field->bytes;
         int code = open_field(generator, &generator->fields[i],
                               mr_field_node(schema_node, schema->fields[i].name), err);
         if (code != MR_OK)

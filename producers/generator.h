@@ -18,23 +18,27 @@
 #include "core/schema.h"
 
 struct mr_generated_field {
-    const struct mr_field *field;
+    uint32_t offset; // as the field's
+    uint16_t bytes;
+    uint8_t kind;
     int64_t low;   // integers, decimals (unscaled)
     uint64_t span; // high - low
+    double nulls;  // 0 to 1: how often
     double low_real, span_real;
-    double nulls;         // 0 to 1: how often
     uint32_t length;      // letters of text
     uint32_t values;      // how many values are given; 0: none
     uint32_t first_value; // in the generator's records of values
-    uint8_t kind;
+    const struct mr_field *field;
 };
 
 struct mr_generator {
     const struct mr_schema *schema;
     uint64_t seed;
     uint32_t record_bytes; // of every record
+    uint32_t field_count;
     uint32_t value_count;
-    uint8_t *values; // records that hold the given values, each rounded to 8 bytes
+    uint64_t value_stride;
+    uint8_t *values; // records that hold the given values, each value_stride long
     void *blank;
     struct mr_generated_field fields[MR_FIELDS_MAX];
 };

@@ -67,6 +67,13 @@ static inline struct mr_record *mr_claim(struct mr_writer *writer, uint32_t leng
     return record;
 }
 
+// The record that is claimed now, where one is.
+static inline struct mr_record *mr_claimed(const struct mr_writer *writer)
+{
+    uint64_t position = writer->position + writer->padding;
+    return (struct mr_record *)(void *)(writer->ring->data + (position & writer->ring->mask));
+}
+
 // Makes the claim part of the batch. Zeroes the bytes up to the next multiple of 8 and, in a
 // checksummed ring, fills in the checksum: from here on the record is final.
 static inline void mr_commit(struct mr_writer *writer)

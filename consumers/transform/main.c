@@ -14,27 +14,36 @@ struct transform {
     bool stopping; // seen before the last look at the input
 };
 
-// Takes one batch through the chain. *took says whether there was anything. A batch in which the stage
-// was halted stays uncommitted.
+// Takes records through the chain, up to end_pos or to what one commit holds.
+static void take(struct transform *t, struct mr_reader *reader, uint64_t end_pos)
+{
+    while (reader->position < end_pos && !t->chain.failed && !mr_stage_should_commit(&t->stage)) {
+        uint64_t before = reader->position;
+        uint32_t length;
+        const struct mr_record *record = mr_next(reader, &length);
+        if (!record)
+            return;
+        if (!mr_chain_apply(&t->chain, record, length))
+            reader->position = before;
+        if (MR_UNLIKELY(t->stage.halted))
+            return;
+    }
+}
+
+// Takes one batch. *took says whether there was anything. A batch in which the stage was halted stays
+// uncommitted.
 static int run_batch(struct transform *t, bool *took, struct mr_error *err)
 {
     struct mr_stage *stage = &t->stage;
     struct mr_reader *reader = &stage->readers[MR_PORT_MAIN];
     uint64_t start = reader->position;
-    uint64_t batch_bytes_max = stage->pipeline->batch_bytes_max;
+    uint64_t end_pos = start + stage->pipeline->batch_bytes_max;
     stage->origin_tick = mr_reader_origin_tick(reader);
-    do {
-        uint64_t before = reader->position;
-        uint32_t length;
-        const struct mr_record *record = mr_next(reader, &length);
-        if (!record)
-            break;
-        if (!mr_chain_apply(&t->chain, record, length))
-            reader->position = before;
-        if (MR_UNLIKELY(stage->halted))
-            return MR_OK;
-    } while (reader->position - start < batch_bytes_max && !t->chain.failed &&
-             !mr_stage_should_commit(stage));
+    if (mr_chain_is_empty(&t->chain))
+        mr_chain_pass(&t->chain, reader, end_pos);
+    take(t, reader, end_pos);
+    if (MR_UNLIKELY(stage->halted))
+        return MR_OK;
     *took = reader->position != start;
     if (*took)
         mr_stage_commit(stage);

@@ -132,6 +132,14 @@ int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_err
 // One record: a private copy of it goes through the chain, and its fate is counted. False where an
 // operator gave up: chain->err says why, and the record was not taken in.
 bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
+// A chain without operators only: moves records from the reader straight to the egress ring, until
+// end_pos, the end of what is there, or one that is not to go that way (a schema the input does not
+// declare, a full ring): that one is left to mr_chain_apply.
+void mr_chain_pass(struct mr_chain *chain, struct mr_reader *reader, uint64_t end_pos);
+static inline bool mr_chain_is_empty(const struct mr_chain *chain)
+{
+    return chain->op_count == 1; // the egress
+}
 // The input has ended: every operator, front to back, passes on what it holds back. Commits as it
 // goes; the last batch is the caller's to commit.
 void mr_chain_drain(struct mr_chain *chain);

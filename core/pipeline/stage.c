@@ -169,12 +169,9 @@ static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer 
     return record;
 }
 
-struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port, uint32_t length)
+struct mr_record *mr_stage_claim_slow(struct mr_stage *stage, unsigned port, uint32_t length)
 {
     struct mr_writer *writer = &stage->writers[port];
-    struct mr_record *record = mr_claim(writer, length);
-    if (MR_LIKELY(record != NULL))
-        return record;
     if (length > mr_claim_bytes_max(writer) || length < MR_ENVELOPE_BYTES)
         return NULL;
     if (writer->ring->full_policy == MR_FULL_DROP_NEWEST && !writer->corrupt) {
@@ -182,21 +179,6 @@ struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port, uint32_t
         return NULL;
     }
     return claim_waiting(stage, writer, length);
-}
-
-void mr_stage_emit(struct mr_stage *stage, unsigned port)
-{
-    struct mr_writer *writer = &stage->writers[port];
-    if (port == MR_PORT_MAIN) {
-        const struct mr_record *record =
-            (const void *)(writer->ring->data +
-                           ((writer->position + writer->padding) & writer->ring->mask));
-        uint8_t index = stage->out_schema_index[record->schema_id];
-        stage->now.counts[MR_COUNT_EMITTED]++;
-        if (index < MR_SCHEMAS_MAX)
-            stage->now.out_by_schema[index]++;
-    }
-    mr_commit(writer);
 }
 
 // Text into a fixed field, zeroes behind it.
@@ -234,19 +216,6 @@ void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t sou
     mr_stage_emit(stage, MR_PORT_DEAD);
     stage->now.counts[MR_COUNT_REJECTED]++;
     stage->now.rejected[reason]++;
-}
-
-bool mr_stage_should_commit(const struct mr_stage *stage)
-{
-    if (stage->undo && stage->undo->epoch == stage->shared->epoch + 1 &&
-        stage->undo->used > MR_UNDO_BYTES / 2)
-        return true;
-    for (unsigned i = 0; i < stage->writer_count; i++) {
-        const struct mr_writer *writer = &stage->writers[i];
-        if (writer->position - writer->published > writer->ring->capacity / 4)
-            return true;
-    }
-    return false;
 }
 
 // A slot's members up to the counts by schema are always written; of those only the schemas in use.

@@ -173,9 +173,30 @@ unsigned mr_stage_add_counter(struct mr_stage *stage, const char *plugin, const 
 // full (policy block). NULL: the record is to be dropped and counted so (policy drop_newest), or
 // the stage was told to halt at once (stage->halted), or the record is longer than the ring
 // takes (length above mr_claim_bytes_max: check before).
-struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port, uint32_t length);
+struct mr_record *mr_stage_claim_slow(struct mr_stage *stage, unsigned port, uint32_t length);
+static inline struct mr_record *mr_stage_claim(struct mr_stage *stage, unsigned port,
+                                               uint32_t length)
+{
+    struct mr_record *record = mr_claim(&stage->writers[port], length);
+    return MR_LIKELY(record != NULL) ? record : mr_stage_claim_slow(stage, port, length);
+}
+// `count` records of one schema were written to port 0.
+static inline void mr_stage_count_emitted(struct mr_stage *stage, uint16_t schema_id,
+                                          uint64_t count)
+{
+    uint8_t index = stage->out_schema_index[schema_id];
+    stage->now.counts[MR_COUNT_EMITTED] += count;
+    if (MR_LIKELY(index < MR_SCHEMAS_MAX))
+        stage->now.out_by_schema[index] += count;
+}
 // Ends the claim. On port 0 counts one `emitted`, and by schema.
-void mr_stage_emit(struct mr_stage *stage, unsigned port);
+static inline void mr_stage_emit(struct mr_stage *stage, unsigned port)
+{
+    struct mr_writer *writer = &stage->writers[port];
+    if (port == MR_PORT_MAIN)
+        mr_stage_count_emitted(stage, mr_claimed(writer)->schema_id, 1);
+    mr_commit(writer);
+}
 // Writes the raw bytes with reason and sentence as a dead letter, counts `rejected`. Raw bytes
 // beyond what a record takes are cut (the letter carries the original length).
 void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t source_sequence,
@@ -183,9 +204,20 @@ void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t sou
                      ...) MR_PRINTF(7, 8);
 // Call before modifying `bytes` of the state at `at`: the old bytes go to the undo log.
 void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes);
-// True when the batch should be committed before more input is taken (output or undo log half
-// full).
-bool mr_stage_should_commit(const struct mr_stage *stage);
+// True when the batch should be committed before more input is taken (a quarter of an output, or half
+// of the undo log, is full).
+static inline bool mr_stage_should_commit(const struct mr_stage *stage)
+{
+    if (stage->undo && stage->undo->epoch == stage->shared->epoch + 1 &&
+        stage->undo->used > MR_UNDO_BYTES / 2)
+        return true;
+    for (unsigned i = 0; i < stage->writer_count; i++) {
+        const struct mr_writer *writer = &stage->writers[i];
+        if (writer->position - writer->published > writer->ring->capacity / 4)
+            return true;
+    }
+    return false;
+}
 // The commit, and the publishing of all cursors.
 void mr_stage_commit(struct mr_stage *stage);
 // Waits for input on the readers (or just `timeout_ns` where there are none), beats the heart.
