@@ -12,6 +12,7 @@ const struct mr_bench mr_benches[] = {
     {"hop", "a record from core to core, beside the bare cache line", mr_bench_hop_main},
     {"trio", "three processes, feed to journal, at rates and flat out", mr_bench_trio_main},
     {"itch", "an exchange session decoded and booked on one core", mr_bench_itch_main},
+    {"sink", "a journal written flat out, beside the bare file system", mr_bench_sink_main},
     {0}};
 
 static void print_overview(void)

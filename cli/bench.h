@@ -22,6 +22,7 @@ extern const struct mr_bench mr_benches[]; // ended by a NULL name
 int mr_bench_hop_main(int argc, char **argv);
 int mr_bench_itch_main(int argc, char **argv);
 int mr_bench_trio_main(int argc, char **argv);
+int mr_bench_sink_main(int argc, char **argv);
 
 // ---- for all of them (cli/bench_show.c)
 // The median of `count` values, which are sorted by it.

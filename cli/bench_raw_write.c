@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/bench_raw_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "consumers/loader/io.h"
+#include "core/clock.h"
+#include "gen/random.h"
+
+#define KIB (1ULL << 10)
+#define MIB (1ULL << 20)
+#define REAP_WAIT_NS 100000000LL
+
+unsigned mr_raw_ways(enum mr_durability durability, bool direct,
+                     struct mr_raw_way out[MR_RAW_WAYS_MAX])
+{
+    static const struct mr_raw_way buffered[] = {
+        {&mr_io_pwrite, 64 * KIB, 1, 0}, {&mr_io_pwrite, 256 * KIB, 1, 0},
+        {&mr_io_pwrite, MIB, 1, 0},      {&mr_io_uring, 64 * KIB, 8, 0},
+        {&mr_io_uring, 256 * KIB, 8, 0}, {&mr_io_uring, MIB, 8, 0},
+    };
+    static const struct mr_raw_way synced[] = {
+        {&mr_io_pwrite, MIB, 1, MIB},           {&mr_io_pwrite, MIB, 1, 8 * MIB},
+        {&mr_io_pwrite, 256 * KIB, 1, 8 * MIB}, {&mr_io_pwrite, 4 * MIB, 1, 16 * MIB},
+        {&mr_io_uring, MIB, 8, 8 * MIB},        {&mr_io_uring, 256 * KIB, 8, 8 * MIB},
+    };
+    static const struct mr_raw_way each[] = {
+        {&mr_io_pwrite, 64 * KIB, 1, 64 * KIB},
+        {&mr_io_pwrite, 256 * KIB, 1, 256 * KIB},
+        {&mr_io_pwrite, MIB, 1, MIB},
+        {&mr_io_pwrite, 4 * MIB, 1, 4 * MIB},
+    };
+    static const struct mr_raw_way past_cache[] = {
+        {&mr_io_pwrite, MIB, 1, 0},      {&mr_io_uring, 128 * KIB, 8, 0},
+        {&mr_io_uring, 256 * KIB, 8, 0}, {&mr_io_uring, MIB, 8, 0},
+        {&mr_io_uring, 4 * MIB, 4, 0},
+    };
+    static const struct mr_raw_way past_cache_synced[] = {
+        {&mr_io_pwrite, MIB, 1, 8 * MIB},      {&mr_io_uring, 128 * KIB, 8, 8 * MIB},
+        {&mr_io_uring, 256 * KIB, 8, 8 * MIB}, {&mr_io_uring, MIB, 8, 8 * MIB},
+        {&mr_io_uring, 4 * MIB, 4, 16 * MIB},
+    };
+#define WAYS(list) (memcpy(out, list, sizeof list), (unsigned)MR_COUNT_OF(list))
+    if (durability == MR_DURABILITY_RECORD)
+        return WAYS(each);
+    if (durability == MR_DURABILITY_BATCH)
+        return direct ? WAYS(past_cache_synced) : WAYS(synced);
+    return direct ? WAYS(past_cache) : WAYS(buffered);
+#undef WAYS
+}
+
+struct raw_run {
+    struct mr_io io;
+    struct mr_io_client client;
+    const struct mr_raw_way *way;
+    int fd;
+    uint8_t *blocks; // `depth` of them
+    bool busy[MR_RAW_DEPTH_MAX];
+    int64_t failure; // -errno
+    bool syncing;
+};
+
+static void on_done(void *self, uint64_t tag, int64_t result)
+{
+    struct raw_run *run = self;
+    if (result < 0)
+        run->failure = result;
+    if (tag < run->way->depth)
+        run->busy[tag] = false;
+    else
+        run->syncing = false;
+}
+
+// Waits until fewer than `below` are in flight.
+static int drain(struct raw_run *run, unsigned below, struct mr_error *err)
+{
+    int code = MR_OK;
+    while (code == MR_OK && run->io.in_flight >= below && run->failure == 0)
+        code = mr_io_reap(&run->io, REAP_WAIT_NS, err);
+    return code;
+}
+
+static int sync_all(struct raw_run *run, struct mr_error *err)
+{
+    int code = drain(run, 1, err);
+    if (code != MR_OK || run->failure != 0)
+        return code;
+    run->syncing = mr_io_sync(&run->io, &run->client, run->fd, run->way->depth);
+    return drain(run, 1, err);
+}
+
+static int write_block(struct raw_run *run, uint64_t at, uint64_t length, struct mr_error *err)
+{
+    unsigned slot = 0;
+    int code = drain(run, run->way->depth, err);
+    while (slot < run->way->depth && run->busy[slot])
+        slot++;
+    if (code != MR_OK || slot == run->way->depth)
+        return code; // failed
+    run->busy[slot] = true;
+    mr_io_write(&run->io, &run->client, run->fd, run->blocks + slot * run->way->block_bytes, length,
+                (int64_t)at, slot);
+    return mr_io_reap(&run->io, 0, err); // starts it
+}
+
+static int write_all(struct raw_run *run, uint64_t bytes, const volatile sig_atomic_t *stop,
+                     struct mr_error *err)
+{
+    uint64_t unsynced = 0, length;
+    int code = MR_OK;
+    for (uint64_t at = 0; at < bytes && code == MR_OK && run->failure == 0 && !*stop;
+         at += length) {
+        length = mr_min_u64(run->way->block_bytes, bytes - at);
+        code = write_block(run, at, length, err);
+        unsynced += length;
+        if (code == MR_OK && run->way->sync_bytes > 0 && unsynced >= run->way->sync_bytes) {
+            code = sync_all(run, err);
+            unsynced = 0;
+        }
+    }
+    if (code == MR_OK && run->way->sync_bytes > 0)
+        return sync_all(run, err);
+    return code == MR_OK ? drain(run, 1, err) : code;
+}
+
+static int64_t cpu_now_ns(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
+}
+
+static int open_file(struct raw_run *run, const char *path, uint64_t bytes, bool direct,
+                     struct mr_error *err)
+{
+    run->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | (direct ? O_DIRECT : 0), 0600);
+    if (run->fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create%s", path,
+                             direct ? " for direct writing" : "");
+    if (fallocate(run->fd, 0, 0, (off_t)bytes) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot preallocate %llu bytes", path,
+                             (unsigned long long)bytes);
+    return MR_OK;
+}
+
+static int open_blocks(struct raw_run *run, struct mr_error *err)
+{
+    size_t bytes = run->way->depth * run->way->block_bytes;
+    run->blocks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (run->blocks == MAP_FAILED)
+        return mr_fail_errno(err, MR_ERR_MEMORY, "no memory for %zu bytes of blocks", bytes);
+    struct mr_random random;
+    mr_random_seed(&random, 1);
+    for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
+        uint64_t noise = mr_random_next(&random);
+        memcpy(run->blocks + at, &noise, sizeof noise);
+    }
+    return MR_OK;
+}
+
+static int measure(struct raw_run *run, uint64_t bytes, const volatile sig_atomic_t *stop,
+                   int64_t *ns, int64_t *cpu_ns, struct mr_error *err)
+{
+    int code = mr_io_open(&run->io, run->way->backend, run->way->depth + 1, err);
+    if (code != MR_OK)
+        return code;
+    int64_t start_ns = mr_mono_ns(), start_cpu_ns = cpu_now_ns();
+    code = write_all(run, bytes, stop, err);
+    *ns = mr_mono_ns() - start_ns;
+    *cpu_ns = cpu_now_ns() - start_cpu_ns;
+    mr_io_close(&run->io);
+    if (code == MR_OK && run->failure != 0) {
+        errno = (int)-run->failure;
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "cannot write %llu bytes by %s",
+                             (unsigned long long)bytes, run->way->backend->name);
+    }
+    return code;
+}
+
+int mr_raw_write(const char *path, uint64_t bytes, const struct mr_raw_way *way, bool direct,
+                 const volatile sig_atomic_t *stop, int64_t *ns, int64_t *cpu_ns,
+                 struct mr_error *err)
+{
+    struct raw_run run = {.way = way, .fd = -1, .blocks = MAP_FAILED};
+    run.client = (struct mr_io_client){on_done, &run};
+    int code = open_file(&run, path, bytes, direct, err);
+    if (code == MR_OK)
+        code = open_blocks(&run, err);
+    if (code == MR_OK)
+        code = measure(&run, bytes, stop, ns, cpu_ns, err);
+    if (run.blocks != MAP_FAILED)
+        munmap(run.blocks, way->depth * way->block_bytes);
+    if (run.fd >= 0) {
+        close(run.fd);
+        unlink(path);
+    }
+    return code;
+}
