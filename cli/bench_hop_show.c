@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/bench_hop.h"
+#include "cli/pair_loops.h"
+#include "core/pipeline/report.h"
+
+static double bytes_per_second(const struct mr_pair_cell *cell)
+{
+    return cell->kept_value.median * cell->loops->record_bytes;
+}
+
+static double to_copy(const struct mr_hop_report *report, unsigned size)
+{
+    return report->copy_bytes_per_second > 0
+               ? bytes_per_second(&report->batches[size]) / report->copy_bytes_per_second
+               : 0;
+}
+
+static double to_bare(const struct mr_hop_report *report, unsigned size)
+{
+    double bare = report->bare[size].kept_value.median;
+    return bare > 0 ? report->batches[size].kept_value.median / bare : 0;
+}
+
+static double worst_to_copy(const struct mr_hop_report *report)
+{
+    double worst = to_copy(report, 0);
+    for (unsigned i = 1; i < report->sizes; i++)
+        if (to_copy(report, i) < worst)
+            worst = to_copy(report, i);
+    return worst;
+}
+
+// ---- JSON
+
+static void json_distribution(const char *name, const struct mr_histogram *histogram)
+{
+    printf("\"%s\": {", name);
+    for (unsigned i = 0; i < MR_REPORT_PERCENTILES; i++)
+        printf("\"%s\": %" PRIu64 ", ", mr_report_percentile_names[i],
+               mr_histogram_percentile(histogram, mr_report_percentiles[i]));
+    printf("\"max\": %" PRIu64 ", \"count\": %" PRIu64 "}, ", histogram->max_ns, histogram->count);
+}
+
+static void json_rate(const struct mr_pair_cell *cell)
+{
+    printf("\"record_bytes\": %u, \"records_per_second\": %.0f, \"records_per_second_min\": %.0f, "
+           "\"records_per_second_max\": %.0f, \"kept\": %u",
+           mr_pair_length(cell->loops->record_bytes), cell->kept_value.median, cell->kept_value.min,
+           cell->kept_value.max, cell->kept);
+}
+
+static void json_batches(const struct mr_hop_report *report)
+{
+    printf("\"batch_records\": %d, \"batches\": [", MR_PAIR_BATCH);
+    for (unsigned i = 0; i < report->sizes; i++) {
+        printf("%s{", i ? ", " : "");
+        json_rate(&report->batches[i]);
+        printf(", \"bytes_per_second\": %.0f, \"copy_ratio\": %.3f, \"bare_records_per_second\": "
+               "%.0f, \"bare_ratio\": %.3f}",
+               bytes_per_second(&report->batches[i]), to_copy(report, i),
+               report->bare[i].kept_value.median, to_bare(report, i));
+    }
+    printf("], ");
+}
+
+void mr_bench_hop_json(const struct mr_hop_report *report, const char *machine)
+{
+    const struct mr_pair_rounds *rounds = &report->rounds;
+    const struct mr_pair_spread *ratio = &report->round_trip->kept_ratio;
+    printf("{\"bench\": \"hop\", \"machine\": \"%s\", \"cores\": [%d, %d], "
+           "\"shared_cache_level\": %d, \"record_bytes\": %d, \"rounds\": %u, ",
+           machine, report->cores[0], report->cores[1], report->cache_level, MR_HOP_RECORD_BYTES,
+           rounds->rounds_run);
+    json_distribution("round_trip_ns", report->round_trip->round_trip_ns);
+    json_distribution("one_way_ns", report->round_trip->one_way_ns);
+    printf("\"raw_rtt_ns\": %.1f, \"rtt_ratio\": %.3f, \"rtt_ratio_min\": %.3f, \"rtt_ratio_max\": "
+           "%.3f, \"one_at_a_time\": {",
+           rounds->regime_rtt_ns, ratio->median, ratio->min, ratio->max);
+    json_rate(report->one_at_a_time);
+    printf("}, ");
+    json_batches(report);
+    printf("\"copy_bytes_per_second\": %.0f, \"records_checked\": %" PRIu64
+           ", \"regime\": {\"measured\": %u, \"kept\": %u, \"raw_rtt_ns_min\": %.1f, "
+           "\"raw_rtt_ns_max\": %.1f, \"moved\": %s}, ",
+           report->copy_bytes_per_second, report->records, rounds->measured, rounds->kept,
+           rounds->raw_rtt_ns.min, rounds->raw_rtt_ns.max,
+           rounds->kept < rounds->measured ? "true" : "false");
+    printf("\"goals\": {\"rtt_ratio\": {\"at_most\": %.2f, \"met\": %s}, \"copy_ratio\": "
+           "{\"at_least\": %.2f, \"worst\": %.3f, \"met\": %s}}}\n",
+           MR_HOP_RTT_RATIO_GOAL, ratio->median <= MR_HOP_RTT_RATIO_GOAL ? "true" : "false",
+           MR_HOP_COPY_RATIO_GOAL, worst_to_copy(report),
+           worst_to_copy(report) >= MR_HOP_COPY_RATIO_GOAL ? "true" : "false");
+}
+
+// ---- text
+
+static void show_spread(const char *what, const struct mr_pair_spread *spread, double unit,
+                        const char *text)
+{
+    printf("  %-28s %12.2f %12.2f %12.2f  %s\n", what, spread->min / unit, spread->median / unit,
+           spread->max / unit, text);
+}
+
+static void show_batches(const struct mr_hop_report *report)
+{
+    printf("\nrecords one way, in batches of %d; a plain copy moves %.2f GB/s\n", MR_PAIR_BATCH,
+           report->copy_bytes_per_second / 1e9);
+    printf("  %-12s %12s %12s %12s %8s %8s %12s\n", "record", "M/s min", "median", "max", "GB/s",
+           "to copy", "to no ring");
+    for (unsigned i = 0; i < report->sizes; i++) {
+        const struct mr_pair_spread *rate = &report->batches[i].kept_value;
+        printf("  %5u bytes  %12.2f %12.2f %12.2f %8.2f %7.2fx %11.2fx\n",
+               mr_pair_length(report->batches[i].loops->record_bytes), rate->min / 1e6,
+               rate->median / 1e6, rate->max / 1e6, bytes_per_second(&report->batches[i]) / 1e9,
+               to_copy(report, i), to_bare(report, i));
+    }
+}
+
+static void show_regime(const struct mr_hop_report *report)
+{
+    const struct mr_pair_rounds *rounds = &report->rounds;
+    if (report->cache_level == 0)
+        printf("cores %d and %d share no cache that the system knows of: every hop crosses the "
+               "memory's interconnect; pin to cores of one socket with taskset\n",
+               report->cores[0], report->cores[1]);
+    if (rounds->kept < rounds->measured)
+        printf(
+            "the machine moved: the bare cache line took %.0f to %.0f ns; %u of %u measurements, "
+            "those near %.0f ns, are kept\n",
+            rounds->raw_rtt_ns.min, rounds->raw_rtt_ns.max, rounds->kept, rounds->measured,
+            rounds->raw_rtt_ns.median);
+}
+
+void mr_bench_hop_show(const struct mr_hop_report *report)
+{
+    const struct mr_pair_spread *ratio = &report->round_trip->kept_ratio;
+    char cache[32] = "no cache in common";
+    if (report->cache_level > 0)
+        snprintf(cache, sizeof cache, "L%d in common", report->cache_level);
+    printf("\na %d-byte record there and back, cores %d and %d (%s), %u rounds\n",
+           MR_HOP_RECORD_BYTES, report->cores[0], report->cores[1], cache,
+           report->rounds.rounds_run);
+    printf("  %-28s %12s %12s %12s\n", "", "min", "median", "max");
+    show_spread("round trip p50", &report->round_trip->kept_value, 1, "ns");
+    show_spread("bare cache line", &report->rounds.raw_rtt_ns, 1, "ns");
+    show_spread("ratio", ratio, 1, ratio->median <= MR_HOP_RTT_RATIO_GOAL ? "(good)" : "");
+    show_spread("one way, one at a time", &report->one_at_a_time->kept_value, 1e6, "M records/s");
+    mr_bench_show_distribution_heading("ns, all rounds");
+    mr_bench_show_distribution("round trip", report->round_trip->round_trip_ns);
+    mr_bench_show_distribution("one way", report->round_trip->one_way_ns);
+    show_batches(report);
+    printf("\n%" PRIu64 " records, each one's sequence and content checked\n", report->records);
+    show_regime(report);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is in a record, how it is checked, and the loops that are timed (cli/pair.h): the same for every
+// transport, compiled into each.
+//
+// A transport gives three functions:
+//
+//     // Makes `count` records with mr_pair_fill, sequence on, and sends them; waits where the channel is
+//     // full. One record: seen by the reader as soon as the transport's rules for single records say.
+//     // False: the other side has given up.
+//     bool send(void *out, uint32_t bytes, uint64_t sequence, unsigned count, struct mr_pair_side *side);
+//     // Takes up to count_max records that are there and hands each to mr_pair_is_good; stops at a bad one
+//     // with mr_pair_refuse. Returns how many were good.
+//     unsigned receive(void *in, uint32_t bytes, uint64_t sequence, unsigned count_max,
+//                      struct mr_pair_side *side);
+//     // The writer has nothing more to send for now: everything is to be seen.
+//     void idle(void *out);
+//
+// and turns them into loops for each size of record:
+//
+//     #define LOOPS(bytes) MR_PAIR_LOOPS(bytes, ring, ring_send, ring_receive, ring_idle)
+//     MR_PAIR_EACH_SIZE(LOOPS)
+//     #define ROW(bytes) MR_PAIR_LOOPS_ROW(bytes, ring)
+//     static const struct mr_pair_loops loops[] = {MR_PAIR_EACH_SIZE(ROW)};
+#ifndef MR_CLI_PAIR_LOOPS_H
+#define MR_CLI_PAIR_LOOPS_H
+
+#include "cli/pair.h"
+#include "core/clock.h"
+#include "core/record.h"
+
+// Whole records with their envelopes, 8 bytes to 4 KiB of them fields. The first holds 8 bytes of fields
+// in 44 bytes, which a ring rounds up.
+#define MR_PAIR_SMALLEST_BYTES 48
+#define MR_PAIR_EACH_SIZE(x) x(48) x(64) x(256) x(1024) x(4096)
+#define MR_PAIR_BARE_BYTES                                                                         \
+    8 // a number and nothing else: no record of Millrace's, but what peers can do
+
+#define MR_PAIR_INLINE static inline __attribute__((always_inline))
+#define MR_PAIR_RECORDS_PER_LOOK 64 // at the clock
+
+typedef uint64_t __attribute__((may_alias)) mr_pair_word;
+
+// A number of its own for each sequence.
+MR_PAIR_INLINE uint64_t mr_pair_content(uint64_t sequence)
+{
+    return (sequence + 1) * 0x9E3779B97F4A7C15ULL;
+}
+MR_PAIR_INLINE uint32_t mr_pair_length(uint32_t bytes)
+{
+    return bytes == MR_PAIR_SMALLEST_BYTES ? MR_ENVELOPE_BYTES + 8 : bytes;
+}
+
+// The word of a record at `index`, as it must be. Word 0 is length and checksum (no journal: 0), 4 has the
+// schema's number 1 and no flags in its lower half; see core/record.h.
+MR_PAIR_INLINE uint64_t mr_pair_word_at(uint32_t bytes, uint64_t sequence, uint32_t index)
+{
+    uint64_t content = mr_pair_content(sequence);
+    if (bytes == MR_PAIR_BARE_BYTES)
+        return content;
+    if (index == 0)
+        return mr_pair_length(bytes);
+    if (index == 1)
+        return sequence;
+    if (index == 4)
+        return content << 32 | 1;
+    uint64_t word = content + index;
+    return index * 8 + 8 > mr_pair_length(bytes) ? (uint32_t)word : word;
+}
+
+MR_PAIR_INLINE void mr_pair_fill(void *slot, uint32_t bytes, uint64_t sequence)
+{
+    mr_pair_word *words = (mr_pair_word *)slot;
+    for (uint32_t i = 0; i < bytes / 8; i++)
+        words[i] = mr_pair_word_at(bytes, sequence, i);
+}
+
+MR_PAIR_INLINE bool mr_pair_is_good(const void *record, uint32_t bytes, uint64_t sequence)
+{
+    const mr_pair_word *words = (const mr_pair_word *)record;
+    uint64_t wrong = 0;
+    for (uint32_t i = 0; i < bytes / 8; i++)
+        wrong |= words[i] ^ mr_pair_word_at(bytes, sequence, i);
+    return wrong == 0;
+}
+
+typedef bool mr_pair_send_fn(void *, uint32_t, uint64_t, unsigned, struct mr_pair_side *);
+typedef unsigned mr_pair_receive_fn(void *, uint32_t, uint64_t, unsigned, struct mr_pair_side *);
+typedef void mr_pair_idle_fn(void *);
+
+MR_PAIR_INLINE bool mr_pair_take_one(struct mr_pair_side *side, uint32_t bytes,
+                                     mr_pair_receive_fn *receive)
+{
+    while (receive(side->in, bytes, side->received, 1, side) == 0)
+        if (!mr_pair_wait(side))
+            return false;
+    side->received++;
+    return true;
+}
+
+MR_PAIR_INLINE void mr_pair_ping(struct mr_pair_side *side, uint32_t bytes, mr_pair_send_fn *send,
+                                 mr_pair_receive_fn *receive, mr_pair_idle_fn *idle)
+{
+    uint64_t now = 0;
+    for (uint64_t i = 0; i < side->records_max && now < side->deadline_tick; i++) {
+        side->started[i] = mr_tick();
+        if (!send(side->out, bytes, side->sent, 1, side))
+            return;
+        idle(side->out);
+        side->sent++;
+        if (!mr_pair_take_one(side, bytes, receive))
+            return;
+        side->returned[i] = now = mr_tick();
+    }
+}
+
+// Without `arrived`, no clock stands in the way there and back.
+MR_PAIR_INLINE void mr_pair_echo(struct mr_pair_side *side, uint32_t bytes, mr_pair_send_fn *send,
+                                 mr_pair_receive_fn *receive, mr_pair_idle_fn *idle)
+{
+    for (uint64_t i = 0; mr_pair_take_one(side, bytes, receive); i++) {
+        if (side->arrived)
+            side->arrived[i] = mr_tick();
+        if (!send(side->out, bytes, side->sent, 1, side))
+            return;
+        idle(side->out);
+        side->sent++;
+    }
+}
+
+MR_PAIR_INLINE void mr_pair_send(struct mr_pair_side *side, uint32_t bytes, unsigned batch,
+                                 mr_pair_send_fn *send, mr_pair_idle_fn *idle)
+{
+    uint64_t sequence = side->sent, end = sequence + side->records_max;
+    while (sequence < end && mr_tick() < side->deadline_tick) {
+        uint64_t pause = mr_min_u64(end, sequence + MR_PAIR_RECORDS_PER_LOOK);
+        while (sequence < pause) {
+            unsigned count = (unsigned)mr_min_u64(batch, pause - sequence);
+            if (!send(side->out, bytes, sequence, count, side))
+                return;
+            sequence += count;
+        }
+    }
+    idle(side->out);
+    side->sent = sequence;
+}
+
+MR_PAIR_INLINE void mr_pair_receive(struct mr_pair_side *side, uint32_t bytes, unsigned batch,
+                                    mr_pair_receive_fn *receive)
+{
+    uint64_t sequence = side->received;
+    for (;;) {
+        unsigned count = receive(side->in, bytes, sequence, batch, side);
+        sequence += count;
+        if (count > 0)
+            continue;
+        side->received = sequence;
+        if (!mr_pair_wait(side))
+            return;
+    }
+}
+
+#define MR_PAIR_LOOPS(bytes, prefix, send, receive, idle)                                          \
+    static void prefix##_ping_##bytes(struct mr_pair_side *side)                                   \
+    {                                                                                              \
+        mr_pair_ping(side, bytes, send, receive, idle);                                            \
+    }                                                                                              \
+    static void prefix##_echo_##bytes(struct mr_pair_side *side)                                   \
+    {                                                                                              \
+        mr_pair_echo(side, bytes, send, receive, idle);                                            \
+    }                                                                                              \
+    static void prefix##_send_one_##bytes(struct mr_pair_side *side)                               \
+    {                                                                                              \
+        mr_pair_send(side, bytes, 1, send, idle);                                                  \
+    }                                                                                              \
+    static void prefix##_receive_one_##bytes(struct mr_pair_side *side)                            \
+    {                                                                                              \
+        mr_pair_receive(side, bytes, 1, receive);                                                  \
+    }                                                                                              \
+    static void prefix##_send_batch_##bytes(struct mr_pair_side *side)                             \
+    {                                                                                              \
+        mr_pair_send(side, bytes, MR_PAIR_BATCH, send, idle);                                      \
+    }                                                                                              \
+    static void prefix##_receive_batch_##bytes(struct mr_pair_side *side)                          \
+    {                                                                                              \
+        mr_pair_receive(side, bytes, MR_PAIR_BATCH, receive);                                      \
+    }
+#define MR_PAIR_LOOPS_ROW(bytes, prefix)                                                           \
+    {bytes,                                                                                        \
+     prefix##_ping_##bytes,                                                                        \
+     prefix##_echo_##bytes,                                                                        \
+     prefix##_send_one_##bytes,                                                                    \
+     prefix##_receive_one_##bytes,                                                                 \
+     prefix##_send_batch_##bytes,                                                                  \
+     prefix##_receive_batch_##bytes},
+
+#endif

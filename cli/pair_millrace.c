@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Millrace's ring in the harness (cli/pair.h): records made in place with claim and commit, looked at in
+// place, released late. As any pipeline uses it; the segment is a file in shared memory like any other.
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/pair_loops.h"
+#include "ringbuf/reader.h"
+#include "ringbuf/writer.h"
+
+struct millrace {
+    struct mr_ring rings[2]; // there, back
+    struct mr_writer writer;
+    struct mr_reader reader;
+};
+
+MR_PAIR_INLINE bool millrace_send(void *out, uint32_t bytes, uint64_t sequence, unsigned count,
+                                  struct mr_pair_side *side)
+{
+    struct mr_writer *writer = out;
+    for (unsigned i = 0; i < count; i++) {
+        struct mr_record *record;
+        while (!(record = mr_claim(writer, mr_pair_length(bytes)))) {
+            mr_publish(writer, 0);
+            if (writer->corrupt || !mr_pair_wait_for_space(side))
+                return false;
+        }
+        mr_pair_fill(record, bytes, sequence + i);
+        mr_commit(writer);
+    }
+    mr_publish(writer, 0);
+    return true;
+}
+
+MR_PAIR_INLINE unsigned millrace_receive(void *in, uint32_t bytes, uint64_t sequence,
+                                         unsigned count_max, struct mr_pair_side *side)
+{
+    struct mr_reader *reader = in;
+    const struct mr_record *record;
+    uint32_t length;
+    unsigned count = 0;
+    while (count < count_max && (record = mr_next(reader, &length))) {
+        if (MR_UNLIKELY(length != mr_pair_length(bytes) ||
+                        !mr_pair_is_good(record, bytes, sequence + count))) {
+            mr_pair_refuse(side, record, bytes, sequence + count);
+            return count;
+        }
+        count++;
+    }
+    if (count > 0)
+        mr_release(reader, reader->position, NULL);
+    return count;
+}
+
+static inline void millrace_idle(void *out)
+{
+    mr_publish(out, 0);
+}
+
+#define LOOPS(bytes) MR_PAIR_LOOPS(bytes, millrace, millrace_send, millrace_receive, millrace_idle)
+MR_PAIR_EACH_SIZE(LOOPS)
+#define ROW(bytes) MR_PAIR_LOOPS_ROW(bytes, millrace)
+static const struct mr_pair_loops loops[] = {MR_PAIR_EACH_SIZE(ROW)};
+
+static void millrace_close(void *state)
+{
+    struct millrace *millrace = state;
+    for (int i = 0; i < 2; i++)
+        mr_ring_detach(&millrace->rings[i]);
+    free(millrace);
+}
+
+static int make_rings(struct millrace *millrace, struct mr_error *err)
+{
+    struct mr_ring_options options = {.capacity = MR_PAIR_CHANNEL_BYTES};
+    char directory[] = "/dev/shm/millrace-bench.XXXXXX", path[64];
+    int code = MR_OK;
+    if (!mkdtemp(directory))
+        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot create the directory", directory);
+    for (int i = 0; i < 2 && code == MR_OK; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, i == 0 ? "there" : "back");
+        code = mr_ring_create(&millrace->rings[i], path, "bench", &options, err);
+        unlink(path); // the mapping stays, and both processes inherit it
+    }
+    rmdir(directory);
+    return code;
+}
+
+static int millrace_open(void **state, uint32_t record_bytes, struct mr_error *err)
+{
+    (void)record_bytes; // records of any length
+    struct millrace *millrace = calloc(1, sizeof *millrace);
+    if (!millrace)
+        return mr_fail(err, MR_ERR_MEMORY, "no memory for two rings");
+    int code = make_rings(millrace, err);
+    if (code != MR_OK)
+        millrace_close(millrace);
+    else
+        *state = millrace;
+    return code;
+}
+
+static int millrace_join(void *state, int side, void **out, void **in, struct mr_error *err)
+{
+    (void)err;
+    struct millrace *millrace = state;
+    mr_writer_open(&millrace->writer, &millrace->rings[side]);
+    mr_reader_open(&millrace->reader, &millrace->rings[1 - side]);
+    *out = &millrace->writer;
+    *in = &millrace->reader;
+    return MR_OK;
+}
+
+const struct mr_pair_transport mr_pair_millrace = {
+    .name = "millrace",
+    .how = "claim and commit in place, publish and release per record or batch",
+    .open = millrace_open,
+    .join = millrace_join,
+    .close = millrace_close,
+    .loops = loops,
+    .loops_count = MR_COUNT_OF(loops),
+};
