@@ -11,13 +11,14 @@
 const struct mr_bench mr_benches[] = {
     {"hop", "a record from core to core, beside the bare cache line", mr_bench_hop_main},
     {"trio", "three processes, feed to journal, at rates and flat out", mr_bench_trio_main},
+    {"hiccup", "what this machine does to a loop that does nothing", mr_bench_hiccup_main},
     {"itch", "an exchange session decoded and booked on one core", mr_bench_itch_main},
     {"sink", "a journal written flat out, beside the bare file system", mr_bench_sink_main},
     {0}};
 
-static void print_overview(void)
+static void print_list(void)
 {
-    printf("usage: millrace bench WHICH [OPTION...]\n\nMeasures on this machine:\n");
+    printf("\nWHICH is one of\n");
     for (const struct mr_bench *bench = mr_benches; bench->name; bench++)
         printf("  %-8s %s\n", bench->name, bench->about);
     printf("\n`millrace bench WHICH --help` explains one.\n");
@@ -39,13 +40,14 @@ static int refuse(const char *word)
 int mr_cli_bench(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        print_overview();
-        return MR_OK;
-    }
     mr_clock_setup();
     for (const struct mr_bench *bench = mr_benches; bench->name; bench++)
         if (strcmp(bench->name, word) == 0)
             return bench->main(argc - 1, argv + 1);
-    return refuse(word);
+    if (word[0] && word[0] != '-')
+        return refuse(word);
+    int code = mr_bench_all_main(argc, argv);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        print_list();
+    return code;
 }

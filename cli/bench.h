@@ -23,6 +23,9 @@ int mr_bench_hop_main(int argc, char **argv);
 int mr_bench_itch_main(int argc, char **argv);
 int mr_bench_trio_main(int argc, char **argv);
 int mr_bench_sink_main(int argc, char **argv);
+int mr_bench_hiccup_main(int argc, char **argv);
+// Without a word behind it: what a user wants to know of his machine.
+int mr_bench_all_main(int argc, char **argv);
 
 // ---- for all of them (cli/bench_show.c)
 // The median of `count` values, which are sorted by it.
@@ -34,5 +37,8 @@ void mr_bench_show_rounds(const char *what, double *values, unsigned count, cons
 // A row: p50, p90, p99, p99.9, p99.99, max and count; and the heading above such rows.
 void mr_bench_show_distribution(const char *what, const struct mr_histogram *histogram);
 void mr_bench_show_distribution_heading(const char *what);
+// HdrHistogram's percentile text, in microseconds. MR_ERR_OUTPUT.
+int mr_bench_save_hgrm(const struct mr_histogram *histogram, const char *path,
+                       struct mr_error *err);
 
 #endif

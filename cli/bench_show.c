@@ -72,3 +72,14 @@ void mr_bench_show_distribution(const char *what, const struct mr_histogram *his
         printf(" %9" PRIu64, mr_histogram_percentile(histogram, mr_report_percentiles[i]));
     printf(" %9" PRIu64 "  %" PRIu64 "\n", histogram->max_ns, histogram->count);
 }
+
+int mr_bench_save_hgrm(const struct mr_histogram *histogram, const char *path, struct mr_error *err)
+{
+    FILE *out = fopen(path, "we");
+    if (!out)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
+    int code = mr_histogram_write_hgrm(histogram, out, 1000.0);
+    if (fclose(out) != 0 || code != MR_OK)
+        return mr_fail(err, MR_ERR_OUTPUT, "%s: cannot be written", path);
+    return MR_OK;
+}

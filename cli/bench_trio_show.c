@@ -147,13 +147,7 @@ static int save_hop(const struct mr_trio_way *way, unsigned hop, const char *dir
     char path[600];
     snprintf(path, sizeof path, "%s/%.0f-%s-%s-%s.hgrm", directory, way->rate, way->wait,
              way->durability, mr_report_hop_name(hop));
-    FILE *out = fopen(path, "we");
-    if (!out)
-        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
-    int code = mr_histogram_write_hgrm(&way->hops[hop], out, 1000.0);
-    if (fclose(out) != 0 || code != MR_OK)
-        return mr_fail(err, MR_ERR_OUTPUT, "%s: cannot be written", path);
-    return MR_OK;
+    return mr_bench_save_hgrm(&way->hops[hop], path, err);
 }
 
 int mr_trio_save_hgrm(const struct mr_trio_runs *runs, const char *directory, struct mr_error *err)

@@ -38,6 +38,25 @@ wait $pid
 check_equal "trio: an interrupt ends it" $? 9
 check_equal "nothing is left behind" "$(ls -A "$TMPDIR" "$SHM" | grep millrace-bench)" ""
 
+# ---- hiccup
+"$MILLRACE" bench hiccup --json --seconds 0.2 --hgrm "$WORK/idle" >"$WORK/hiccup"
+check_equal "hiccup: a call each microsecond on each allowed core" \
+    "$(jq -c '[(.cores | length), ([.cores[].n >= 190000] | unique)]' "$WORK/hiccup")" "[$(nproc),[true]]"
+check_equal "hiccup: a distribution for each" "$(ls "$WORK/idle" | wc -l)" "$(nproc)"
+
+# ---- advice
+"$MILLRACE" bench --advice --json >"$WORK/advice"
+check_equal "advice: each piece has what, how much, and what to do" \
+    "$(jq '[.advice[] | (.found != "" and .costs != "" and .mend != "")] | all' "$WORK/advice")" true
+one_core=$(taskset -c "$(taskset -cp $$ | sed -E 's/.*: ([0-9]+).*/\1/')" "$MILLRACE" bench --advice)
+check_match "advice: too few cores is the costliest" "$one_core" ' 1\. 1 core for three stages'
+check_match "advice: io_uring refused is found" "$(strace -f -o /dev/null -e trace=io_uring_setup -e inject=io_uring_setup:error=EPERM \
+    "$MILLRACE" bench --advice 2>/dev/null)" 'io_uring is refused'
+if [ "$(id -u)" = 0 ]; then
+    check_match "advice: little lockable memory is found" "$(ulimit -l 64 &&
+        setpriv --reuid 65534 --clear-groups "$MILLRACE" bench --advice)" 'RLIMIT_MEMLOCK is 64 KiB'
+fi
+
 # ---- which there are
 check_status "an unknown benchmark" 2 "$MILLRACE" bench tro
 check_match "the nearest is named" "$(cat "$WORK/out")" "did you mean 'trio'"

@@ -45,7 +45,7 @@ all_help() {
     "$MILLRACE" "$1" --help
     [ "$1" = bench ] || return 0
     local bench
-    for bench in $("$MILLRACE" bench --help | sed -nE '/^Measures/,/^$/s/^  ([a-z]+) .*/\1/p'); do
+    for bench in $("$MILLRACE" bench --help | sed -nE '/^WHICH/,/^$/s/^  ([a-z]+) .*/\1/p'); do
         "$MILLRACE" bench "$bench" --help
     done
 }
