@@ -18,6 +18,7 @@ struct gen_words {
     const char *bytes;
     uint64_t seed;
     uint64_t symbols;
+    uint64_t live;
     const char *date;
     const char *out;
 };
@@ -99,8 +100,10 @@ static int parse_size(const char *text, uint64_t *bytes, struct mr_error *err)
 
 static int gen_itch(const struct gen_words *words, struct mr_error *err)
 {
-    struct mr_itch_session_options options = {
-        .messages = words->messages, .seed = words->seed, .symbols = (uint32_t)words->symbols};
+    struct mr_itch_session_options options = {.messages = words->messages,
+                                              .seed = words->seed,
+                                              .symbols = (uint32_t)words->symbols,
+                                              .live = (uint32_t)words->live};
     struct mr_itch_session *session;
     char named[64];
     const char *name = words->out;
@@ -108,6 +111,9 @@ static int gen_itch(const struct gen_words *words, struct mr_error *err)
     if (words->symbols > MR_ITCH_SESSION_SYMBOLS_MAX)
         return mr_fail(err, MR_ERR_USAGE, "--symbols: found %llu, expected at most %u",
                        (unsigned long long)words->symbols, MR_ITCH_SESSION_SYMBOLS_MAX);
+    if (words->live > MR_ITCH_SESSION_LIVE_MAX)
+        return mr_fail(err, MR_ERR_USAGE, "--live: found %llu, expected at most %u",
+                       (unsigned long long)words->live, MR_ITCH_SESSION_LIVE_MAX);
     if (words->bytes && words->messages)
         return mr_fail(err, MR_ERR_USAGE, "found --messages and --bytes, expected one of them");
     if (!words->bytes && !words->messages)
@@ -141,6 +147,8 @@ int mr_cli_gen(int argc, char **argv)
         {"seed", "S", "another seed, another day (default 1)", MR_ARG_COUNT, &words.seed},
         {"symbols", "N", "how many stocks (default: as suits the size, at most 500)", MR_ARG_COUNT,
          &words.symbols},
+        {"live", "N", "orders in the books at a time, about (default: 160 a stock)", MR_ARG_COUNT,
+         &words.live},
         {"date", "YYYY-MM-DD", "day in the name of the file (default 2020-01-30)", MR_ARG_TEXT,
          &words.date},
         {"out", "FILE|-", "where to (default YYYYMMDD-synthetic.itch here; -: standard output)",

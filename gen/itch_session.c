@@ -11,7 +11,8 @@
 #define CROSS_FRAME_BYTES 42
 #define MEAN_FRAME_BYTES 31
 #define SYMBOLS_DEFAULT_MAX 500
-#define ORDERS_PER_STOCK 64
+#define ORDERS_PER_STOCK 160
+#define MESSAGES_PER_LIVE_ORDER 8 // so that the books are full for most of the session
 #define CENTS_FIRST_MIN 500
 #define CENTS_FIRST_RANGE 25000
 #define STEPS_PER_PLAN 16
@@ -33,6 +34,15 @@ static uint32_t choose_symbols(const struct mr_itch_session_options *options, ui
     if (options->symbols != 0)
         return options->symbols;
     return (uint32_t)mr_max_u64(1, mr_min_u64(SYMBOLS_DEFAULT_MAX, messages / 200));
+}
+
+static uint32_t choose_live(const struct mr_itch_session_options *options, uint64_t messages,
+                            uint32_t symbols)
+{
+    if (options->live != 0)
+        return options->live;
+    return (uint32_t)mr_min_u64(messages / MESSAGES_PER_LIVE_ORDER,
+                                symbols * (uint64_t)ORDERS_PER_STOCK);
 }
 
 // Four letters; the multiplier has no factor in common with 26^4, so no name comes twice.
@@ -75,6 +85,9 @@ int mr_itch_session_open(struct mr_itch_session **out,
     if (symbols > MR_ITCH_SESSION_SYMBOLS_MAX)
         return mr_fail(err, MR_ERR_USAGE, "found %u symbols, expected at most %u", symbols,
                        MR_ITCH_SESSION_SYMBOLS_MAX);
+    if (options->live > MR_ITCH_SESSION_LIVE_MAX)
+        return mr_fail(err, MR_ERR_USAGE, "found %u live orders, expected at most %u",
+                       options->live, MR_ITCH_SESSION_LIVE_MAX);
     if (messages < messages_needed(symbols))
         return mr_fail(err, MR_ERR_USAGE,
                        "found room for %llu messages, expected at least %llu for %u symbols",
@@ -83,7 +96,7 @@ int mr_itch_session_open(struct mr_itch_session **out,
     struct mr_itch_session *session = calloc(1, sizeof *session);
     if (!session)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a session");
-    session->live_target = (uint32_t)mr_min_u64(messages / 8, symbols * (uint64_t)ORDERS_PER_STOCK);
+    session->live_target = choose_live(options, messages, symbols);
     if (mr_books_open(&session->books, symbols, 2 * session->live_target + 64, err) != MR_OK) {
         free(session);
         return MR_ERR_MEMORY;

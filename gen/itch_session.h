@@ -20,6 +20,7 @@
 
 #define MR_ITCH_FRAME_BYTES_MAX 52 // length and longest message
 #define MR_ITCH_SESSION_SYMBOLS_MAX 20000
+#define MR_ITCH_SESSION_LIVE_MAX (1u << 26)
 
 struct mr_itch_session;
 
@@ -28,6 +29,8 @@ struct mr_itch_session_options {
     uint64_t bytes;    // at most so many, short of it by less than one message
     uint64_t seed;
     uint32_t symbols; // 0: as suits the size, at most 500
+    uint32_t live;    // orders in the books at a time, about; 0: 160 a stock, as on a busy day (8,000
+                      // stocks: 1.3 million), but no more than an eighth of the messages
 };
 
 // MR_ERR_USAGE where the size is too small for its symbols; the text says what it takes.
