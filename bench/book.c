@@ -4,9 +4,11 @@
 //
 //     build/release/bench/book [MESSAGES] [SYMBOLS]
 //
-// Time is this thread's CPU time, so that a busy machine shows as noise rather than as the figure. Three
-// ways, five runs each: the plain book; with the old bytes kept as a stage does; and with the order of
-// the operation 8 further on prefetched, which is what a caller gains who knows what comes next.
+// The first half fills the book, the second is measured, in this thread's CPU time, so that a busy machine
+// shows as noise rather than as the figure. Ways, interleaved, five runs each: the plain book; with the old
+// bytes kept as a stage keeps them; with the operations foreseen that are so many further on; and that on
+// huge pages. Beside them what memory costs: a line at a random place of the orders' table, each waiting for
+// the one before it, or all known 16 beforehand. Every operation must fit, and every way end in the same book.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +17,13 @@
 
 #include "consumers/transform/book.h"
 #include "core/formats/itch.h"
+#include "core/pipeline/stage.h"
 #include "gen/itch_session.h"
 
 #define RUNS 5
-#define PREFETCH_AHEAD 8
+#define AHEAD_MAX 64
+#define BATCH_OPERATIONS 230 // what a transform commits at a time by default
+#define HUGE_PAGE_BYTES (2u << 20)
 
 struct operation {
     uint64_t ref, new_ref;
@@ -75,30 +80,56 @@ static void apply(struct mr_book *book, const struct operation *op)
                              .shares = op->shares,
                              .locate = op->locate,
                              .side = op->side};
-    mr_levels_prefetch(&book->levels, op->locate);
+    enum mr_book_answer answer;
     if (op->letter == 'A' || op->letter == 'F')
-        mr_book_add(book, &order);
+        answer = mr_book_add(book, &order);
     else if (op->letter == 'U')
-        mr_book_replace(book, op->ref, op->new_ref, op->price, op->shares, &order);
+        answer = mr_book_replace(book, op->ref, op->new_ref, op->price, op->shares, &order);
     else if (op->letter == 'D')
-        mr_book_remove(book, op->ref, &order);
+        answer = mr_book_remove(book, op->ref, &order);
     else
-        mr_book_reduce(book, op->ref, op->shares, &order);
+        answer = mr_book_reduce(book, op->ref, op->shares, &order);
     struct mr_level best;
     mr_book_best(book, op->locate, order.side, &best);
+    if (answer != MR_BOOK_DONE) {
+        fprintf(stderr, "order %llu does not fit the book\n", (unsigned long long)op->ref);
+        exit(EXIT_FAILURE);
+    }
 }
 
-static uint8_t undo[1 << 20];
-static size_t undo_used;
-
-static void keep_old_bytes(void *context, void *at, uint32_t bytes)
+static void foresee(struct mr_book *book, const struct operation *op)
 {
-    (void)context;
-    if (undo_used + bytes + 16 > sizeof undo)
-        undo_used = 0; // as after a commit
-    memcpy(undo + undo_used, at, bytes);
-    undo_used += mr_align_up(bytes, 8) + 8;
+    struct mr_book_coming coming = {.ref = op->ref,
+                                    .new_ref = op->new_ref,
+                                    .price = op->price,
+                                    .locate = op->locate,
+                                    .side = op->side};
+    mr_book_foresee(book, &coming);
 }
+
+// ---- the ways
+
+struct way {
+    const char *name;
+    unsigned ahead;
+    bool kept, huge;
+};
+
+static const struct way ways[] = {
+    {"book", 0, false, false},
+    {"old bytes kept", 0, true, false},
+    {"kept, foreseen 4 ahead", 4, true, false},
+    {"kept, foreseen 8 ahead", 8, true, false},
+    {"kept, foreseen 12 ahead", 12, true, false},
+    {"kept, foreseen 16 ahead", 16, true, false},
+    {"kept, foreseen 24 ahead", 24, true, false},
+    {"kept, foreseen 32 ahead", 32, true, false},
+    {"kept, 12 ahead, huge pages", 12, true, true},
+};
+#define WAYS (sizeof ways / sizeof ways[0])
+
+static const struct mr_book_limits limits = {1u << 21, 1u << 20};
+static uint64_t end_digest; // of the book after the first run
 
 static double cpu_ns(void)
 {
@@ -107,40 +138,94 @@ static double cpu_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static double run(struct mr_touch touch, bool prefetch)
+static uint8_t *map(size_t bytes, bool huge)
 {
-    struct mr_book_limits limits = {1u << 20, 1u << 18};
-    size_t bytes = mr_book_bytes(&limits);
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    struct mr_book book;
-    mr_book_attach(&book, memory, &limits, touch);
-    double start = cpu_ns();
-    for (size_t i = 0; i < operation_count; i++) {
-        if (prefetch && i + PREFETCH_AHEAD < operation_count)
-            mr_order_prefetch(&book.orders, operations[i + PREFETCH_AHEAD].ref);
-        apply(&book, &operations[i]);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        perror("mmap");
+        exit(EXIT_FAILURE);
     }
-    double each = (cpu_ns() - start) / (double)operation_count;
+    if (huge)
+        madvise(memory, bytes, MADV_HUGEPAGE);
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+// A stage of which only the undo log is there.
+static struct mr_stage stage;
+
+static void keep_old_bytes(void *context, void *at, uint32_t bytes)
+{
+    mr_stage_touch(context, at, bytes);
+}
+
+static uint64_t digest_of(const struct mr_book *book)
+{
+    uint64_t digest = mr_book_orders_live(book) * 1000003 + mr_book_levels_live(book);
+    for (uint32_t locate = 0; locate < MR_LOCATES; locate++)
+        for (enum mr_side side = MR_SIDE_BUY; side <= MR_SIDE_SELL; side++) {
+            struct mr_level best;
+            mr_book_best(book, (uint16_t)locate, side, &best);
+            digest = digest * 31 + best.price * 7ull + best.shares + best.orders;
+        }
+    return digest;
+}
+
+static void check_end(const struct mr_book *book)
+{
+    uint64_t digest = digest_of(book);
+    if (end_digest != 0 && digest != end_digest) {
+        fprintf(stderr, "two ways end in different books\n");
+        exit(EXIT_FAILURE);
+    }
+    end_digest = digest;
+}
+
+static double run(const struct way *way)
+{
+    size_t bytes = mr_align_up(mr_book_bytes(&limits), HUGE_PAGE_BYTES);
+    uint8_t *memory = map(bytes, way->huge);
+    struct mr_touch keep = {keep_old_bytes, &stage};
+    struct mr_book book;
+    stage.state = memory;
+    mr_book_attach(&book, memory, &limits, way->kept ? keep : MR_TOUCH_NONE);
+    size_t half = operation_count / 2, last = operation_count - AHEAD_MAX;
+    double start = 0;
+    for (size_t i = 0; i < last; i++) {
+        if (i == half)
+            start = cpu_ns();
+        if (way->ahead > 0)
+            foresee(&book, &operations[i + way->ahead]);
+        apply(&book, &operations[i]);
+        if (i % BATCH_OPERATIONS == 0)
+            stage.shared->epoch++; // as after a commit
+    }
+    double each = (cpu_ns() - start) / (double)(last - half);
+    check_end(&book);
     munmap(memory, bytes);
     return each;
 }
 
-// What memory itself costs here and now: as many reads at random places of the orders' table, each
-// waiting for the one before it.
-static double run_bare_reads(void)
+// ---- what memory itself costs here and now
+
+static double read_lines(unsigned ahead)
 {
-    size_t words = mr_order_table_bytes(1u << 20) / 8;
-    uint64_t *memory = mmap(NULL, words * 8, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    uint64_t at = 1;
+    size_t bytes = mr_order_table_bytes(limits.orders_max), lines = bytes / MR_CACHE_LINE;
+    uint8_t *memory = map(bytes, false);
+    uint64_t at = 1, *fetched[AHEAD_MAX] = {NULL};
     double start = cpu_ns();
-    for (size_t i = 0; i < operation_count; i++)
-        at = (at * 6364136223846793005ULL + 1442695040888963407ULL) ^
-             memory[(at >> 33) * words >> 31]; // of zeroes
+    for (size_t i = 0; i < operation_count; i++) {
+        uint64_t **oldest = &fetched[i % AHEAD_MAX];
+        at = at * 6364136223846793005ULL + 1442695040888963407ULL;
+        uint64_t *line = (void *)(memory + ((at >> 33) * lines >> 31) * MR_CACHE_LINE);
+        __builtin_prefetch(line, 1);
+        fetched[(i + ahead) % AHEAD_MAX] = line;
+        if (*oldest != NULL)
+            at += ++**oldest & 1ull << 63; // never set; but the next place waits for it
+    }
     double each = (cpu_ns() - start) / (double)operation_count;
-    munmap(memory, words * 8);
-    return at == 0 ? 0 : each;
+    munmap(memory, bytes);
+    return each;
 }
 
 static int ascending(const void *a, const void *b)
@@ -155,31 +240,40 @@ static void print(const char *what, double *each)
     printf("%-28s %6.1f %6.1f %6.1f\n", what, each[0], each[RUNS / 2], each[RUNS - 1]);
 }
 
-// Interleaved, so that all meet the same weather.
 static void measure(void)
 {
-    struct mr_touch keep = {keep_old_bytes, NULL};
-    double bare[RUNS], book[RUNS], kept[RUNS], prefetched[RUNS];
+    double dependent[RUNS], known[RUNS], each[WAYS][RUNS];
     for (unsigned i = 0; i < RUNS; i++) {
-        bare[i] = run_bare_reads();
-        book[i] = run(MR_TOUCH_NONE, false);
-        kept[i] = run(keep, false);
-        prefetched[i] = run(keep, true);
+        dependent[i] = read_lines(0);
+        known[i] = read_lines(16);
+        for (unsigned j = 0; j < WAYS; j++)
+            each[j][i] = run(&ways[j]);
     }
-    print("one random read of memory", bare);
-    print("book", book);
-    print("book, old bytes kept", kept);
-    print("book, old bytes, prefetch", prefetched);
+    print("a random line of memory", dependent);
+    print("the same, known 16 ahead", known);
+    for (unsigned j = 0; j < WAYS; j++)
+        print(ways[j].name, each[j]);
+}
+
+static int make_stage(void)
+{
+    stage.shared = calloc(1, sizeof *stage.shared);
+    stage.undo = calloc(1, sizeof *stage.undo + MR_UNDO_BYTES);
+    return stage.shared != NULL && stage.undo != NULL;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 10) : 3000000;
+    uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
     uint32_t symbols = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 8000;
     make_operations(messages, symbols);
+    if (!make_stage() || operation_count < 2 * AHEAD_MAX)
+        return EXIT_FAILURE;
     printf("%zu operations, %u stocks; ns of CPU per operation: min, median, max of %d runs\n",
            operation_count, symbols, RUNS);
     measure();
     free(operations);
+    free(stage.shared);
+    free(stage.undo);
     return 0;
 }

@@ -29,8 +29,8 @@ struct mr_itch_session_options {
     uint64_t bytes;    // at most so many, short of it by less than one message
     uint64_t seed;
     uint32_t symbols; // 0: as suits the size, at most 500
-    uint32_t live;    // orders in the books at a time, about; 0: 160 a stock, as on a busy day (8,000
-                      // stocks: 1.3 million), but no more than an eighth of the messages
+    uint32_t live; // orders in the books at a time, about; 0: 160 a stock, as on a busy day (8,000
+                   // stocks: 1.3 million), but no more than an eighth of the messages
 };
 
 // MR_ERR_USAGE where the size is too small for its symbols; the text says what it takes.

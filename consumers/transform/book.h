@@ -29,6 +29,16 @@ enum mr_book_answer {
     MR_BOOK_FULL,      // orders_max or levels_max reached: the new order is not in the book
 };
 
+// What is known of an operation to come. The side of an order in the book is not: 0.
+struct mr_book_coming {
+    uint64_t ref;
+    uint64_t new_ref; // of a replace; 0: none
+    uint32_t price;   // of an add
+    uint16_t locate;
+    uint8_t side; // of an add
+};
+
+#define MR_BOOK_COMING 16 // a power of two
 struct mr_book_limits {
     uint32_t orders_max; // 1 to MR_ORDER_TABLE_MAX
     uint32_t levels_max; // 1 to MR_LEVELS_MAX; see mr_levels_bytes
@@ -37,6 +47,8 @@ struct mr_book_limits {
 struct mr_book {
     struct mr_order_table orders;
     struct mr_levels levels;
+    struct mr_book_coming coming[MR_BOOK_COMING]; // the last ones foreseen
+    uint32_t foreseen;
 };
 
 uint64_t mr_book_bytes(const struct mr_book_limits *limits);
@@ -61,6 +73,12 @@ enum mr_book_answer mr_book_replace(struct mr_book *book, uint64_t ref, uint64_t
 // The best level; false: the side is empty, and *out is zero.
 bool mr_book_best(const struct mr_book *book, uint16_t locate, enum mr_side side,
                   struct mr_level *out);
+
+// Starts fetching what the operation will ask for, in three steps that need each other: the order, its
+// side of the symbol, its level. Each call takes the next step of those 4 and 8 before it, too: so
+// operations are to be foreseen in their order, about 12 before their turn. A hint: nothing depends on
+// it, whatever is foreseen and never comes.
+void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming);
 
 static inline uint64_t mr_book_orders_live(const struct mr_book *book)
 {

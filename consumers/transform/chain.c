@@ -303,6 +303,26 @@ bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint
     return true;
 }
 
+bool mr_chain_foresees(const struct mr_chain *chain)
+{
+    for (unsigned i = 0; i < chain->op_count; i++)
+        if (chain->ops[i]->kind->foresee)
+            return true;
+    return false;
+}
+
+void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, uint32_t length)
+{
+    const struct mr_stage *stage = chain->stage;
+    uint8_t index = stage->in_schema_index[record->schema_id];
+    if (MR_UNLIKELY(index == MR_SCHEMA_UNKNOWN ||
+                    length < stage->in_schemas.schemas[index]->record_bytes))
+        return; // to be rejected in its turn
+    for (unsigned i = 0; i < chain->op_count; i++)
+        if (chain->ops[i]->kind->foresee)
+            chain->ops[i]->kind->foresee(chain->ops[i], record);
+}
+
 void mr_chain_drain(struct mr_chain *chain)
 {
     chain->has_input = false;

@@ -2,7 +2,7 @@
 // The transform process: one reader, one chain, one commit per batch.
 #include <stdlib.h>
 
-#include "consumers/transform/operator.h"
+#include "consumers/transform/lookahead.h"
 #include "core/log.h"
 
 #define WAIT_NS 20000000 // one step of waiting; the heart beats in between
@@ -10,24 +10,35 @@
 struct transform {
     struct mr_stage stage;
     struct mr_chain chain;
+    struct mr_lookahead ahead;
     bool chain_open;
     bool stopping; // seen before the last look at the input
 };
 
-// Takes records through the chain, up to end_pos or to what one commit holds.
-static void take(struct transform *t, struct mr_reader *reader, uint64_t end_pos)
+// Takes records through the chain, up to end_pos or to what one commit holds. *done: behind the last
+// one taken.
+static void take(struct transform *t, uint64_t *done, uint64_t end_pos)
 {
-    while (reader->position < end_pos && !t->chain.failed && !mr_stage_should_commit(&t->stage)) {
-        uint64_t before = reader->position;
-        uint32_t length;
-        const struct mr_record *record = mr_next(reader, &length);
-        if (!record)
+    struct mr_reader *reader = &t->stage.readers[MR_PORT_MAIN];
+    while (*done < end_pos && !t->chain.failed && !mr_stage_should_commit(&t->stage)) {
+        const struct mr_upcoming *upcoming = mr_lookahead_next(&t->ahead, reader, &t->chain);
+        if (!upcoming)
             return;
-        if (!mr_chain_apply(&t->chain, record, length))
-            reader->position = before;
+        if (mr_chain_apply(&t->chain, upcoming->record, upcoming->length))
+            *done = upcoming->end_pos;
         if (MR_UNLIKELY(t->stage.halted))
             return;
     }
+}
+
+// The batch ends at `done`, which may be before what was looked at.
+static void commit(struct transform *t, uint64_t done)
+{
+    struct mr_reader *reader = &t->stage.readers[MR_PORT_MAIN];
+    uint64_t looked_at = reader->position;
+    reader->position = done;
+    mr_stage_commit(&t->stage);
+    reader->position = looked_at;
 }
 
 // Takes one batch. *took says whether there was anything. A batch in which the stage was halted stays
@@ -36,17 +47,19 @@ static int run_batch(struct transform *t, bool *took, struct mr_error *err)
 {
     struct mr_stage *stage = &t->stage;
     struct mr_reader *reader = &stage->readers[MR_PORT_MAIN];
-    uint64_t start = reader->position;
+    uint64_t start = stage->now.in_pos[MR_PORT_MAIN], done = start;
     uint64_t end_pos = start + stage->pipeline->batch_bytes_max;
     stage->origin_tick = mr_reader_origin_tick(reader);
-    if (mr_chain_is_empty(&t->chain))
+    if (mr_chain_is_empty(&t->chain)) {
         mr_chain_pass(&t->chain, reader, end_pos);
-    take(t, reader, end_pos);
+        done = reader->position;
+    }
+    take(t, &done, end_pos);
     if (MR_UNLIKELY(stage->halted))
         return MR_OK;
-    *took = reader->position != start;
+    *took = done != start;
     if (*took)
-        mr_stage_commit(stage);
+        commit(t, done);
     if (MR_UNLIKELY(t->chain.failed)) {
         *err = t->chain.err;
         return err->code;
@@ -108,6 +121,7 @@ static int set_up(struct transform *t, struct mr_error *err)
         code = mr_schema_set_copy(&stage->out_schemas, mr_chain_out(&t->chain), err);
     if (code == MR_OK)
         code = mr_stage_describe(stage, err);
+    t->ahead.depth = t->chain_open && mr_chain_foresees(&t->chain) ? MR_FORESIGHT : 0;
     return code == MR_OK ? mr_chain_start(&t->chain, stage, err) : code;
 }
 

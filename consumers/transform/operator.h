@@ -36,6 +36,12 @@ struct mr_operator {
     // op->state stands: zeroed in a fresh run, as committed after a restart. May be NULL.
     int (*start)(struct mr_op *op, struct mr_error *err);
     void (*apply)(struct mr_op *op, struct mr_record *record);
+    // A record that apply() will probably be given soon: MR_FORESIGHT records from now, where so many are
+    // waiting. The time to prefetch what it will need. Only a hint: the record may change or fall to an
+    // operator before this one, others may come unforeseen, so nothing but prefetches may follow from it.
+    // It stands in shared memory and is at least as long as its schema in the chain's input says. May be
+    // NULL.
+    void (*foresee)(struct mr_op *op, const struct mr_record *record);
     // The input has ended: pass on what is held back, and forget it. Called again after a commit
     // for as long as it returns because mr_op_should_pause() said so. May be NULL.
     void (*drain)(struct mr_op *op);
@@ -54,6 +60,8 @@ struct mr_op {
     struct mr_chain *chain;
     unsigned counters; // first counter in stage->now.plugin
 };
+
+#define MR_FORESIGHT 12 // records; what distances are worth stands in docs/PERFORMANCE.md
 
 struct mr_chain {
     struct mr_stage *stage;
@@ -140,6 +148,10 @@ static inline bool mr_chain_is_empty(const struct mr_chain *chain)
 {
     return chain->op_count == 1; // the egress
 }
+// A record that mr_chain_apply will be given MR_FORESIGHT records later. Only worth calling where
+// mr_chain_foresees.
+void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
+bool mr_chain_foresees(const struct mr_chain *chain);
 // The input has ended: every operator, front to back, passes on what it holds back. Commits as it
 // goes; the last batch is the caller's to commit.
 void mr_chain_drain(struct mr_chain *chain);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // order_book: keeps the book of every symbol from ITCH order messages and says what changes in it.
 //
-//     - order_book: {pass: false, quotes: true, trades: true, alerts: true, orders_max: 1048576}
+//     - order_book: {pass: false, quotes: true, trades: true, alerts: true, orders_max: 2097152}
 //
 // What it makes of one message, in this order, with the message's sequence, times and symbol:
 //   - the message itself, with pass: true. With pass: false only gap records go on besides:
@@ -48,7 +48,7 @@ static const struct mr_option options[] = {
      "emit book_trade records", NULL},
     {"alerts", MR_OPTION_BOOL, offsetof(struct mr_book_options, alerts), "true",
      "emit book_alert records; they are counted in any case", NULL},
-    {"orders_max", MR_OPTION_INT, offsetof(struct mr_book_options, orders_max), "1048576",
+    {"orders_max", MR_OPTION_INT, offsetof(struct mr_book_options, orders_max), "2097152",
      "orders in the book at a time", NULL},
     {"levels_max", MR_OPTION_INT, offsetof(struct mr_book_options, levels_max), "262144",
      "price levels beyond the best 7 of each side, about", NULL},
@@ -138,7 +138,6 @@ static void report_entry(struct mr_op *op, const struct mr_order_message *m, uin
 static const struct mr_order *order_of(const struct mr_order_book *self,
                                        const struct mr_order_message *m)
 {
-    mr_levels_prefetch(&self->book.levels, m->locate); // both are far away: fetch them together
     const struct mr_order *order = mr_book_find(&self->book, m->ref);
     return order != NULL && order->locate == m->locate ? order : NULL;
 }
@@ -153,7 +152,6 @@ static void on_add(struct mr_op *op, const struct mr_order_message *m, char side
                              .shares = m->shares,
                              .locate = m->locate,
                              .side = side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL};
-    mr_order_prefetch(&self->book.orders, m->ref);
     struct watch before = watch(self, order.locate, order.side);
     report_entry(op, m, m->ref, mr_book_add(&self->book, &order));
     report_change(op, m, &before);
@@ -344,6 +342,25 @@ union longest_message {
     struct mr_cross_trade cross;
 };
 
+// The record is still another's to change: what is read of it leads to prefetches only.
+static void order_book_foresee(struct mr_op *op, const struct mr_record *record)
+{
+    struct mr_order_book *self = op->self;
+    uint16_t id = record->schema_id;
+    if (id < MR_SCHEMA_ORDER_ADD || id > MR_SCHEMA_ORDER_REPLACE)
+        return;
+    const void *message = record;
+    const struct mr_order_add *any = message;
+    struct mr_book_coming coming = {.ref = any->order_ref, .locate = any->locate};
+    if (id == MR_SCHEMA_ORDER_ADD || id == MR_SCHEMA_ORDER_ADD_MPID) {
+        coming.side = side_of(record) == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL;
+        coming.price = any->price;
+    } else if (id == MR_SCHEMA_ORDER_REPLACE) {
+        coming.new_ref = new_order_ref(record);
+    }
+    mr_book_foresee(&self->book, &coming);
+}
+
 static void order_book_apply(struct mr_op *op, struct mr_record *record)
 {
     struct mr_order_book *self = op->self;
@@ -499,6 +516,7 @@ const struct mr_operator mr_operator_order_book = {
     .counters = counters,
     .open = order_book_open,
     .start = order_book_start,
+    .foresee = order_book_foresee,
     .apply = order_book_apply,
     .close = order_book_close,
 };

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Orders by their reference number: a fixed-size hash table in one block of memory.
 //
-// Open addressing with linear probing; a removal shifts later entries back, so there are no
-// tombstones and lookups stay short however long the session. At most three quarters of the slots
-// are used. References are handed out in rising order and most orders die young, so runs of 64
-// references share a stretch of slots (one Fibonacci hash for the run, the low bits inside it):
-// orders that are used together stand in the same cache lines and pages.
+// A bucket is one cache line: three orders, and how many orders that belong here stand in a later
+// bucket because this one was full. A lookup ends at the first bucket that nothing was pushed out
+// of; a removal touches the order's own line only, leaves no tombstone and moves nothing. At most
+// three quarters of the places are used, and the hash (Fibonacci's, of rising references) spreads
+// them so evenly that almost every order stands in its first bucket: one line of memory an order.
+//
+//     byte 0       20       40       60       64
+//          +--------+--------+--------+--------+
+//          | order  | order  | order  | pushed |
+//          +--------+--------+--------+--------+
 //
 //     struct mr_order *seat = mr_order_seat(&table, ref);
 //     if (mr_order_is_seated(seat)) ... the order, until the next erase ...
@@ -17,15 +22,23 @@
 
 enum mr_side { MR_SIDE_NONE, MR_SIDE_BUY, MR_SIDE_SELL };
 
-struct mr_order {
+// Aligned to 4, so that three fit a cache line.
+struct __attribute__((packed, aligned(4))) mr_order {
     uint64_t ref;
     uint32_t price; // 1/10,000
     uint32_t shares;
     uint16_t locate;
-    uint8_t side; // never 0 in a used slot
-    uint8_t reserved[5];
+    uint8_t side; // never 0 in a used place
+    uint8_t reserved;
 };
-_Static_assert(sizeof(struct mr_order) == 24, "order slot");
+_Static_assert(sizeof(struct mr_order) == 20, "order");
+
+#define MR_BUCKET_ORDERS 3
+struct mr_order_bucket {
+    struct mr_order orders[MR_BUCKET_ORDERS];
+    uint32_t pushed; // orders with a home here or before that stand behind this bucket
+};
+_Static_assert(sizeof(struct mr_order_bucket) == MR_CACHE_LINE, "a bucket is a cache line");
 
 struct mr_order_table_head { // first line of the block
     uint64_t live;
@@ -35,9 +48,8 @@ _Static_assert(sizeof(struct mr_order_table_head) == MR_CACHE_LINE, "table head"
 
 struct mr_order_table { // the process's view of the block
     struct mr_order_table_head *head;
-    struct mr_order *slots;
-    uint64_t mask;
-    unsigned shift;
+    struct mr_order_bucket *buckets;
+    uint64_t bucket_count;
     uint32_t orders_max;
     struct mr_touch touch;
 };
@@ -50,13 +62,13 @@ uint64_t mr_order_table_bytes(uint32_t orders_max);
 void mr_order_table_attach(struct mr_order_table *table, void *block, uint32_t orders_max,
                            struct mr_touch touch);
 
-// Where the order stands, or else the empty slot where it would.
+// Where the order stands, or else the empty place where it would.
 struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref);
 static inline bool mr_order_is_seated(const struct mr_order *seat)
 {
     return seat->side != MR_SIDE_NONE;
 }
-// `seat`: from mr_order_seat, empty, nothing inserted or erased since.
+// `seat`: from mr_order_seat of this order's reference, empty, nothing inserted or erased since.
 bool mr_order_insert(struct mr_order_table *table, struct mr_order *seat,
                      const struct mr_order *order);
 void mr_order_erase(struct mr_order_table *table, struct mr_order *seat);

@@ -10,6 +10,7 @@
     3 // go from a full top to the blocks at once, so that the next ones find room;
 #define REFILLED_LEVELS 4 // come back to an empty one
 #define LEVELS_PER_BLOCK_RESERVED 16
+#define DEEP_LINES_FETCHED 3 // of a block: most are thin
 
 // The best levels of one side of one symbol, best first; what is worse than all of them is in blocks. Two
 // cache lines, of which the first has the best three.
@@ -58,11 +59,22 @@ static inline struct mr_level_side *side_at(const struct mr_levels *levels, uint
     return &levels->sides[(uint32_t)locate * 2 + (side == MR_SIDE_SELL)];
 }
 
-void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate)
+void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr_side side)
 {
-    const struct mr_level_side *sides = side_at(levels, locate, MR_SIDE_BUY);
-    __builtin_prefetch(&sides[0], 1);
-    __builtin_prefetch(&sides[1], 1);
+    const uint8_t *lines = (const uint8_t *)side_at(levels, locate, side);
+    for (size_t at = 0; at < sizeof(struct mr_level_side); at += MR_CACHE_LINE)
+        __builtin_prefetch(lines + at, 1);
+}
+
+void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                             uint32_t price)
+{
+    const struct mr_level_side *of = side_at(levels, locate, side);
+    if (of->deeper == 0 || rank_of(side, price) >= of->top[of->count - 1].rank)
+        return;
+    const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, of->deeper);
+    for (size_t at = 0; at < DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
+        __builtin_prefetch(lines + at, 1);
 }
 
 static void count_live(struct mr_levels *levels, uint64_t live)

@@ -55,8 +55,11 @@ void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side si
 // The best level; false: the side is empty, and *out is zero.
 bool mr_levels_best(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                     struct mr_level *out);
-// Starts fetching both sides of a symbol; worth it where something else is to be looked up first.
-void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate);
+// For callers who know what comes next. The first starts fetching a side of a symbol, the second, once
+// that is there, what it has of this price beyond its best levels.
+void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr_side side);
+void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                             uint32_t price);
 // Up to `count` levels from the best on; returns how many there are of them.
 unsigned mr_levels_top(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                        struct mr_level *out, unsigned count);
