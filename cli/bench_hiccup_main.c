@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // `millrace bench hiccup`: options and what is printed; cli/bench_hiccup.c measures.
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "cli/bench_hiccup.h"
+#include "cli/bench_raw_rtt.h"
 #include "cli/cli.h"
 #include "core/formats/json_out.h"
 #include "core/pipeline/report.h"
+
+// 0: one core.
+static uint64_t raw_rtt_ns(void)
+{
+    static struct mr_histogram rtt_ns;
+    struct mr_error err;
+    if (mr_bench_raw_rtt(MR_RAW_RTT_PROBE, &rtt_ns, &err) != MR_OK)
+        return 0;
+    return mr_histogram_percentile(&rtt_ns, 50);
+}
 
 static void show(const struct mr_hiccup_profile *profile, double seconds, const char *machine)
 {
@@ -23,6 +35,7 @@ static void show(const struct mr_hiccup_profile *profile, double seconds, const 
     for (unsigned i = 0; i < profile->count; i++)
         printf("  core %d stood still for more than 10 us %.1f times a second\n", profile->cores[i],
                (double)profile->gaps[i] / seconds);
+    printf("  bare cache line there and back, p50: %" PRIu64 " ns\n", raw_rtt_ns());
 }
 
 static void show_json(const struct mr_hiccup_profile *profile, double seconds, const char *machine)
@@ -33,6 +46,7 @@ static void show_json(const struct mr_hiccup_profile *profile, double seconds, c
     mr_json_text(&json, "bench", "hiccup");
     mr_json_text(&json, "machine", machine);
     mr_json_real(&json, "seconds", seconds);
+    mr_json_u64(&json, "raw_rtt_ns", raw_rtt_ns());
     mr_json_open(&json, "cores", '[');
     for (unsigned i = 0; i < profile->count; i++) {
         const struct mr_histogram *late_ns = &profile->late_ns[i];

@@ -20,6 +20,11 @@ bool mr_bench_interrupted(void)
     return interrupted;
 }
 
+const volatile sig_atomic_t *mr_bench_stop_word(void)
+{
+    return &interrupted;
+}
+
 int mr_bench_scratch_make(struct mr_bench_scratch *scratch, const char *directory,
                           struct mr_error *err)
 {

@@ -29,5 +29,7 @@ int mr_bench_scratch_make(struct mr_bench_scratch *scratch, const char *director
 void mr_bench_scratch_clear(const struct mr_bench_scratch *scratch);
 void mr_bench_scratch_remove(const struct mr_bench_scratch *scratch);
 bool mr_bench_interrupted(void);
+// The same, for code that looks at it by itself: not 0 after a signal.
+const volatile sig_atomic_t *mr_bench_stop_word(void);
 
 #endif

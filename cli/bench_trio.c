@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "cli/bench_taps.h"
 #include "cli/bench_trio_check.h"
@@ -15,6 +16,11 @@
 #define RATE_REACHED 0.99 // of what was asked for, at least
 #define SCHEMA "bench"
 
+struct cpu_used {
+    int64_t mono_ns; // 0: not looked at
+    int64_t used_ns; // by the three processes
+};
+
 struct trio {
     const struct mr_trio_options *options;
     struct mr_trio_result *result;
@@ -22,6 +28,7 @@ struct trio {
     struct mr_supervisor supervisor;
     struct mr_report *warm_up, *report; // warm_up: as it was when the warm-up was over
     bool warm;
+    struct cpu_used first, last; // after the warm-up, and when it was looked at last
 };
 
 // ---- the pipeline --------------------------------------------------------------------------------
@@ -61,20 +68,49 @@ static int write_pipeline(const struct mr_bench_scratch *scratch,
 
 // ---- the run -------------------------------------------------------------------------------------
 
-static void end_warm_up(void *context)
+// False where one of them has ended.
+static bool look_at_cpu(const struct mr_supervisor *supervisor, struct cpu_used *out)
 {
-    struct trio *trio = context;
-    if (mr_report_read(trio->warm_up, &trio->pipeline, NULL) == MR_OK)
-        trio->warm = true;
-    trio->supervisor.options.tick = NULL;
+    struct cpu_used found = {.mono_ns = mr_mono_ns()};
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        clockid_t clock;
+        struct timespec used;
+        if (clock_getcpuclockid(supervisor->children[role].pid, &clock) != 0 ||
+            clock_gettime(clock, &used) != 0)
+            return false;
+        found.used_ns += (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+    }
+    *out = found;
+    return true;
 }
 
-static double child_cpu_s(void)
+// Each quarter of a run at a rate; the first ends the warm-up.
+static void look(void *context)
+{
+    struct trio *trio = context;
+    if (trio->first.mono_ns) {
+        look_at_cpu(&trio->supervisor, &trio->last);
+        return;
+    }
+    trio->warm = mr_report_read(trio->warm_up, &trio->pipeline, NULL) == MR_OK;
+    look_at_cpu(&trio->supervisor, &trio->first);
+}
+
+static int64_t children_cpu_ns(void)
 {
     struct rusage used;
     getrusage(RUSAGE_CHILDREN, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    return (int64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000000 +
+           (int64_t)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1000;
+}
+
+// Without start and end where that could be looked at, else of the whole run.
+static double cores_used(const struct trio *trio, int64_t run_ns, int64_t cpu_ns)
+{
+    if (trio->first.mono_ns && trio->last.mono_ns)
+        return (double)(trio->last.used_ns - trio->first.used_ns) /
+               (double)(trio->last.mono_ns - trio->first.mono_ns);
+    return (double)cpu_ns / (double)run_ns;
 }
 
 static int supervise(struct trio *trio, const char *file, int64_t *run_ns, struct mr_error *err)
@@ -86,7 +122,7 @@ static int supervise(struct trio *trio, const char *file, int64_t *run_ns, struc
                                         .restart = MR_RESTART_NEVER,
                                         .stages_stderr = -1};
     if (options->rate > 0) {
-        how.tick = end_warm_up;
+        how.tick = look;
         how.tick_ns = (int64_t)(options->seconds * 1e9 / WARM_UP_SHARE);
         how.context = trio;
     }
@@ -111,11 +147,11 @@ static int run(struct trio *trio, const char *file, struct mr_error *err)
     int64_t run_ns;
     mr_pipeline_ring_path(&trio->pipeline, MR_RING_EGRESS, ring, sizeof ring);
     int code = mr_bench_taps_start(&taps, trio->options->taps, ring, err);
-    double before_s = child_cpu_s();
+    int64_t before_ns = children_cpu_ns();
     if (code == MR_OK)
         code = supervise(trio, file, &run_ns, err);
     if (code == MR_OK)
-        trio->result->cores = (child_cpu_s() - before_s) * 1e9 / (double)run_ns;
+        trio->result->cores = cores_used(trio, run_ns, children_cpu_ns() - before_ns);
     mr_bench_taps_stop(&taps, &trio->result->tapped, &trio->result->tap_lost_bytes);
     return code;
 }

@@ -32,7 +32,7 @@ struct mr_trio_result {
     uint64_t verified; // found good in the journal
     double seconds;    // first record to last: made (at a rate), written and synced (flat out)
     double records_per_second;
-    double cores;           // CPU time of the three processes, by the run's length
+    double cores;           // CPU time of the three processes by the time it took, warm-up apart
     double first_record_ms; // from the start of the run to the first record that was made
     bool missed;
     uint32_t io_backend;

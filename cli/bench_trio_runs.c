@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench_trio_runs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/bench_raw_rtt.h"
+#include "cli/bench_raw_write.h"
+
+#define RAW_BYTES_MAX (256u << 20)
 
 // The median of a short probe; 0 where there is one core only.
 static int probe(double *p50_ns, struct mr_error *err)
@@ -15,6 +20,38 @@ static int probe(double *p50_ns, struct mr_error *err)
     *p50_ns = code == MR_OK ? (double)mr_histogram_percentile(histogram, 50) : 0;
     free(histogram);
     return code == MR_ERR_LIMIT ? MR_OK : code;
+}
+
+static enum mr_durability durability_of(const char *word)
+{
+    return strcmp(word, "none") == 0    ? MR_DURABILITY_NONE
+           : strcmp(word, "batch") == 0 ? MR_DURABILITY_BATCH
+                                        : MR_DURABILITY_RECORD;
+}
+
+// The best of the raw ways of writing as much as the run wrote, within limits.
+static int find_write_limit(const struct mr_bench_scratch *scratch, const char *durability,
+                            uint64_t bytes, double *per_second, struct mr_error *err)
+{
+    struct mr_raw_way ways[MR_RAW_WAYS_MAX];
+    char path[512];
+    unsigned count = mr_raw_ways(durability_of(durability), false, ways);
+    *per_second = 0;
+    bytes = mr_align_up(mr_min_u64(bytes, RAW_BYTES_MAX), 4u << 20);
+    snprintf(path, sizeof path, "%s/raw", scratch->files);
+    for (unsigned i = 0; i < count; i++) {
+        int64_t ns, cpu_ns;
+        struct mr_error refused;
+        int code = mr_raw_write(path, bytes, &ways[i], false, mr_bench_stop_word(), &ns, &cpu_ns,
+                                &refused);
+        if (code == MR_OK && (double)bytes * 1e9 / (double)ns > *per_second)
+            *per_second = (double)bytes * 1e9 / (double)ns;
+        else if (code != MR_OK && ways[i].backend == &mr_io_pwrite) { // always open
+            *err = refused;
+            return code;
+        }
+    }
+    return MR_OK;
 }
 
 static void add(struct mr_trio_way *way, const struct mr_trio_result *result, double raw_rtt_ns)
@@ -53,8 +90,16 @@ static int run_way(struct mr_trio_runs *runs, const struct mr_bench_scratch *scr
         code = mr_bench_trio(scratch, &options, result, err);
     if (code == MR_OK)
         code = probe(&after_ns, err);
-    if (code == MR_OK)
+    double limit = 0;
+    if (code == MR_OK && way->rate == 0)
+        code = find_write_limit(scratch, way->durability, result->records * options.record_bytes,
+                                &limit, err);
+    if (code == MR_OK) {
+        double bytes_per_second = result->records_per_second * (double)options.record_bytes;
+        way->write_limit[way->rounds] = limit;
+        way->write_ratio[way->rounds] = limit > 0 ? bytes_per_second / limit : 0;
         add(way, result, before_ns < after_ns ? before_ns : after_ns);
+    }
     free(result);
     return code;
 }

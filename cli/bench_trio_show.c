@@ -44,6 +44,10 @@ static void show_way(struct mr_trio_way *way)
            mr_report_count_text((uint64_t)per_second, rate, sizeof rate),
            mr_bench_median(way->cores, way->rounds),
            mr_report_count_text(way->verified, records, sizeof records), verdict);
+    if (way->rate == 0)
+        printf("  the file system takes %.0f MB/s from a bare loop of writes: %.2f of that\n",
+               mr_bench_median(way->write_limit, way->rounds) / 1e6,
+               mr_bench_median(way->write_ratio, way->rounds));
     if (way->tapped)
         printf("  taps saw %" PRIu64 " records, lost %" PRIu64 " bytes\n", way->tapped,
                way->tap_lost_bytes);
@@ -107,6 +111,10 @@ static void json_way(struct mr_json *json, struct mr_trio_way *way)
     mr_json_u64(json, "overdue", way->overdue);
     json_spread(json, "records_per_second", way->records_per_second, way->rounds);
     json_spread(json, "cores", way->cores, way->rounds);
+    if (way->rate == 0) {
+        json_spread(json, "raw_bytes_per_second", way->write_limit, way->rounds);
+        json_spread(json, "ratio", way->write_ratio, way->rounds);
+    }
     json_spread(json, "first_record_ms", way->first_record_ms, way->rounds);
     mr_json_text(json, "io_backend", mr_io_backend_name(way->io_backend));
     mr_json_u64(json, "tapped", way->tapped);
