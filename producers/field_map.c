@@ -8,6 +8,7 @@
 #include "core/formats/number.h"
 #include "core/formats/time_pattern.h"
 #include "core/pipeline/declared.h"
+#include "producers/field_read.h"
 
 #define FOUND_BYTES_MAX 60 // of a found value that are shown
 
@@ -108,10 +109,7 @@ static bool parse_time(const struct mr_mapped_field *mapped, const struct mr_spa
         return mr_time_pattern_parse(mapped->time_pattern, value->text, value->length, ns);
     if (mapped->time_unit_ns == 0)
         return mr_parse_timestamp(value->text, value->length, ns) == MR_NUMBER_OK;
-    unsigned scale = 0; // 10^scale ns are one unit
-    for (int64_t unit = mapped->time_unit_ns; unit > 1; unit /= 10)
-        scale++;
-    return mr_parse_decimal(value->text, value->length, scale, ns) == MR_NUMBER_OK;
+    return mr_parse_decimal(value->text, value->length, mapped->scale, ns) == MR_NUMBER_OK;
 }
 
 static bool put_text(const struct mr_field *field, struct mr_record *record,
@@ -245,22 +243,32 @@ static bool fill_field(const struct mr_field_map *map, const struct mr_mapped_fi
     return true;
 }
 
-uint64_t mr_field_map_bytes(const struct mr_field_map *map, const struct mr_span *values)
+// Its last field is of type BYTES.
+uint64_t mr_field_map_longest(const struct mr_field_map *map, const struct mr_span *values)
 {
-    if (map->count == 0 || map->fields[map->count - 1].field->type != MR_TYPE_BYTES)
-        return map->schema->record_bytes;
     uint64_t fallback = ((const struct mr_record *)map->defaults)->length;
     return mr_max_u64(fallback,
                       (uint64_t)map->schema->record_bytes + values[map->count - 1].length);
 }
 
-bool mr_field_map_fill(const struct mr_field_map *map, const struct mr_span *values,
+// Any kind of value but the missing, the null and the container.
+static inline bool is_plain(const struct mr_span *value)
+{
+    return (unsigned)value->kind - MR_SPAN_BARE < MR_SPAN_CONTAINER - MR_SPAN_BARE;
+}
+
+bool mr_field_map_fill(struct mr_field_map *map, const struct mr_span *values,
                        struct mr_record *record, struct mr_field_problem *problem)
 {
     memcpy(record, map->blank, map->schema->record_bytes);
-    for (unsigned i = 0; i < map->count; i++)
-        if (!fill_field(map, &map->fields[i], values[i], record, problem))
+    for (unsigned i = 0; i < map->count; i++) {
+        struct mr_mapped_field *mapped = &map->fields[i];
+        if (MR_LIKELY(mapped->read && is_plain(&values[i]) &&
+                      mapped->read(mapped, &values[i], record)))
+            continue;
+        if (!fill_field(map, mapped, values[i], record, problem))
             return false;
+    }
     if (map->time && !mr_field_is_null(map->schema, map->time, record))
         record->event_time_ns = mr_field_get_i64(map->time, record);
     return true;
@@ -282,6 +290,7 @@ static int set_time_format(struct mr_mapped_field *mapped, const struct mr_node 
     for (unsigned i = 0; i < MR_COUNT_OF(units); i++, unit_ns *= 1000)
         if (strcmp(format, units[i]) == 0) {
             mapped->time_unit_ns = unit_ns;
+            mapped->scale = 3 * i; // 10^scale ns are one unit
             return MR_OK;
         }
     if (!strchr(format, '%') || mr_time_pattern_check(format))
@@ -374,7 +383,9 @@ static int open_field(struct mr_field_map *map, struct mr_mapped_field *mapped,
             MR_OK ||
         (code = check_remedy(mapped, node, mapped->bad, has_default, "bad", err)) != MR_OK)
         return code;
-    return has_default ? set_default(map, mapped, options.fallback, err) : MR_OK;
+    code = has_default ? set_default(map, mapped, options.fallback, err) : MR_OK;
+    mr_field_reader_prepare(mapped);
+    return code;
 }
 
 static int find_time(struct mr_field_map *map, const struct mr_node *schema_node,
@@ -416,6 +427,7 @@ int mr_field_map_open(struct mr_field_map *map, const struct mr_schema *schema,
         if (code != MR_OK)
             return code;
     }
+    map->is_fixed = map->count == 0 || map->fields[map->count - 1].field->type != MR_TYPE_BYTES;
     return find_time(map, schema_node, err);
 }
 

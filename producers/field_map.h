@@ -38,6 +38,7 @@
 
 #include "core/counts.h"
 #include "core/formats/span.h"
+#include "core/formats/time_memo.h"
 #include "core/pipeline/pipeline.h"
 
 enum mr_remedy { MR_REMEDY_AUTO, MR_REMEDY_REJECT, MR_REMEDY_NULL, MR_REMEDY_DEFAULT };
@@ -50,7 +51,17 @@ struct mr_field_options { // the keys above, as bound
     struct mr_node *map;
 };
 
+struct mr_mapped_field;
+// The short way of a value into its field of `record`: producers/field_read.h.
+typedef bool mr_field_reader(struct mr_mapped_field *mapped, const struct mr_span *value,
+                             void *record);
+
 struct mr_mapped_field {
+    mr_field_reader *read; // NULL: only the long way
+    uint32_t offset, bytes;
+    uint64_t positive_max, negative_max; // of integers: the largest magnitudes that fit
+    unsigned scale;                      // of integers: digits behind the point
+    struct mr_time_memo time_memo;
     const struct mr_field *field;
     const char *from;
     enum mr_remedy missing, bad;
@@ -64,6 +75,7 @@ struct mr_field_map {
     const struct mr_schema *schema;
     const struct mr_field *time; // the event time's field; NULL: the schema names none
     unsigned count;
+    bool is_fixed;                                // all records are as long as schema->record_bytes
     struct mr_mapped_field fields[MR_FIELDS_MAX]; // in the schema's order
     void *blank;                                  // an initialised record
     void *defaults;                               // a record that holds the default values
@@ -86,9 +98,14 @@ int mr_field_map_open(struct mr_field_map *map, const struct mr_schema *schema,
                       const struct mr_node *schema_node, struct mr_error *err);
 // Fills a whole record: envelope (without sequence and ingest time), then fields. `record` has room
 // for mr_field_map_bytes(map, values).
-bool mr_field_map_fill(const struct mr_field_map *map, const struct mr_span *values,
+bool mr_field_map_fill(struct mr_field_map *map, const struct mr_span *values,
                        struct mr_record *record, struct mr_field_problem *problem);
-uint64_t mr_field_map_bytes(const struct mr_field_map *map, const struct mr_span *values);
+uint64_t mr_field_map_longest(const struct mr_field_map *map, const struct mr_span *values);
+static inline uint64_t mr_field_map_bytes(const struct mr_field_map *map,
+                                          const struct mr_span *values)
+{
+    return map->is_fixed ? map->schema->record_bytes : mr_field_map_longest(map, values);
+}
 void mr_field_map_close(struct mr_field_map *map);
 
 #endif

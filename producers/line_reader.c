@@ -52,9 +52,10 @@ static bool make_record_room(struct mr_line_reader *reader, uint64_t bytes)
     return true;
 }
 
-static void emit(struct mr_line_reader *reader, struct mr_source_run *run, const struct line *line)
+// All but the fields: the line's place and when it was held.
+static void finish_envelope(const struct mr_line_reader *reader, const struct line *line,
+                            struct mr_record *record)
 {
-    struct mr_record *record = reader->record;
     const struct mr_schema *schema = reader->map.schema;
     record->sequence = line->sequence;
     record->ingest_time_ns = record->event_time_ns;
@@ -64,6 +65,18 @@ static void emit(struct mr_line_reader *reader, struct mr_source_run *run, const
         record->ingest_time_ns = mr_field_get_i64(reader->ingest, record);
     if (reader->gap_before)
         record->flags |= MR_FLAG_GAP_BEFORE;
+}
+
+static void emit_claimed(struct mr_line_reader *reader, struct mr_source_run *run)
+{
+    mr_stage_emit(run->stage, MR_PORT_MAIN);
+    mr_source_out(run);
+    reader->gap_before = false;
+}
+
+static void emit_copy(struct mr_line_reader *reader, struct mr_source_run *run)
+{
+    struct mr_record *record = reader->record;
     struct mr_record *place = mr_stage_claim(run->stage, MR_PORT_MAIN, record->length);
     if (!place) {
         if (!run->stage->halted)
@@ -71,9 +84,28 @@ static void emit(struct mr_line_reader *reader, struct mr_source_run *run, const
         return;
     }
     memcpy(place, record, record->length);
-    mr_stage_emit(run->stage, MR_PORT_MAIN);
-    mr_source_out(run);
-    reader->gap_before = false;
+    emit_claimed(reader, run);
+}
+
+// Into the ring itself where it has room now and the record's length is known beforehand, else into
+// a record aside: a line must not wait for room that is not good.
+static bool fill_and_emit(struct mr_line_reader *reader, struct mr_source_run *run,
+                          const struct line *line, uint64_t bytes, struct mr_field_problem *problem)
+{
+    struct mr_writer *writer = &run->stage->writers[MR_PORT_MAIN];
+    struct mr_record *place = reader->map.is_fixed ? mr_claim(writer, (uint32_t)bytes) : NULL;
+    struct mr_record *record = place ? place : reader->record;
+    if (!mr_field_map_fill(&reader->map, reader->values, record, problem)) {
+        if (place)
+            mr_abort(writer);
+        return false;
+    }
+    finish_envelope(reader, line, record);
+    if (place)
+        emit_claimed(reader, run);
+    else
+        emit_copy(reader, run);
+    return true;
 }
 
 // The line's values stand in reader->values.
@@ -93,9 +125,7 @@ static void map_line(struct mr_line_reader *reader, struct mr_source_run *run,
                     (unsigned long long)bytes, bytes_max);
         return;
     }
-    if (mr_field_map_fill(&reader->map, reader->values, reader->record, &problem))
-        emit(reader, run, line);
-    else
+    if (!fill_and_emit(reader, run, line, bytes, &problem))
         reject_line(run, line, problem.reason, "%s", problem.text);
 }
 

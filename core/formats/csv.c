@@ -48,6 +48,57 @@ static inline const char *find_separator(const char *at, const char *end, char d
     return at;
 }
 
+#if defined(__SSE2__)
+#define BLOCK_BYTES 64
+
+// A bit for each byte of the block that is `c`.
+static inline uint64_t equal_bytes(const __m128i *block, char c)
+{
+    const __m128i wanted = _mm_set1_epi8(c);
+    uint64_t bits = 0;
+    for (int i = 3; i >= 0; i--)
+        bits = bits << 16 | (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block[i], wanted));
+    return bits;
+}
+
+// A whole row that has no quote in it, a block at a time. False, with nothing settled: the row has
+// one, or may reach beyond the last whole block.
+static bool take_bare_row(struct mr_csv *csv, const char *bytes, size_t length)
+{
+    uint32_t start = 0, block_start = 0;
+    unsigned count = 0;
+    uint64_t feeds = 0;
+    for (; feeds == 0; block_start += BLOCK_BYTES) {
+        if (block_start + (size_t)BLOCK_BYTES > length || count > MR_CSV_FIELDS_MAX - BLOCK_BYTES)
+            return false;
+        __m128i block[4];
+        memcpy(block, bytes + block_start, sizeof block);
+        feeds = equal_bytes(block, '\n');
+        uint64_t row_bits = feeds ^ (feeds - 1); // up to the line feed, or all
+        uint64_t separators = (feeds | equal_bytes(block, csv->delimiter)) & row_bits;
+        if (equal_bytes(block, csv->quote) & row_bits)
+            return false;
+        for (; separators != 0; separators &= separators - 1) {
+            uint32_t end = block_start + (uint32_t)__builtin_ctzll(separators);
+            csv->fields[count++] = (struct mr_csv_field){.offset = start, .length = end - start};
+            start = end + 1;
+        }
+    }
+    struct mr_csv_field *last = &csv->fields[count - 1];
+    if (last->length > 0 && bytes[start - 2] == '\r')
+        last->length--;
+    csv->field_count = count;
+    csv->scanned = start;
+    return true;
+}
+#else
+static bool take_bare_row(struct mr_csv *csv, const char *bytes, size_t length)
+{
+    (void)csv, (void)bytes, (void)length;
+    return false;
+}
+#endif
+
 static enum step bad(struct mr_csv *csv, enum mr_csv_problem problem, size_t offset)
 {
     csv->problem = problem;
@@ -182,8 +233,11 @@ enum mr_csv_result mr_csv_next(struct mr_csv *csv, const char *bytes, size_t len
     enum step step = STEP_ON;
     if (length == 0)
         return MR_CSV_MORE;
-    if (csv->scanned == 0)
+    if (csv->scanned == 0) {
         begin_row(csv);
+        if (take_bare_row(csv, bytes, length))
+            step = STEP_ROW;
+    }
     while (step == STEP_ON) {
         if (csv->state == IN_BARE)
             step = scan_bare(csv, bytes, length, final);
