@@ -72,5 +72,7 @@ static inline void mr_record_copy(void *to, const void *from, uint32_t length)
 // XXH3 (low 32 bits) of bytes 8..length with the position as seed: a record that was moved,
 // repeated or left over from an earlier lap does not check.
 uint32_t mr_record_checksum(const void *record, uint32_t length, uint64_t position);
+// Fills in the checksums of `bytes` of records that stand end to end from `position`.
+void mr_record_checksum_run(void *records, uint64_t bytes, uint64_t position);
 
 #endif

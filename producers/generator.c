@@ -12,6 +12,7 @@ enum { KIND_INTEGER, KIND_REAL, KIND_TEXT, KIND_TIME, KIND_CHOICE };
 
 #define TEXT_LENGTH 8
 #define BYTES_LENGTH_MAX 65536
+#define COUNTER_STEP (2UL * MR_FIELDS_MAX) // of the random numbers, from a record to the next
 
 struct hints {
     const char *min, *max;
@@ -41,51 +42,56 @@ static void fill_text(char *at, uint32_t length, uint64_t random)
     }
 }
 
-// The low bytes of a value: 1, 2, 4 or 8.
-static inline void put_integer(char *at, uint64_t value, uint16_t bytes)
+// One field of all records of a run: how wide it is, is asked once, and its bounds stay in registers.
+// `bytes` is a constant where this is called.
+static inline void fill_integers(const struct mr_generator *generator,
+                                 const struct mr_generated_field *made, uint64_t counter,
+                                 uint64_t count, uint8_t *at, size_t bytes)
 {
-    if (bytes == 8)
-        memcpy(at, &value, 8);
-    else if (bytes == 4)
-        memcpy(at, &value, 4);
-    else if (bytes == 2)
-        memcpy(at, &value, 2);
-    else
-        *at = (char)value;
+    uint64_t stride = mr_record_stride(generator->record_bytes);
+    uint64_t low = (uint64_t)made->low, span = made->span, seed = generator->seed;
+    for (uint64_t i = 0; i < count; i++, at += stride, counter += COUNTER_STEP) {
+        uint64_t value = low + mr_random_within(mr_random_at(seed, counter), span);
+        memcpy(at, &value, bytes); // the low bytes
+    }
 }
 
-static void put_real(const struct mr_generated_field *made, uint64_t random, char *at)
+static void fill_integer_column(const struct mr_generator *generator,
+                                const struct mr_generated_field *made, uint64_t counter,
+                                uint64_t count, uint8_t *at)
 {
-    double real = made->low_real + made->span_real * mr_random_real(random);
-    float single = (float)real;
-    if (made->field->type == MR_TYPE_F32)
-        memcpy(at, &single, sizeof single);
-    else
-        memcpy(at, &real, sizeof real);
+    switch (made->field->bytes) {
+    case 1:
+        fill_integers(generator, made, counter, count, at, 1);
+        break;
+    case 2:
+        fill_integers(generator, made, counter, count, at, 2);
+        break;
+    case 4:
+        fill_integers(generator, made, counter, count, at, 4);
+        break;
+    default:
+        fill_integers(generator, made, counter, count, at, 8);
+    }
 }
 
-static void put_choice(const struct mr_generator *generator, const struct mr_generated_field *made,
-                       uint64_t random, char *at)
+static void fill_field(const struct mr_generator *generator, const struct mr_generated_field *made,
+                       uint64_t random, struct mr_record *record)
 {
-    uint64_t value = made->first_value + mr_random_within(random, made->values - 1);
-    const uint8_t *from = generator->values + value * generator->value_stride + made->offset;
-    if (made->bytes == 8)
-        memcpy(at, from, 8);
-    else
-        memcpy(at, from, made->bytes);
-}
-
-static inline void fill_field(const struct mr_generator *generator,
-                              const struct mr_generated_field *made, uint64_t random,
-                              struct mr_record *record)
-{
-    char *at = (char *)record + made->offset;
+    const struct mr_field *field = made->field;
+    char *at = (char *)record + field->offset;
+    uint64_t integer;
+    double real;
+    float single;
     switch (made->kind) {
     case KIND_INTEGER:
-        put_integer(at, (uint64_t)made->low + mr_random_within(random, made->span), made->bytes);
+        integer = (uint64_t)made->low + mr_random_within(random, made->span);
+        memcpy(at, &integer, field->bytes);
         break;
     case KIND_REAL:
-        put_real(made, random, at);
+        real = made->low_real + made->span_real * mr_random_real(random);
+        single = (float)real;
+        memcpy(at, field->type == MR_TYPE_F32 ? (void *)&single : (void *)&real, field->bytes);
         break;
     case KIND_TEXT:
         fill_text(at, made->length, random);
@@ -94,29 +100,38 @@ static inline void fill_field(const struct mr_generator *generator,
         memcpy(at, &record->event_time_ns, sizeof record->event_time_ns);
         break;
     default:
-        put_choice(generator, made, random, at);
+        integer = made->first_value + mr_random_within(random, made->values - 1);
+        memcpy(at, generator->values + integer * generator->value_stride + field->offset,
+               field->bytes);
     }
 }
 
-static bool makes_null(const struct mr_generator *generator, const struct mr_generated_field *made,
-                       uint64_t counter)
+static void fill_column(const struct mr_generator *generator, const struct mr_generated_field *made,
+                        uint64_t counter, uint64_t count, uint8_t *at)
 {
-    return mr_random_real(mr_random_at(generator->seed, counter + MR_FIELDS_MAX)) < made->nulls;
-}
-
-void mr_generator_fill(const struct mr_generator *generator, uint64_t n, int64_t event_time_ns,
-                       struct mr_record *record)
-{
-    mr_record_copy(record, generator->blank, generator->record_bytes);
-    record->event_time_ns = event_time_ns;
-    uint64_t counter = n * (2UL * MR_FIELDS_MAX);
-    const struct mr_generated_field *made = generator->fields;
-    const struct mr_generated_field *end = made + generator->field_count;
-    for (; made < end; made++, counter++)
-        if (MR_UNLIKELY(made->nulls > 0) && makes_null(generator, made, counter))
+    uint64_t stride = mr_record_stride(generator->record_bytes), seed = generator->seed;
+    for (uint64_t i = 0; i < count; i++, at += stride, counter += COUNTER_STEP) {
+        struct mr_record *record = (struct mr_record *)(void *)at;
+        if (made->nulls > 0 &&
+            mr_random_real(mr_random_at(seed, counter + MR_FIELDS_MAX)) < made->nulls)
             mr_field_set_null(generator->schema, made->field, record, true);
         else
-            fill_field(generator, made, mr_random_at(generator->seed, counter), record);
+            fill_field(generator, made, mr_random_at(seed, counter), record);
+    }
+}
+
+void mr_generator_fill(const struct mr_generator *generator, uint64_t n, uint64_t count,
+                       void *records)
+{
+    for (unsigned i = 0; i < generator->schema->field_count; i++) {
+        const struct mr_generated_field *made = &generator->fields[i];
+        uint64_t counter = n * COUNTER_STEP + i;
+        if (made->kind == KIND_INTEGER && made->nulls == 0)
+            fill_integer_column(generator, made, counter, count,
+                                (uint8_t *)records + made->field->offset);
+        else
+            fill_column(generator, made, counter, count, records);
+    }
 }
 
 // ---- opening -----------------------------------------------------------------------------------
@@ -297,7 +312,6 @@ int mr_generator_open(struct mr_generator *generator, const struct mr_schema *sc
     generator->seed = seed;
     generator->record_bytes = schema->record_bytes;
     generator->value_stride = mr_record_stride(schema->record_bytes);
-    generator->field_count = schema->field_count;
     generator->blank = calloc(1, mr_record_stride(schema->record_bytes + BYTES_LENGTH_MAX));
     if (!generator->blank)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a record of %s", schema->name);
@@ -305,10 +319,7 @@ int mr_generator_open(struct mr_generator *generator, const struct mr_schema *sc
     if (mr_schema_node_check(schema_node, err) != MR_OK)
         return err->code;
     for (unsigned i = 0; i < schema->field_count; i++) {
-        const struct mr_field *field = &schema->fields[i];
-        generator->fields[i].field = field;
-        generator->fields[i].offset = field->offset;
-        generator->fields[i].bytes = field->bytes;
+        generator->fields[i].field = &schema->fields[i];
         int code = open_field(generator, &generator->fields[i],
                               mr_field_node(schema_node, schema->fields[i].name), err);
         if (code != MR_OK)

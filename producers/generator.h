@@ -35,7 +35,6 @@ struct mr_generator {
     const struct mr_schema *schema;
     uint64_t seed;
     uint32_t record_bytes; // of every record
-    uint32_t field_count;
     uint32_t value_count;
     uint64_t value_stride;
     uint8_t *values; // records that hold the given values, each value_stride long
@@ -64,9 +63,15 @@ static inline double mr_random_real(uint64_t random)
 
 int mr_generator_open(struct mr_generator *generator, const struct mr_schema *schema,
                       const struct mr_node *schema_node, uint64_t seed, struct mr_error *err);
-// Fills record n, generator->record_bytes long, but for sequence and ingest time.
-void mr_generator_fill(const struct mr_generator *generator, uint64_t n, int64_t event_time_ns,
-                       struct mr_record *record);
+// A record of generator->record_bytes without values; the caller fills its times and its sequence.
+static inline void mr_generator_blank(const struct mr_generator *generator, void *record)
+{
+    mr_record_copy(record, generator->blank, generator->record_bytes);
+}
+// Fills the values of records n to n + count, which stand end to end, each rounded to 8 bytes; their event
+// times stand.
+void mr_generator_fill(const struct mr_generator *generator, uint64_t n, uint64_t count,
+                       void *records);
 void mr_generator_close(struct mr_generator *generator);
 
 #endif

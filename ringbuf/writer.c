@@ -110,6 +110,29 @@ struct mr_record *mr_claim_slow(struct mr_writer *writer, uint32_t length)
     return record;
 }
 
+uint64_t mr_claim_run(struct mr_writer *writer, uint64_t bytes_max)
+{
+    uint64_t capacity = writer->ring->capacity;
+    uint64_t to_wrap = capacity - (writer->position & writer->ring->mask);
+    uint64_t bytes = mr_min_u64(bytes_max, to_wrap);
+    if (writer->position + bytes - writer->read_pos > capacity)
+        refresh_read_pos(writer);
+    if (writer->corrupt)
+        return 0;
+    bytes = mr_min_u64(bytes, capacity - (writer->position - writer->read_pos));
+    if (writer->position + bytes > writer->horizon)
+        raise_horizon(writer, writer->position + bytes);
+    return bytes;
+}
+
+void mr_commit_run(struct mr_writer *writer, uint64_t bytes, uint64_t records)
+{
+    if (writer->ring->checksummed)
+        mr_record_checksum_run(mr_claimed(writer), bytes, writer->position);
+    writer->position += bytes;
+    writer->batch_count += records;
+}
+
 // One note a publish; where the reader has not used up the lane, the records wait for the next
 // note.
 static void leave_note(struct mr_writer *writer, uint64_t origin_tick)

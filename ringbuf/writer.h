@@ -94,6 +94,14 @@ static inline void mr_commit(struct mr_writer *writer)
     writer->batch_count++;
 }
 
+// A run: records end to end, made or moved together. mr_claim_run says how many bytes can be written at
+// mr_claimed() without a gap, at most bytes_max, up to the wrap; 0: none without looking further (full, at
+// the wrap, a dead ring), which mr_claim does. mr_commit_run makes the first `bytes` of them part of the
+// batch: `records` whole records whose lengths stand and whose rounding is zero; a checksummed ring adds
+// the checksums. What lies behind was never claimed.
+uint64_t mr_claim_run(struct mr_writer *writer, uint64_t bytes_max);
+void mr_commit_run(struct mr_writer *writer, uint64_t bytes, uint64_t records);
+
 // Gives the claim back; the room is claimed anew by the next record.
 static inline void mr_abort(struct mr_writer *writer)
 {
