@@ -144,6 +144,28 @@ test: test-deps all units
 bench: test-deps all $(release_BENCH)
 	@scripts/bench.sh $(B)/release
 
+# The ring beside its peers. They need packages of their own, each seen by one file of bench/peers.
+PEERS_SRC := $(wildcard bench/peers/*.c bench/peers/*.cpp)
+PEERS_OBJ := $(patsubst %.cpp,$(B)/release/%.o,$(PEERS_SRC:%.c=$(B)/release/%.o))
+$(PEERS_OBJ): CPPFLAGS += -DNDEBUG
+$(PEERS_OBJ): | peers-deps
+$(B)/release/bench/peers/rte_ring.o: CFLAGS += $(shell pkg-config --cflags libdpdk 2>/dev/null)
+$(B)/release/bench/peers/iceoryx.o: CXXFLAGS += -isystem $(lastword $(wildcard /usr/include/iceoryx/v*))
+PEERS_LIBS = $(shell pkg-config --libs libzmq) -lrte_ring -lrte_eal -liceoryx_posh -liceoryx_hoofs -liceoryx_platform
+$(B)/release/bench/peers/peers: $(PEERS_OBJ) $(B)/release/libapp.a $(B)/release/libmillrace.a
+	$(say) LD $@
+	$(Q)$(CXX) $(filter-out -std=c17 -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS)) $(PEERS_OBJ) \
+	  $(B)/release/libapp.a $(B)/release/libmillrace.a $(LDFLAGS) $(PEERS_LIBS) $(LIBS) -o $@
+-include $(PEERS_OBJ:.o=.d)
+.PHONY: peers-deps bench-peers
+peers-deps:
+ifneq ($(DEPS),skip)
+	@scripts/deps.sh peers
+endif
+# QUICK=1: a fifth of the time.
+bench-peers: $(B)/release/bench/peers/peers
+	@QUICK=$(QUICK) scripts/bench-peers.sh $(B)/release
+
 # RUNS executions of each fuzzer; what they find interesting is kept in CORPUS between runs.
 RUNS ?= 100000
 CORPUS ?= $(B)/corpus
@@ -189,6 +211,7 @@ help:
 	@echo 'make test      install what is missing, build, run every test'
 	@echo 'make all       the program, the library, the examples'
 	@echo 'make bench     measure the ring, the decoder and the trio on this machine'
+	@echo 'make bench-peers  the ring beside ck_ring, rte_ring, boost, moodycamel, iceoryx, sockets, ZeroMQ; QUICK=1'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Sees to it that the Debian packages of scripts/packages.txt are there: `deps.sh build` or `deps.sh test`
-# (test includes build). Installs what is missing as root or through sudo; otherwise says which and stops.
+# Sees to it that the Debian packages of scripts/packages.txt are there: `deps.sh build`, `deps.sh test` or
+# `deps.sh peers` (both of these include build). Installs what is missing as root or through sudo; otherwise says which and stops.
 set -eu
 here=$(dirname "$0")
 kinds=build
-[ "${1:-build}" = test ] && kinds='build|test'
+[ "${1:-build}" != build ] && kinds="build|$1"
 wanted=$(grep -E "^($kinds) " "$here/packages.txt" | cut -d' ' -f2- | tr ' ' '\n')
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
