@@ -56,6 +56,12 @@ int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned d
     return MR_OK;
 }
 
+void mr_io_lend(struct mr_io *io, const void *bytes, size_t length)
+{
+    if (io->backend->lend)
+        io->backend->lend(io->device, bytes, length);
+}
+
 static void submit(struct mr_io *io, unsigned slot)
 {
     struct mr_io_request piece = io->slots[slot].request;

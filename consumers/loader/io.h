@@ -47,6 +47,9 @@ struct mr_io_backend {
     uint32_t gauge; // mr_stage_gauges.io_backend
     // *device is the backend's own. MR_ERR_OUTPUT where it cannot be had here.
     int (*open)(void **device, unsigned depth, struct mr_error *err);
+    // May be NULL. Many writes will come from this memory, which stays where it is: the backend may
+    // make itself ready for that.
+    void (*lend)(void *device, const void *bytes, size_t length);
     // Takes a request; there are never more than `depth`.
     void (*submit)(void *device, const struct mr_io_request *request, unsigned slot);
     // Starts what was submitted, waits up to wait_ns (0: not at all) for the first completion, and
@@ -86,6 +89,9 @@ int mr_io_choose(const char *choice, const struct mr_io_backend **backend, struc
 // NULL: io_uring, or pwrite where that cannot be had, with one log line. MR_ERR_OUTPUT.
 int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned depth,
                struct mr_error *err);
+// Many direct writes will come from this memory, which stays mapped until the end. One such memory;
+// writes from elsewhere are none the worse.
+void mr_io_lend(struct mr_io *io, const void *bytes, size_t length);
 bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, const void *bytes,
                  size_t length, int64_t offset, uint64_t tag);
 bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uint64_t tag);

@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // The I/O layer on io_uring. Requests are queued by submit() and started by reap(), so that all of
 // a turn of the loader go in with one system call.
+//
+// Completions are worked off when they are reaped (DEFER_TASKRUN, where the kernel has it), not whenever
+// one arrives. Memory that was lent is registered: it is pinned once, not with each direct write.
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "consumers/loader/io.h"
+#include "core/clock.h"
+
+#define REGISTER_BYTES_MAX (1ULL << 30) // in one piece; more the kernel refuses
+#define REGISTER_WAIT_NS 1000000000LL   // until what a dead loader had registered is given free
+#define REGISTER_RETRY_NS 10000000LL
+
+struct uring {
+    struct io_uring ring;
+    const uint8_t *lent; // registered as buffer 0
+    size_t lent_bytes;
+};
 
 static int probe(struct io_uring *ring, struct mr_error *err)
 {
@@ -20,35 +37,75 @@ static int probe(struct io_uring *ring, struct mr_error *err)
     return MR_OK;
 }
 
+// The completion queue is twice as long: `depth` in flight can never overflow it.
+static int init_queues(struct io_uring *ring, unsigned depth)
+{
+    int failed =
+        io_uring_queue_init(depth, ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+    return failed == -EINVAL ? io_uring_queue_init(depth, ring, 0) : failed; // before Linux 6.1
+}
+
 static int uring_open(void **device, unsigned depth, struct mr_error *err)
 {
-    struct io_uring *ring = calloc(1, sizeof *ring);
-    if (!ring)
+    struct uring *uring = calloc(1, sizeof *uring);
+    if (!uring)
         return mr_fail(err, MR_ERR_MEMORY, "io_uring: out of memory");
-    // The completion queue is twice as long: `depth` in flight can never overflow it.
-    int failed = io_uring_queue_init(depth, ring, 0);
+    struct io_uring *ring = &uring->ring;
+    int failed = init_queues(ring, depth);
     if (failed < 0) {
-        free(ring);
+        free(uring);
         errno = -failed;
         return mr_fail_errno(err, MR_ERR_OUTPUT, "io_uring cannot be had here");
     }
     int code = probe(ring, err);
     if (code != MR_OK) {
         io_uring_queue_exit(ring);
-        free(ring);
+        free(uring);
         return code;
     }
-    *device = ring;
+    *device = uring;
     return MR_OK;
+}
+
+// An ordinary user may not pin more than RLIMIT_MEMLOCK allows: then it is not even tried.
+static bool may_pin(size_t bytes)
+{
+    struct rlimit limit;
+    return geteuid() == 0 || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && bytes <= limit.rlim_cur);
+}
+
+static void uring_lend(void *device, const void *bytes, size_t length)
+{
+    struct uring *uring = device;
+    struct iovec memory = {(void *)(uintptr_t)bytes, length};
+    int64_t until_ns = mr_mono_ns() + REGISTER_WAIT_NS;
+    int failed;
+    if (uring->lent || length > REGISTER_BYTES_MAX || !may_pin(length))
+        return;
+    while ((failed = io_uring_register_buffers(&uring->ring, &memory, 1)) == -ENOMEM &&
+           mr_mono_ns() < until_ns)
+        mr_sleep_until_mono_ns(mr_mono_ns() + REGISTER_RETRY_NS);
+    if (failed < 0)
+        return; // each write pins its own
+    uring->lent = bytes;
+    uring->lent_bytes = length;
+}
+
+static bool is_lent(const struct uring *uring, const uint8_t *bytes)
+{
+    return uring->lent && bytes >= uring->lent && bytes < uring->lent + uring->lent_bytes;
 }
 
 static void uring_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
-    struct io_uring *ring = device;
+    struct uring *uring = device;
     // There is always one: the queue is as long as requests can be in flight.
-    struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     if (request->op == MR_IO_SYNC)
         io_uring_prep_fsync(sqe, request->fd, IORING_FSYNC_DATASYNC);
+    else if (is_lent(uring, request->bytes))
+        io_uring_prep_write_fixed(sqe, request->fd, request->bytes, (unsigned)request->length,
+                                  (__u64)request->offset, 0);
     else
         io_uring_prep_write(sqe, request->fd, request->bytes, (unsigned)request->length,
                             (__u64)request->offset);
@@ -64,7 +121,7 @@ static bool passes(int result)
 
 static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
 {
-    struct io_uring *ring = device;
+    struct io_uring *ring = &((struct uring *)device)->ring;
     struct io_uring_cqe *cqe;
     int result = 0;
     unsigned count = 0;
@@ -72,8 +129,8 @@ static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64
         struct __kernel_timespec timeout = {.tv_sec = wait_ns / 1000000000,
                                             .tv_nsec = wait_ns % 1000000000};
         result = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &timeout, NULL);
-    } else if (io_uring_sq_ready(ring) > 0) {
-        result = io_uring_submit(ring);
+    } else if (io_uring_sq_ready(ring) > 0 || (ring->flags & IORING_SETUP_DEFER_TASKRUN)) {
+        result = io_uring_submit_and_get_events(ring);
     }
     if (!passes(result))
         return result;
@@ -87,7 +144,7 @@ static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64
 
 static void uring_close(void *device)
 {
-    io_uring_queue_exit(device);
+    io_uring_queue_exit(&((struct uring *)device)->ring);
     free(device);
 }
 
@@ -95,6 +152,7 @@ const struct mr_io_backend mr_io_uring = {
     .name = "io_uring",
     .gauge = 1,
     .open = uring_open,
+    .lend = uring_lend,
     .submit = uring_submit,
     .reap = uring_reap,
     .close = uring_close,

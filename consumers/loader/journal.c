@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sink: a journal (core/journal.h). Its bytes are the ring's bytes, so nothing is copied or
-// encoded: spans of ring memory go to the I/O layer as they are, each to its position in a segment
-// file. They are released when the completions of all before them are in and, as `durability` asks
-// for it, a sync that was begun after that has ended.
+// encoded: blocks of ring memory go to the I/O layer as they are, each to its position in a segment
+// file (journal_writes.h). Records are released when the completions of all before them are in and,
+// as `durability` asks for it, a sync that was begun after that has ended.
 //
 //   none    written to the page cache: survives any process, not a power cut
 //   batch   group commit: a sync when there is nothing to write, or after sync_bytes or
@@ -18,25 +18,18 @@
 
 #include "consumers/loader/io.h"
 #include "consumers/loader/journal_sink.h"
+#include "consumers/loader/journal_writes.h"
 #include "consumers/loader/segment_files.h"
 #include "core/log.h"
 
-#define WRITES_MAX 32 // in flight
 #define LOOK_INTERVAL_NS 100000000LL
-enum { TAG_SYNC = WRITES_MAX, TAG_MARK };
-
-struct journal_write {
-    uint64_t end_pos;
-    bool done;
-};
+enum { TAG_SYNC = MR_JOURNAL_WRITES_MAX, TAG_MARK };
 
 struct journal_sink {
     const struct mr_journal_options *options;
     struct mr_segment_files files;
     struct mr_io_client client;
-    struct journal_write writes[WRITES_MAX]; // a ring, oldest first
-    unsigned first, count;
-    uint64_t written_pos; // everything before it was written
+    struct mr_journal_writes writes;
     int64_t unsynced_since_ns;
     bool syncing;
     uint64_t sync_pos; // what the running sync covers
@@ -45,7 +38,8 @@ struct journal_sink {
     bool rolling; // the segment is to end at accepted_pos
     bool full;    // the disk has no room for the next segment now
     int64_t begun_ns, looked_ns;
-    uint64_t durable_pos;
+    uint64_t synced_pos;     // bytes before it are as safe as asked for
+    uint64_t durable_pos;    // and records before it
     uint64_t sync_bytes;     // of the options, but at most what leaves the ring room
     struct mr_error failure; // code MR_OK: none
 };
@@ -66,6 +60,8 @@ static const struct mr_option journal_options[] = {
      "durability batch: sync after this much, at most a quarter of the ring", NULL},
     {"sync_interval", MR_OPTION_DURATION, offsetof(struct mr_journal_options, sync_interval_ns),
      "20ms", "durability batch: sync what is as old as this", NULL},
+    {"direct", MR_OPTION_BOOL, offsetof(struct mr_journal_options, direct), "false",
+     "write past the page cache (O_DIRECT), where the file system can", NULL},
     {0},
 };
 
@@ -97,16 +93,12 @@ static void fail(struct journal_sink *sink, int64_t result, const char *what, ui
                   what, sink->files.header_bytes + position - sink->files.base_pos);
 }
 
-// Only a prefix without holes counts as written.
-static void advance_written(struct journal_sink *sink)
+static void count_written(struct journal_sink *sink, uint64_t tag)
 {
-    while (sink->count > 0 && sink->writes[sink->first].done) {
-        if (sink->written_pos == sink->durable_pos)
-            sink->unsynced_since_ns = mr_mono_ns();
-        sink->written_pos = sink->writes[sink->first].end_pos;
-        sink->first = (sink->first + 1) % WRITES_MAX;
-        sink->count--;
-    }
+    uint64_t before = sink->writes.written_pos;
+    mr_journal_writes_done(&sink->writes, tag);
+    if (before == sink->synced_pos && sink->writes.written_pos > before)
+        sink->unsynced_since_ns = mr_mono_ns();
 }
 
 static void on_done(void *self, uint64_t tag, int64_t result)
@@ -117,16 +109,15 @@ static void on_done(void *self, uint64_t tag, int64_t result)
         if (result < 0)
             fail(sink, result, "sync what ends", sink->sync_pos);
         else
-            sink->durable_pos = sink->sync_pos;
+            sink->synced_pos = sink->sync_pos;
     } else if (tag == TAG_MARK) {
         sink->marking = false;
         if (result < 0)
             fail(sink, result, "write the durable mark, with the stream", sink->durable_pos);
     } else if (result < 0) {
-        fail(sink, result, "write what ends", sink->writes[tag].end_pos);
+        fail(sink, result, "write what ends", sink->writes.items[tag].end_pos);
     } else {
-        sink->writes[tag].done = true;
-        advance_written(sink);
+        count_written(sink, tag);
     }
 }
 
@@ -134,7 +125,7 @@ static void on_done(void *self, uint64_t tag, int64_t result)
 static bool settled(const struct mr_sink_run *run)
 {
     const struct journal_sink *sink = run->self;
-    return sink->count == 0 && !sink->syncing && !sink->marking &&
+    return sink->writes.count == 0 && !sink->syncing && !sink->marking &&
            sink->durable_pos == run->accepted_pos;
 }
 
@@ -173,23 +164,12 @@ static int roll(struct mr_sink_run *run, struct mr_error *err)
     return code;
 }
 
-static void begin_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length)
-{
-    struct journal_sink *sink = run->self;
-    unsigned at = (sink->first + sink->count) % WRITES_MAX;
-    uint64_t offset = sink->files.header_bytes + run->accepted_pos - sink->files.base_pos;
-    sink->writes[at] = (struct journal_write){.end_pos = run->accepted_pos + length};
-    if (!mr_io_write(run->io, &sink->client, sink->files.fd, bytes, length, (int64_t)offset, at))
-        return;
-    sink->count++;
-    run->accepted_pos += length;
-}
-
 static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                          struct mr_error *err)
 {
     struct journal_sink *sink = run->self;
-    if (sink->failure.code != MR_OK || sink->count == WRITES_MAX)
+    (void)bytes; // of the ring
+    if (sink->failure.code != MR_OK)
         return MR_OK; // journal_poll says what failed
     if (run->accepted_pos == sink->files.limit_pos || time_to_roll(run))
         sink->rolling = true;
@@ -198,7 +178,9 @@ static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t l
         if (code != MR_OK || sink->rolling)
             return code;
     }
-    begin_write(run, bytes, mr_min_u64(length, sink->files.limit_pos - run->accepted_pos));
+    run->accepted_pos += mr_min_u64(length, sink->files.limit_pos - run->accepted_pos);
+    mr_journal_writes_accept(&sink->writes, run->accepted_pos);
+    mr_journal_writes_submit(&sink->writes);
     return MR_OK;
 }
 
@@ -206,20 +188,21 @@ static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t l
 static bool time_to_sync(const struct mr_sink_run *run, bool idle)
 {
     const struct journal_sink *sink = run->self;
-    if (sink->syncing || sink->written_pos == sink->durable_pos)
+    uint64_t written_pos = sink->writes.written_pos;
+    if (sink->syncing || written_pos == sink->synced_pos)
         return false;
     if (sink->options->durability == MR_DURABILITY_RECORD)
         return true;
     if (idle || sink->rolling)
-        return sink->written_pos == run->accepted_pos;
-    return sink->written_pos - sink->durable_pos >= sink->sync_bytes ||
+        return written_pos == run->accepted_pos;
+    return written_pos - sink->synced_pos >= sink->sync_bytes ||
            mr_mono_ns() - sink->unsynced_since_ns >= sink->options->sync_interval_ns;
 }
 
 static void begin_sync(struct mr_sink_run *run)
 {
     struct journal_sink *sink = run->self;
-    sink->sync_pos = sink->written_pos;
+    sink->sync_pos = sink->writes.written_pos;
     sink->syncing = mr_io_sync(run->io, &sink->client, sink->files.fd, TAG_SYNC);
 }
 
@@ -253,10 +236,13 @@ static int journal_poll(struct mr_sink_run *run, bool idle, struct mr_error *err
 {
     struct journal_sink *sink = run->self;
     uint64_t before = run->durable_pos;
+    if (sink->failure.code == MR_OK)
+        mr_journal_writes_submit(&sink->writes);
     if (sink->options->durability == MR_DURABILITY_NONE)
-        sink->durable_pos = sink->written_pos;
+        sink->synced_pos = sink->writes.written_pos;
     else if (sink->failure.code == MR_OK && time_to_sync(run, idle))
         begin_sync(run);
+    sink->durable_pos = mr_journal_writes_ended(&sink->writes, sink->synced_pos);
     run->durable_pos = sink->durable_pos;
     if (sink->failure.code != MR_OK) {
         *err = sink->failure;
@@ -319,17 +305,23 @@ static int journal_open(struct mr_sink_run *run, struct mr_error *err)
     run->self = sink;
     sink->options = options;
     sink->client = (struct mr_io_client){on_done, sink};
+    sink->files.direct = options->direct;
     sink->files.sync = options->durability != MR_DURABILITY_NONE;
     sink->files.segment_bytes = mr_align_up(options->segment_bytes, run->ring->capacity);
     sink->files.name = mr_ring_name(run->ring);
     sink->files.schemas = run->schemas;
     sink->sync_bytes = mr_min_u64(options->sync_bytes, run->ring->capacity / 4);
-    sink->written_pos = sink->durable_pos = run->start_pos;
+    sink->synced_pos = sink->durable_pos = run->start_pos;
+    sink->writes = (struct mr_journal_writes){
+        .io = run->io, .client = &sink->client, .ring = run->ring, .files = &sink->files};
+    mr_journal_writes_open(&sink->writes, run->start_pos);
     sink->begun_ns = sink->looked_ns = mr_mono_ns();
     snprintf(run->files, sizeof run->files, "%s", options->path);
     int code = mr_segment_files_open(&sink->files, options->path, err);
     if (code != MR_OK)
         return code;
+    if (options->direct)
+        mr_io_lend(run->io, run->ring->data, run->ring->capacity);
     return run->resumed ? mr_segment_files_resume(&sink->files, run->start_pos, err)
                         : begin_first(run, err);
 }

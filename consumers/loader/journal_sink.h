@@ -14,6 +14,7 @@ struct mr_journal_options {
     int64_t roll_after_ns;
     uint64_t sync_bytes;
     int64_t sync_interval_ns;
+    bool direct;
 };
 
 extern const struct mr_sink mr_sink_journal;

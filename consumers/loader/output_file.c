@@ -2,6 +2,7 @@
 #include "consumers/loader/output_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,11 +34,22 @@ static int lock_holder(int fd)
     return holder;
 }
 
-int mr_file_lock(int fd, const char *path, struct mr_error *err)
+static bool try_flock(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static bool try_record_lock(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+}
+
+static int lock_patiently(int fd, const char *path, bool (*try)(int fd), struct mr_error *err)
 {
     int64_t until_ns = mr_mono_ns() + LOCK_WAIT_NS;
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
+    while (!try(fd)) {
+        if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR)
             return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot lock", path);
         if (mr_mono_ns() > until_ns)
             return mr_fail(err, MR_ERR_BUSY,
@@ -46,6 +58,25 @@ int mr_file_lock(int fd, const char *path, struct mr_error *err)
         mr_sleep_until_mono_ns(mr_mono_ns() + LOCK_RETRY_NS);
     }
     return MR_OK;
+}
+
+int mr_file_lock(int fd, const char *path, struct mr_error *err)
+{
+    return lock_patiently(fd, path, try_flock, err);
+}
+
+int mr_file_lock_direct(int fd, const char *path, struct mr_error *err)
+{
+    return lock_patiently(fd, path, try_record_lock, err);
+}
+
+int mr_file_pass_direct(int fd, const char *path, struct mr_error *err)
+{
+    struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    int code = lock_patiently(fd, path, try_record_lock, err);
+    if (code == MR_OK && fcntl(fd, F_OFD_SETLK, &none) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot unlock", path);
+    return code;
 }
 
 static int make_one(const char *path, struct mr_error *err)

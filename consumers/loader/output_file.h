@@ -8,6 +8,11 @@
 // Takes the exclusive flock of an open file, trying again for as long as a dead process's writes
 // may take to drain. MR_ERR_BUSY names the process that holds it.
 int mr_file_lock(int fd, const char *path, struct mr_error *err);
+// The same with a lock of the other kind, for a second descriptor of a file that is locked already: the
+// two do not meet. It, too, is given free only when the writes of its descriptor have drained.
+int mr_file_lock_direct(int fd, const char *path, struct mr_error *err);
+// Takes that lock and gives it back: writes of a dead process's second descriptor have drained.
+int mr_file_pass_direct(int fd, const char *path, struct mr_error *err);
 // Makes the directory and its parents. MR_ERR_OUTPUT.
 int mr_make_directories(const char *path, struct mr_error *err);
 // The same for the directory that `path` is to be in.

@@ -19,7 +19,7 @@
 int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
                           struct mr_error *err)
 {
-    files->fd = files->next_fd = files->directory_fd = -1;
+    files->fd = files->direct_fd = files->next_fd = files->directory_fd = -1;
     snprintf(files->directory, sizeof files->directory, "%s", directory);
     int code = mr_make_directories(directory, err);
     if (code != MR_OK)
@@ -53,17 +53,25 @@ int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
     return code == MR_OK ? sync_directory(files, err) : code;
 }
 
+static void close_segment(struct mr_segment_files *files)
+{
+    if (files->direct_fd >= 0)
+        close(files->direct_fd);
+    if (files->fd >= 0)
+        close(files->fd);
+    files->fd = files->direct_fd = -1;
+}
+
 void mr_segment_files_close(struct mr_segment_files *files)
 {
     if (files->next_fd >= 0) {
         unlinkat(files->directory_fd, NEXT_NAME, 0);
         close(files->next_fd);
     }
-    if (files->fd >= 0)
-        close(files->fd);
+    close_segment(files);
     if (files->directory_fd >= 0)
         close(files->directory_fd);
-    files->fd = files->next_fd = files->directory_fd = -1;
+    files->next_fd = files->directory_fd = -1;
 }
 
 // ---- bytes -------------------------------------------------------------------------------------
@@ -168,6 +176,44 @@ static int write_header(struct mr_segment_files *files, int fd, const char *path
     return code == MR_OK ? sync_file(files, fd, path, err) : code;
 }
 
+// What the kernel says of direct I/O on this file, where it does (since 6.1).
+static int check_alignment(const struct mr_segment_files *files, struct mr_error *err)
+{
+#ifdef STATX_DIOALIGN
+    struct statx status;
+    if (statx(files->direct_fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) != 0 ||
+        !(status.stx_mask & STATX_DIOALIGN))
+        return MR_OK;
+    if (status.stx_dio_offset_align == 0)
+        return mr_fail(err, MR_ERR_OUTPUT,
+                       "%s: found a file that cannot be written past the page cache here, "
+                       "expected one that can (sink.direct)",
+                       files->path);
+    if (status.stx_dio_offset_align > MR_PAGE_BYTES || status.stx_dio_mem_align > MR_PAGE_BYTES)
+        return mr_fail(err, MR_ERR_OUTPUT,
+                       "%s: found a file system that writes directly only in units of %u bytes, "
+                       "expected at most %d (sink.direct)",
+                       files->path, status.stx_dio_offset_align, MR_PAGE_BYTES);
+#else
+    (void)files, (void)err;
+#endif
+    return MR_OK;
+}
+
+static int open_direct(struct mr_segment_files *files, struct mr_error *err)
+{
+    if (!files->direct)
+        return MR_OK;
+    files->direct_fd = open(files->path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    if (files->direct_fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT,
+                             "%s: the file system refuses to be written past the page cache "
+                             "(sink.direct)",
+                             files->path);
+    int code = check_alignment(files, err);
+    return code == MR_OK ? mr_file_lock_direct(files->direct_fd, files->path, err) : code;
+}
+
 int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
                            bool *full, struct mr_error *err)
 {
@@ -186,7 +232,8 @@ int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, ui
     files->next_fd = -1;
     files->base_pos = base_pos;
     files->limit_pos = base_pos + files->segment_bytes;
-    return sync_directory(files, err);
+    code = open_direct(files, err);
+    return code == MR_OK ? sync_directory(files, err) : code;
 }
 
 int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
@@ -203,8 +250,7 @@ int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, st
     code = write_mark(files->fd, files->path, files->header_bytes, files->base_pos, end_pos, err);
     if (code == MR_OK)
         code = sync_file(files, files->fd, files->path, err);
-    close(files->fd);
-    files->fd = -1;
+    close_segment(files);
     return code;
 }
 
@@ -219,7 +265,8 @@ static int open_locked(struct mr_segment_files *files, struct mr_error *err)
     files->fd = open(files->path, O_RDWR | O_CLOEXEC);
     if (files->fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", files->path);
-    return mr_file_lock(files->fd, files->path, err);
+    int code = mr_file_lock(files->fd, files->path, err);
+    return code == MR_OK ? mr_file_pass_direct(files->fd, files->path, err) : code;
 }
 
 static int check_schemas(const struct mr_segment_files *files, const struct mr_schema_set *found,
@@ -287,5 +334,5 @@ int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, s
         return mr_fail(err, MR_ERR_CORRUPT,
                        "%s: found base position %" PRIu64 ", expected that of its name",
                        files->path, segment.base_pos);
-    return MR_OK;
+    return open_direct(files, err);
 }

@@ -6,7 +6,9 @@
 // Locks. The directory is locked (flock) while a loader lives: a second run gets MR_ERR_BUSY. Each
 // segment is locked on the very descriptor that writes it: the kernel gives that lock free only
 // when the writes of a dead loader have drained, so whoever holds it knows that nobody writes
-// behind its back.
+// behind its back. Direct writes have a descriptor of their own, with a lock of another kind (of
+// records, of the open file), which does not meet the first and is given free in the same way; who opens
+// a segment passes both.
 #ifndef MR_CONSUMERS_LOADER_SEGMENT_FILES_H
 #define MR_CONSUMERS_LOADER_SEGMENT_FILES_H
 
@@ -15,11 +17,13 @@
 struct mr_segment_files {
     char directory[400];
     int directory_fd;
+    bool direct;            // writes past the page cache are wanted
     bool sync;              // new files and names shall survive a power cut
     uint64_t segment_bytes; // of stream
     const char *name;       // of the ring
     const struct mr_schema_set *schemas;
-    int fd; // the segment that is written; -1: none
+    int fd;        // the segment that is written; -1: none
+    int direct_fd; // the same, past the page cache, for whole pages only; -1: not so
     char path[512];
     uint64_t base_pos;
     uint64_t limit_pos; // where the next segment begins

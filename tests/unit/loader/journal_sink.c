@@ -31,11 +31,13 @@ struct feed {
 };
 
 static char *directory;
+static bool direct; // what is fed is written past the page cache
 
 static void set_up(void)
 {
     directory = mr_test_directory();
     faulty_io = (struct faulty_io){0};
+    direct = false;
 }
 static void tear_down(void)
 {
@@ -59,6 +61,7 @@ static void feed_prepare(struct feed *feed, const char *name, const struct mr_io
         .segment_bytes = 2 * LAP,
         .sync_bytes = 10000,
         .sync_interval_ns = 1000000,
+        .direct = direct,
     };
     feed->released = start_pos;
     feed->run = (struct mr_sink_run){
@@ -123,6 +126,7 @@ static int feed_turn(struct feed *feed, struct mr_error *err)
     if (code == MR_OK)
         code = mr_sink_journal.poll(run, run->accepted_pos == end, err);
     cr_assert_leq(run->durable_pos, run->accepted_pos);
+    cr_assert_leq(run->accepted_pos, end);
     cr_assert_geq(run->durable_pos, feed->released);
     feed->ring.reader.position = feed->released = run->durable_pos;
     mr_release(&feed->ring.reader, feed->released, NULL);
@@ -238,6 +242,42 @@ Test(journal_sink, same_input_same_bytes)
     check_same("one", "late");
 }
 
+// Past the page cache: whole pages so, what is left of one at either end through it, the same bytes.
+Test(journal_sink, direct_writes_leave_the_same_bytes)
+{
+    const unsigned count = 1000;
+    write_journal("one", best(), MR_DURABILITY_BATCH, count, 10);
+    direct = true;
+    static const unsigned batches[] = {1, 7, 1000};
+    for (unsigned i = 0; i < MR_COUNT_OF(batches); i++) {
+        char name[32];
+        snprintf(name, sizeof name, "direct-%u", batches[i]);
+        write_journal(name, i % 2 ? &mr_io_pwrite : best(), (int)i, count, batches[i]);
+        check_same("one", name);
+    }
+    // Devices write whole sectors, also when they write short.
+    faulty_io = (struct faulty_io){.write_bytes_max = 8192, .interrupt_each = 5, .backwards = true};
+    write_journal("short", &faulty_io_backend, MR_DURABILITY_BATCH, count, 300);
+    check_same("one", "short");
+}
+
+Test(journal_sink, direct_is_refused_where_it_cannot_be)
+{
+    struct feed feed;
+    struct mr_error err;
+    char disk[480];
+    snprintf(disk, sizeof disk, "%s/one", directory);
+    if (mkdir(disk, 0700) != 0 || mount("ramfs", disk, "ramfs", 0, NULL) != 0)
+        cr_skip("a file system that cannot write directly takes root: %s", strerror(errno));
+    direct = true;
+    feed_prepare(&feed, "one", best(), 0);
+    int code = feed_open(&feed, &err);
+    umount2(disk, MNT_DETACH);
+    cr_assert_eq(code, MR_ERR_OUTPUT);
+    cr_assert_not_null(strstr(err.text, ".mrj"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "sink.direct"), "%s", err.text);
+}
+
 Test(journal_sink, nothing_but_segments_is_left)
 {
     char next[512];
@@ -309,7 +349,7 @@ static void last_segment(const char *name, char *out, size_t out_bytes)
 }
 
 // A loader that died: what it wrote beyond the last commit is written again, at the same place.
-Test(journal_sink, resume_at_any_position)
+static void resume_at_any_position(void)
 {
     const unsigned count = 300;
     write_journal("whole", best(), MR_DURABILITY_BATCH, count, 10);
@@ -340,6 +380,17 @@ Test(journal_sink, resume_at_any_position)
         feed_finish(&feed);
         check_same("whole", "one");
     }
+}
+
+Test(journal_sink, resume)
+{
+    resume_at_any_position();
+}
+
+Test(journal_sink, resume_direct)
+{
+    direct = true;
+    resume_at_any_position();
 }
 
 // After a failed sync there is no other, nothing more is called durable, and the error says where.
