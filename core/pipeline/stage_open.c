@@ -19,8 +19,8 @@
 
 #define SECOND_NS 1000000000LL
 #define HALT_AFTER_NS (SECOND_NS * 3 / 10)
-#define SETUP_LOCK_RETRY_NS (SECOND_NS / 100)
-#define SETUP_LOCK_TRIES 500
+#define SETUP_LOCK_RETRY_NS (SECOND_NS / 2000)
+#define SETUP_LOCK_TRIES 10000 // 5 s
 
 // ---- signals
 // The first SIGTERM, SIGINT or SIGHUP asks to drain; another one, later than a terminal's copy of the same
