@@ -42,9 +42,11 @@ static void make_expected(struct check *check, uint64_t n)
 {
     int64_t event_time_ns = EPOCH_NS + (int64_t)((double)n * check->stream->period_ns);
     struct mr_record *expected = check->expected;
-    mr_generator_fill(&check->generator, n, event_time_ns, expected);
+    mr_generator_blank(&check->generator, expected);
     expected->sequence = n + 1;
+    expected->event_time_ns = event_time_ns;
     expected->ingest_time_ns = event_time_ns;
+    mr_generator_fill(&check->generator, n, 1, expected);
 }
 
 static int compare_all(struct check *check, uint64_t *verified, struct mr_error *err)
