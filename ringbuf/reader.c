@@ -74,6 +74,24 @@ static void use_notes(struct mr_reader *reader, uint64_t position,
         mr_store_release_u64(&reader->ring->reader_line->lane_read, reader->lane_read);
 }
 
+void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
+                   struct mr_histogram *age_ns)
+{
+    // Pairs with the release store in leave_note.
+    uint64_t lane_write = mr_load_acquire_u64(&reader->ring->writer_line->lane_write);
+    uint64_t now = 0;
+    if (*noted < reader->lane_read || lane_write - *noted > MR_RING_LANE_NOTES)
+        *noted = reader->lane_read;
+    for (; *noted - reader->lane_read < MR_RING_LANE_NOTES && *noted != lane_write; ++*noted) {
+        const struct mr_ring_note *note = note_at(reader, *noted);
+        if ((int64_t)(note->end_pos - position) > 0)
+            return;
+        if (now == 0)
+            now = mr_tick();
+        mr_histogram_add(age_ns, mr_ticks_to_ns((int64_t)(now - note->origin_tick)), note->records);
+    }
+}
+
 void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing)
 {
     if (position == reader->released && reader->lane_read == reader->lane_write)

@@ -98,6 +98,11 @@ static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t
 // Frees everything before `position` for the writer, records latencies, wakes the writer if it
 // sleeps.
 void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing);
+// Records how old everything before `position` is (origin to now) that was not looked at so far, without
+// releasing it: a reader that hands records on before it may let go of them. *noted: the notes used for
+// that, 0 at first.
+void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
+                   struct mr_histogram *age_ns);
 // The oldest origin tick among the notes of what is not released yet; 0 where there is none. A
 // stage hands it on with what it makes of the batch.
 uint64_t mr_reader_origin_tick(struct mr_reader *reader);

@@ -11,12 +11,13 @@ void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned p
 {
     *intake = (struct mr_intake){.stage = stage, .port = port, .reader = &stage->readers[port]};
     uint64_t start_pos = stage->now.in_pos[port];
-    intake->walked_pos = start_pos;
+    intake->walked_pos = intake->aged_pos = start_pos;
     intake->run = (struct mr_sink_run){
         .stage = stage,
         .ring = intake->reader->ring,
         .start_pos = start_pos,
         .accepted_pos = start_pos,
+        .handed_pos = start_pos,
         .durable_pos = start_pos,
     };
     if (port == MR_PORT_MAIN)
@@ -158,6 +159,16 @@ int mr_intake_hand_over(struct mr_intake *intake, bool *moved, struct mr_error *
         *moved = true;
     }
     return MR_OK;
+}
+
+void mr_intake_age(struct mr_intake *intake, uint64_t position)
+{
+    if (position == intake->aged_pos)
+        return;
+    intake->aged_pos = position;
+    if (intake->port == MR_PORT_MAIN)
+        mr_reader_age(intake->reader, &intake->aged_notes, position,
+                      &intake->stage->shared->handed_ns);
 }
 
 static void count_out(struct mr_intake *intake, uint64_t records)

@@ -29,6 +29,7 @@ struct mr_intake {
     unsigned counter; // of dead letters, in stage->now.plugin; the egress counts as the stage does
     uint64_t recount; // records still to be walked that are in the counts already
     uint64_t walked_pos;
+    uint64_t aged_pos, aged_notes;                    // how far mr_intake_age has come
     struct mr_intake_span spans[MR_INTAKE_SPANS_MAX]; // a ring, oldest first
     unsigned first, count;
 };
@@ -38,6 +39,13 @@ void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned p
 int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err);
 // Hands what was walked to the sink, as much as it takes. *moved: it took something.
 int mr_intake_hand_over(struct mr_intake *intake, bool *moved, struct mr_error *err);
+// Something was handed to the I/O layer that mr_intake_age was not told of.
+static inline bool mr_intake_is_young(const struct mr_intake *intake)
+{
+    return intake->run.handed_pos > intake->aged_pos;
+}
+// The kernel has taken what is before `position`: records how old it was then.
+void mr_intake_age(struct mr_intake *intake, uint64_t position);
 // Takes note of what has become durable: counts and in_pos, for the next commit. True: something
 // has.
 bool mr_intake_settle(struct mr_intake *intake);

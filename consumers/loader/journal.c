@@ -181,6 +181,7 @@ static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t l
     run->accepted_pos += mr_min_u64(length, sink->files.limit_pos - run->accepted_pos);
     mr_journal_writes_accept(&sink->writes, run->accepted_pos);
     mr_journal_writes_submit(&sink->writes);
+    run->handed_pos = sink->writes.submitted_pos;
     return MR_OK;
 }
 
@@ -238,6 +239,7 @@ static int journal_poll(struct mr_sink_run *run, bool idle, struct mr_error *err
     uint64_t before = run->durable_pos;
     if (sink->failure.code == MR_OK)
         mr_journal_writes_submit(&sink->writes);
+    run->handed_pos = sink->writes.submitted_pos;
     if (sink->options->durability == MR_DURABILITY_NONE)
         sink->synced_pos = sink->writes.written_pos;
     else if (sink->failure.code == MR_OK && time_to_sync(run, idle))

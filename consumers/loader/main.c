@@ -203,15 +203,20 @@ static bool any_is_busy(const struct loader *loader)
     return busy;
 }
 
-// Waits for a completion, though not for long: new records are to go in beside the old.
+// Waits for a completion, though not for long: new records are to go in beside the old. What the kernel
+// has not taken yet goes to it without a wait.
 static int reap(struct loader *loader, bool moved)
 {
+    struct mr_intake *input = &loader->inputs[MR_PORT_MAIN];
+    uint64_t handed_pos = input->run.handed_pos;
     int64_t wait_ns = 0;
-    if (!moved && loader->io.in_flight > 0) {
+    if (!moved && loader->io.in_flight > 0 && !mr_intake_is_young(input)) {
         mr_stage_wait(loader->stage, MR_WAIT_DEVICE, 0);
         wait_ns = IO_WAIT_NS;
     }
-    return mr_io_reap(&loader->io, wait_ns, &loader->err);
+    int code = mr_io_reap(&loader->io, wait_ns, &loader->err);
+    mr_intake_age(input, handed_pos);
+    return code;
 }
 
 static int turn(struct loader *loader, bool *moved)

@@ -28,6 +28,7 @@ struct mr_sink_run {
     uint64_t start_pos; // where it goes on: the committed in_pos
     bool resumed;       // an earlier process of this run has opened it: `existing` was settled then
     uint64_t accepted_pos; // bytes before it were taken by write()
+    uint64_t handed_pos;   // bytes before it were handed to the I/O layer
     uint64_t durable_pos; // bytes before it are safe, as durable as asked for; the end of a write()
     unsigned counters;
     char files[512]; // what to tell the user at the end: the path(s) written, one a line
@@ -47,7 +48,8 @@ struct mr_sink {
                  const struct mr_schema_set *schemas, struct mr_error *err);
     int (*open)(struct mr_sink_run *run, struct mr_error *err);
     // Takes the `length` bytes at run->accepted_pos, all of them or none (busy: it is called
-    // again after poll), and advances accepted_pos. What it takes in one call becomes durable as one.
+    // again after poll), and advances accepted_pos; handed_pos follows as soon as they go to the I/O
+    // layer. What it takes in one call becomes durable as one.
     int (*write)(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                  struct mr_error *err);
     // Called after each reaping of the I/O layer: advances durable_pos. `idle`: nothing more is

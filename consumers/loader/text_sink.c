@@ -279,7 +279,7 @@ static void submit(struct mr_sink_run *run)
     struct text_set *set = &sink->sets[sink->filling];
     sink->filling = 1 - sink->filling;
     set->submitted = true;
-    set->end_pos = run->accepted_pos;
+    set->end_pos = run->handed_pos = run->accepted_pos;
     for (unsigned at = 0; at < sink->file_count; at++) {
         const struct mr_text_file *file = &sink->files[at];
         struct text_buffer *buffer = &set->buffers[at];

@@ -302,8 +302,10 @@ const struct mr_metric mr_metrics[] = {
      write_durable, COUNTER, 0},
     {"millrace_sink_io_backend", "", "1 for the I/O backend in use.", write_io_backend, GAUGE, 0},
     {"millrace_latency_seconds", "seconds",
-     "Latency of records, by hop: ingress and egress ring, and from end to end.", write_latency,
-     MR_METRIC_HISTOGRAM, 0},
+     "Latency of records, by hop: ingress and egress ring, to the hand-over to the kernel, and "
+     "from "
+     "end to end.",
+     write_latency, MR_METRIC_HISTOGRAM, 0},
     {0},
 };
 

@@ -47,7 +47,8 @@ const char *mr_io_backend_name(unsigned io_backend)
 
 const char *mr_report_hop_name(unsigned hop)
 {
-    static const char *const names[MR_REPORT_HOPS] = {"ingress", "egress", "end_to_end"};
+    static const char *const names[MR_REPORT_HOPS] = {"ingress", "egress", "hand_over",
+                                                      "end_to_end"};
     return names[hop];
 }
 
@@ -58,6 +59,8 @@ const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigne
         return &report->stages[MR_ROLE_TRANSFORM].hop_ns;
     case 1:
         return &report->stages[MR_ROLE_LOADER].hop_ns;
+    case 2:
+        return &report->stages[MR_ROLE_LOADER].handed_ns;
     default:
         return &report->stages[MR_ROLE_LOADER].age_ns;
     }
@@ -104,6 +107,7 @@ static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layou
                    page->out_schema_count, MR_SCHEMAS_MAX);
     stage->hop_ns = page->hop_ns;
     stage->age_ns = page->age_ns;
+    stage->handed_ns = page->handed_ns;
     uint64_t in = stage->slot.counts[MR_COUNT_IN], gone = fates(stage->slot.counts);
     stage->in_flight = in > gone ? in - gone : 0;
     // The pid is only shown; nothing is decided by it.

@@ -93,6 +93,8 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
     struct mr_histogram hop_ns; // from the publish of the stage before to this stage's release
     struct mr_histogram
         age_ns; // from the feed's first holding to this stage's release (loader: to durable)
+    struct mr_histogram
+        handed_ns; // loader: from the feed's first holding to the kernel's taking the write
 };
 
 _Static_assert(offsetof(struct mr_stage_slot, counts) == 64, "counts");

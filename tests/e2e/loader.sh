@@ -59,6 +59,11 @@ same() { diff -rq "$1" "$2"; }
 # ---- an undisturbed run of each sink, and the same bytes however it is written ----------------------
 pipeline journal "type: journal, path: $WORK/journal, segment_size: 2MiB"
 check "journal: a run" run journal
+check_equal "journal: each record's age at the hand-over and in the end" \
+    "$(jq -c '[.latency_ns.hand_over, .latency_ns.end_to_end | .count]' "$WORK/journal.json")" "[$messages,$messages]"
+check_equal "journal: handed over before it is durable" \
+    "$(jq '.latency_ns | .hand_over.p50 > 0 and .hand_over.p50 <= .end_to_end.p50 and
+        .hand_over.max <= .end_to_end.max' "$WORK/journal.json")" true
 check "journal: verifies" "$MILLRACE" verify "$WORK/journal"
 check_equal "journal: one record a message" \
     "$("$MILLRACE" verify "$WORK/journal" --json | sed -n 's/^  "records": \([0-9]*\),/\1/p')" $messages
@@ -90,6 +95,7 @@ check_equal "csv: every record has a line" \
     "$(cat "$WORK"/csv/*.csv | grep -vc '^schema,')" $messages
 pipeline ndjson "type: ndjson, path: $WORK/ndjson/out.ndjson"
 check "ndjson: a run" run ndjson
+check_equal "ndjson: each record's age at the hand-over" "$(jq .latency_ns.hand_over.count "$WORK/ndjson.json")" $messages
 check_equal "ndjson: every record has a line" "$(wc -l <"$WORK/ndjson/out.ndjson")" $messages
 "$MILLRACE" run "$WORK/ndjson.yaml" --set sink.path=- 2>/dev/null >"$WORK/stdout.ndjson"
 check "ndjson: the same on standard output" cmp "$WORK/stdout.ndjson" "$WORK/ndjson/out.ndjson"

@@ -117,7 +117,7 @@ check_equal "run --json: nothing but one object" "$(jq -s length "$WORK/one.run"
 check_equal "run --json: the documented keys" "$(jq -r '
     [.stages[] | has("in", "out", "filtered", "duplicate", "late", "rejected", "dropped", "in_flight",
         "schemas_in", "schemas_out")] +
-    [.latency_ns | .ingress, .egress, .end_to_end | has("p50", "p90", "p99", "p99.9", "p99.99", "max", "count")] +
+    [.latency_ns | .ingress, .egress, .hand_over, .end_to_end | has("p50", "p90", "p99", "p99.9", "p99.99", "max", "count")] +
     [has("balance", "seconds", "records", "records_per_second")] + [.sink | has("files", "io_backend")] | all' "$WORK/one.run")" true
 sed -n '/^## The status object/,/^## /p' docs/OPERATIONS.md >"$WORK/section"
 check_equal "run --json: every key is in docs/OPERATIONS.md" "$(jq -r 'del(.stages[].counters, .stages[].schemas_in,

@@ -209,6 +209,7 @@ Test(report, json_has_the_promised_keys)
     loader->gauges.io_backend = 1;
     for (int i = 0; i < 100; i++)
         mr_histogram_add(&loader->age_ns, 1000, 1);
+    mr_histogram_add(&loader->handed_ns, 500, 99);
     struct mr_stage_layout *producer = run.pages[MR_ROLE_PRODUCER];
     producer->out_schema_count = 1;
     snprintf(producer->out_schema_name[0], MR_NAME_BYTES, "trade");
@@ -231,6 +232,8 @@ Test(report, json_has_the_promised_keys)
     cr_expect_str_eq(at(root, "stages/producer/schemas_out/trade"), "5");
     cr_expect_str_eq(at(root, "stages/producer/rejected_by_reason/syntax"), "0");
     cr_expect_str_eq(at(root, "latency_ns/end_to_end/count"), "100");
+    cr_expect_str_eq(at(root, "latency_ns/hand_over/count"), "99");
+    cr_expect_str_eq(at(root, "latency_ns/hand_over/max"), "500");
     cr_expect_str_eq(at(root, "latency_ns/ingress/p99.99"), "0");
     cr_expect_str_eq(at(root, "sink/io_backend"), "io_uring");
     const struct mr_node *files = mr_config_child(mr_config_child(root, "sink"), "files");

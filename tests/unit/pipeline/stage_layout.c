@@ -32,6 +32,7 @@ Test(stage_layout, page)
     cr_assert_eq(offsetof(struct mr_stage_layout, slots), 7592);
     cr_assert_eq(offsetof(struct mr_stage_layout, hop_ns), 10936);
     cr_assert_eq(offsetof(struct mr_stage_layout, age_ns), 28880);
+    cr_assert_eq(offsetof(struct mr_stage_layout, handed_ns), 46824);
 }
 
 Test(stage_layout, counts_and_reasons)
