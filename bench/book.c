@@ -80,15 +80,19 @@ static void apply(struct mr_book *book, const struct operation *op)
                              .shares = op->shares,
                              .locate = op->locate,
                              .side = op->side};
-    enum mr_book_answer answer;
-    if (op->letter == 'A' || op->letter == 'F')
+    enum mr_book_answer answer = MR_BOOK_DONE;
+    bool comes = op->letter == 'A' || op->letter == 'F';
+    const struct mr_order *there = comes ? NULL : mr_book_find(book, op->ref);
+    if (comes)
         answer = mr_book_add(book, &order);
+    else if (there == NULL)
+        answer = MR_BOOK_FULL;
     else if (op->letter == 'U')
-        answer = mr_book_replace(book, op->ref, op->new_ref, op->price, op->shares, &order);
+        answer = mr_book_replace(book, there, op->new_ref, op->price, op->shares, &order);
     else if (op->letter == 'D')
-        answer = mr_book_remove(book, op->ref, &order);
+        mr_book_remove(book, there, &order);
     else
-        answer = mr_book_reduce(book, op->ref, op->shares, &order);
+        answer = mr_book_reduce(book, there, op->shares, &order);
     struct mr_level best;
     mr_book_best(book, op->locate, order.side, &best);
     if (answer != MR_BOOK_DONE) {
@@ -185,9 +189,10 @@ static double run(const struct way *way)
 {
     size_t bytes = mr_align_up(mr_book_bytes(&limits), HUGE_PAGE_BYTES);
     uint8_t *memory = map(bytes, way->huge);
-    struct mr_touch keep = {keep_old_bytes, &stage};
+    struct mr_touch keep = {keep_old_bytes, &stage, &stage.shared->epoch};
     struct mr_book book;
     stage.state = memory;
+    stage.shared->state_bytes = bytes;
     mr_book_attach(&book, memory, &limits, way->kept ? keep : MR_TOUCH_NONE);
     size_t half = operation_count / 2, last = operation_count - AHEAD_MAX;
     double start = 0;

@@ -49,9 +49,10 @@ static bool apply(struct mr_book *book, const void *record)
     const struct mr_order_add *any = record; // they all begin as an add does
     const struct mr_order_replace *replace = record;
     struct mr_order before;
-    switch (any->env.schema_id) {
-    case MR_SCHEMA_ORDER_ADD:
-    case MR_SCHEMA_ORDER_ADD_MPID: {
+    uint16_t id = any->env.schema_id;
+    if (id < MR_SCHEMA_ORDER_ADD || id > MR_SCHEMA_ORDER_REPLACE)
+        return true;
+    if (id == MR_SCHEMA_ORDER_ADD || id == MR_SCHEMA_ORDER_ADD_MPID) {
         struct mr_order order = {.ref = any->order_ref,
                                  .price = any->price,
                                  .shares = any->shares,
@@ -59,18 +60,16 @@ static bool apply(struct mr_book *book, const void *record)
                                  .side = any->side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL};
         return mr_book_add(book, &order) == MR_BOOK_DONE;
     }
-    case MR_SCHEMA_ORDER_EXECUTED:
-    case MR_SCHEMA_ORDER_EXECUTED_PRICE:
-    case MR_SCHEMA_ORDER_CANCEL:
-        return mr_book_reduce(book, any->order_ref, any->shares, &before) == MR_BOOK_DONE;
-    case MR_SCHEMA_ORDER_DELETE:
-        return mr_book_remove(book, any->order_ref, &before) == MR_BOOK_DONE;
-    case MR_SCHEMA_ORDER_REPLACE:
-        return mr_book_replace(book, any->order_ref, replace->new_order_ref, any->price,
-                               any->shares, &before) == MR_BOOK_DONE;
-    default:
-        return true;
-    }
+    const struct mr_order *order = mr_book_find(book, any->order_ref);
+    if (order == NULL)
+        return false;
+    if (id == MR_SCHEMA_ORDER_REPLACE)
+        return mr_book_replace(book, order, replace->new_order_ref, any->price, any->shares,
+                               &before) == MR_BOOK_DONE;
+    if (id != MR_SCHEMA_ORDER_DELETE)
+        return mr_book_reduce(book, order, any->shares, &before) == MR_BOOK_DONE;
+    mr_book_remove(book, order, &before);
+    return true;
 }
 
 // Goes through the feed once. `book`: NULL to decode only. Returns ns; -1 where a message is not right.

@@ -315,16 +315,11 @@ static void bars_apply(struct mr_op *op, struct mr_record *record)
     take_in(op, record, &s);
 }
 
-static void touch(void *op, void *at, uint32_t bytes)
-{
-    mr_op_touch(op, at, bytes);
-}
-
 static int bars_start(struct mr_op *op, struct mr_error *err)
 {
     struct mr_bars *self = op->self;
     (void)err;
-    mr_bar_windows_attach(&self->windows, op->state, &self->shape, (struct mr_touch){touch, op});
+    mr_bar_windows_attach(&self->windows, op->state, &self->shape, mr_op_state_touch(op));
     return MR_OK;
 }
 

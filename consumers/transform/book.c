@@ -22,12 +22,6 @@ void mr_book_attach(struct mr_book *book, void *memory, const struct mr_book_lim
     book->foreseen = 0;
 }
 
-const struct mr_order *mr_book_find(const struct mr_book *book, uint64_t ref)
-{
-    const struct mr_order *seat = mr_order_seat(&book->orders, ref);
-    return mr_order_is_seated(seat) ? seat : NULL;
-}
-
 enum mr_book_answer mr_book_add(struct mr_book *book, const struct mr_order *order)
 {
     struct mr_order *seat = mr_order_seat(&book->orders, order->ref);
@@ -47,12 +41,15 @@ static void take_out(struct mr_book *book, struct mr_order *seat)
     mr_order_erase(&book->orders, seat);
 }
 
-enum mr_book_answer mr_book_reduce(struct mr_book *book, uint64_t ref, uint32_t shares,
-                                   struct mr_order *before)
+static struct mr_order *seat_of(const struct mr_order *order)
 {
-    struct mr_order *seat = mr_order_seat(&book->orders, ref);
-    if (!mr_order_is_seated(seat))
-        return MR_BOOK_UNKNOWN;
+    return (struct mr_order *)(uintptr_t)order; // the book's own: only it may change it
+}
+
+enum mr_book_answer mr_book_reduce(struct mr_book *book, const struct mr_order *order,
+                                   uint32_t shares, struct mr_order *before)
+{
+    struct mr_order *seat = seat_of(order);
     *before = *seat;
     if (shares >= seat->shares) {
         take_out(book, seat);
@@ -64,32 +61,22 @@ enum mr_book_answer mr_book_reduce(struct mr_book *book, uint64_t ref, uint32_t 
     return MR_BOOK_DONE;
 }
 
-enum mr_book_answer mr_book_remove(struct mr_book *book, uint64_t ref, struct mr_order *before)
+void mr_book_remove(struct mr_book *book, const struct mr_order *order, struct mr_order *before)
 {
-    struct mr_order *seat = mr_order_seat(&book->orders, ref);
-    if (!mr_order_is_seated(seat))
-        return MR_BOOK_UNKNOWN;
-    *before = *seat;
-    take_out(book, seat);
-    return MR_BOOK_DONE;
+    *before = *order;
+    take_out(book, seat_of(order));
 }
 
-enum mr_book_answer mr_book_replace(struct mr_book *book, uint64_t ref, uint64_t new_ref,
-                                    uint32_t price, uint32_t shares, struct mr_order *before)
+enum mr_book_answer mr_book_replace(struct mr_book *book, const struct mr_order *order,
+                                    uint64_t new_ref, uint32_t price, uint32_t shares,
+                                    struct mr_order *before)
 {
-    if (mr_book_remove(book, ref, before) != MR_BOOK_DONE)
-        return MR_BOOK_UNKNOWN;
-    struct mr_order order = *before;
-    order.ref = new_ref;
-    order.price = price;
-    order.shares = shares;
-    return mr_book_add(book, &order);
-}
-
-bool mr_book_best(const struct mr_book *book, uint16_t locate, enum mr_side side,
-                  struct mr_level *out)
-{
-    return mr_levels_best(&book->levels, locate, side, out);
+    mr_book_remove(book, order, before);
+    struct mr_order fresh = *before;
+    fresh.ref = new_ref;
+    fresh.price = price;
+    fresh.shares = shares;
+    return mr_book_add(book, &fresh);
 }
 
 // ---- what comes next ------------------------------------------------------------------------------

@@ -9,9 +9,10 @@
 //     uint64_t bytes = mr_book_bytes(&limits);
 //     struct mr_book book;
 //     mr_book_attach(&book, memory, &limits, MR_TOUCH_NONE);   // memory: zeroed, 64-byte aligned
-//     struct mr_order order = {.ref = 7, .locate = 1, .side = MR_SIDE_BUY, .price = 10000, .shares
-//     = 5}; mr_book_add(&book, &order); mr_book_reduce(&book, 7, 5, &order);                     //
-//     order: as it stood before
+//     struct mr_order fresh = {.ref = 7, .locate = 1, .side = MR_SIDE_BUY, .price = 10000, .shares = 5};
+//     mr_book_add(&book, &fresh);
+//     const struct mr_order *order = mr_book_find(&book, 7);
+//     if (order != NULL) mr_book_reduce(&book, order, 5, &before);
 //
 // The book never guesses. What cannot be is answered with what is wrong, and changes as little as
 // is said at each operation.
@@ -23,7 +24,6 @@
 
 enum mr_book_answer {
     MR_BOOK_DONE,
-    MR_BOOK_UNKNOWN,   // no such order: nothing changed
     MR_BOOK_DUPLICATE, // an order with this reference is already there: nothing changed
     MR_BOOK_OVERFILL,  // more shares to go than the order has: it is gone
     MR_BOOK_FULL,      // orders_max or levels_max reached: the new order is not in the book
@@ -56,23 +56,30 @@ void mr_book_attach(struct mr_book *book, void *memory, const struct mr_book_lim
                     struct mr_touch touch);
 
 // The order, or NULL. Valid until the next change.
-const struct mr_order *mr_book_find(const struct mr_book *book, uint64_t ref);
+static inline const struct mr_order *mr_book_find(const struct mr_book *book, uint64_t ref)
+{
+    const struct mr_order *seat = mr_order_seat(&book->orders, ref);
+    return mr_order_is_seated(seat) ? seat : NULL;
+}
 // DONE, DUPLICATE, FULL.
 enum mr_book_answer mr_book_add(struct mr_book *book, const struct mr_order *order);
+// Of these, `order` is what mr_book_find has given, nothing changed since; `before`: as it stood.
 // Takes shares off the order (an execution, a partial cancel); the order goes with its last share.
-// DONE, UNKNOWN, OVERFILL. `before`: the order as it stood; untouched where it is unknown.
-enum mr_book_answer mr_book_reduce(struct mr_book *book, uint64_t ref, uint32_t shares,
-                                   struct mr_order *before);
-// DONE, UNKNOWN.
-enum mr_book_answer mr_book_remove(struct mr_book *book, uint64_t ref, struct mr_order *before);
+// DONE, OVERFILL.
+enum mr_book_answer mr_book_reduce(struct mr_book *book, const struct mr_order *order,
+                                   uint32_t shares, struct mr_order *before);
+void mr_book_remove(struct mr_book *book, const struct mr_order *order, struct mr_order *before);
 // A new order of the same symbol and side in place of the old one, at the end of its price's queue.
-// DONE, UNKNOWN; DUPLICATE (another order has the new reference) and FULL: the old order is gone
-// all the same.
-enum mr_book_answer mr_book_replace(struct mr_book *book, uint64_t ref, uint64_t new_ref,
-                                    uint32_t price, uint32_t shares, struct mr_order *before);
+// DONE; DUPLICATE (another order has the new reference) and FULL: the old order is gone all the same.
+enum mr_book_answer mr_book_replace(struct mr_book *book, const struct mr_order *order,
+                                    uint64_t new_ref, uint32_t price, uint32_t shares,
+                                    struct mr_order *before);
 // The best level; false: the side is empty, and *out is zero.
-bool mr_book_best(const struct mr_book *book, uint16_t locate, enum mr_side side,
-                  struct mr_level *out);
+static inline bool mr_book_best(const struct mr_book *book, uint16_t locate, enum mr_side side,
+                                struct mr_level *out)
+{
+    return mr_levels_best(&book->levels, locate, side, out);
+}
 
 // Starts fetching what the operation will ask for, in three steps that need each other: the order, its
 // side of the symbol, its level. Each call takes the next step of those 4 and 8 before it, too: so

@@ -83,6 +83,8 @@ static struct mr_op *add_op(struct mr_chain *chain, const struct mr_operator *ki
     if (chain->op_count > 0)
         chain->ops[chain->op_count - 1]->next = op;
     chain->ops[chain->op_count++] = op;
+    if (kind->foresee)
+        chain->foreseers[chain->foreseer_count++] = op;
     return op;
 }
 
@@ -122,7 +124,8 @@ static int open_all(struct mr_chain *chain, const struct mr_schema_set *in, stru
     const struct mr_node *list = chain->pipeline->transform_node;
     unsigned count = list ? list->child_count : 0;
     chain->ops = calloc(count + 1, sizeof(void *));
-    if (!chain->ops)
+    chain->foreseers = calloc(count + 1, sizeof(void *));
+    if (!chain->ops || !chain->foreseers)
         return mr_fail(err, MR_ERR_MEMORY, "out of memory for %u operators", count);
     for (unsigned i = 0; i < count; i++) {
         int code = open_item(chain, list->children[i], in, err);
@@ -165,9 +168,10 @@ void mr_chain_close(struct mr_chain *chain)
         free(op);
     }
     free(chain->ops);
+    free(chain->foreseers);
     free(chain->copy);
-    chain->ops = NULL;
-    chain->op_count = 0;
+    chain->ops = chain->foreseers = NULL;
+    chain->op_count = chain->foreseer_count = 0;
     chain->copy = NULL;
     chain->copy_bytes = 0;
 }
@@ -303,14 +307,6 @@ bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint
     return true;
 }
 
-bool mr_chain_foresees(const struct mr_chain *chain)
-{
-    for (unsigned i = 0; i < chain->op_count; i++)
-        if (chain->ops[i]->kind->foresee)
-            return true;
-    return false;
-}
-
 void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, uint32_t length)
 {
     const struct mr_stage *stage = chain->stage;
@@ -318,9 +314,8 @@ void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, ui
     if (MR_UNLIKELY(index == MR_SCHEMA_UNKNOWN ||
                     length < stage->in_schemas.schemas[index]->record_bytes))
         return; // to be rejected in its turn
-    for (unsigned i = 0; i < chain->op_count; i++)
-        if (chain->ops[i]->kind->foresee)
-            chain->ops[i]->kind->foresee(chain->ops[i], record);
+    for (unsigned i = 0; i < chain->foreseer_count; i++)
+        chain->foreseers[i]->kind->foresee(chain->foreseers[i], record);
 }
 
 void mr_chain_drain(struct mr_chain *chain)
@@ -342,6 +337,17 @@ void mr_chain_drain(struct mr_chain *chain)
 }
 
 // ---- for operators
+
+static void keep_old_bytes(void *stage, void *at, uint32_t bytes)
+{
+    mr_stage_touch(stage, at, bytes);
+}
+
+struct mr_touch mr_op_state_touch(const struct mr_op *op)
+{
+    struct mr_stage *stage = op->chain->stage;
+    return (struct mr_touch){keep_old_bytes, stage, &stage->shared->epoch};
+}
 
 void mr_op_reject(struct mr_op *op, const struct mr_record *record, enum mr_reason reason,
                   const char *format, ...)

@@ -16,13 +16,6 @@
 
 #define MR_BLOCK_LEVELS 31
 
-// `rank` orders the levels of both sides the same way: higher is better.
-struct mr_ranked_level {
-    uint32_t rank;
-    uint32_t orders;
-    uint64_t shares;
-};
-
 struct mr_level_block {
     uint32_t better; // block number; 0: none
     uint32_t worse;  // block number; in the free list: the next free one

@@ -18,6 +18,7 @@
 #ifndef MR_CONSUMERS_TRANSFORM_OPERATOR_H
 #define MR_CONSUMERS_TRANSFORM_OPERATOR_H
 
+#include "consumers/transform/touch.h"
 #include "core/pipeline/stage.h"
 
 struct mr_op;
@@ -68,6 +69,8 @@ struct mr_chain {
     const struct mr_pipeline *pipeline;
     struct mr_op **ops; // the file's, then the egress
     unsigned op_count;
+    struct mr_op **foreseers; // those of ops that foresee
+    unsigned foreseer_count;
     uint8_t *copy; // the record at hand, private to the chain, 8-byte aligned
     size_t copy_bytes;
     bool has_input;     // an input is at hand (not draining)
@@ -98,6 +101,8 @@ static inline void mr_op_touch(struct mr_op *op, void *at, uint32_t bytes)
 {
     mr_stage_touch(op->chain->stage, at, bytes);
 }
+// For structures that live in the operator's state; from start() on.
+struct mr_touch mr_op_state_touch(const struct mr_op *op);
 static inline void mr_op_count(struct mr_op *op, unsigned counter, uint64_t add)
 {
     op->chain->stage->now.plugin[op->counters + counter] += add;
@@ -151,7 +156,10 @@ static inline bool mr_chain_is_empty(const struct mr_chain *chain)
 // A record that mr_chain_apply will be given MR_FORESIGHT records later. Only worth calling where
 // mr_chain_foresees.
 void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
-bool mr_chain_foresees(const struct mr_chain *chain);
+static inline bool mr_chain_foresees(const struct mr_chain *chain)
+{
+    return chain->foreseer_count > 0;
+}
 // The input has ended: every operator, front to back, passes on what it holds back. Commits as it
 // goes; the last batch is the caller's to commit.
 void mr_chain_drain(struct mr_chain *chain);

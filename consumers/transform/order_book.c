@@ -181,7 +181,7 @@ static void on_reduce(struct mr_op *op, const struct mr_order_message *m,
     }
     struct watch before = watch(self, order->locate, order->side);
     struct mr_order old;
-    if (mr_book_reduce(&self->book, m->ref, m->shares, &old) == MR_BOOK_OVERFILL)
+    if (mr_book_reduce(&self->book, order, m->shares, &old) == MR_BOOK_OVERFILL)
         mr_book_report_alert(op, m, MR_ALERT_OVERFILL, MR_BOOK_COUNT_OVERFILL, m->ref);
     if (executed != NULL && executed->printable)
         mr_book_report_trade(op, m, side_letter(&old), m->shares,
@@ -199,7 +199,7 @@ static void on_delete(struct mr_op *op, const struct mr_order_message *m)
     }
     struct watch before = watch(self, order->locate, order->side);
     struct mr_order old;
-    mr_book_remove(&self->book, m->ref, &old);
+    mr_book_remove(&self->book, order, &old);
     report_change(op, m, &before);
 }
 
@@ -225,7 +225,7 @@ static void on_replace(struct mr_op *op, const struct mr_order_message *m, uint6
     struct watch before = watch(self, order->locate, order->side);
     struct mr_order old;
     report_entry(op, m, new_ref,
-                 mr_book_replace(&self->book, m->ref, new_ref, m->price, m->shares, &old));
+                 mr_book_replace(&self->book, order, new_ref, m->price, m->shares, &old));
     report_change(op, m, &before);
 }
 
@@ -486,16 +486,11 @@ static int order_book_open(struct mr_op *op, struct mr_error *err)
     return MR_OK;
 }
 
-static void touch(void *op, void *at, uint32_t bytes)
-{
-    mr_op_touch(op, at, bytes);
-}
-
 static int order_book_start(struct mr_op *op, struct mr_error *err)
 {
     struct mr_order_book *self = op->self;
     struct mr_book_limits book_limits = limits(self->options);
-    struct mr_touch undo = {touch, op};
+    struct mr_touch undo = mr_op_state_touch(op);
     (void)err;
     mr_book_attach(&self->book, op->state, &book_limits, undo);
     mr_order_table_attach(&self->absent, (uint8_t *)op->state + mr_book_bytes(&book_limits),

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "consumers/transform/order_table.h"
 
-#define FIBONACCI 0x9E3779B97F4A7C15ULL // 2^64 / golden ratio
-
 // A quarter of the places more than are used at most, and one bucket in any case.
 static uint64_t bucket_count(uint32_t orders_max)
 {
@@ -24,22 +22,12 @@ void mr_order_table_attach(struct mr_order_table *table, void *block, uint32_t o
     table->bucket_count = bucket_count(orders_max);
     table->orders_max = orders_max;
     table->touch = touch;
-}
-
-// The upper half of the hash, scaled to the number of buckets.
-static inline uint64_t home(const struct mr_order_table *table, uint64_t ref)
-{
-    return (ref * FIBONACCI >> 32) * table->bucket_count >> 32;
+    table->live_touched = 0;
 }
 
 static inline uint64_t next_bucket(const struct mr_order_table *table, uint64_t at)
 {
     return at + 1 < table->bucket_count ? at + 1 : 0;
-}
-
-void mr_order_prefetch(const struct mr_order_table *table, uint64_t ref)
-{
-    __builtin_prefetch(&table->buckets[home(table, ref)], 1);
 }
 
 static struct mr_order *find_empty(struct mr_order_bucket *bucket)
@@ -50,21 +38,13 @@ static struct mr_order *find_empty(struct mr_order_bucket *bucket)
     return NULL;
 }
 
-static struct mr_order *find_order(struct mr_order_bucket *bucket, uint64_t ref)
+struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref)
 {
-    for (unsigned i = 0; i < MR_BUCKET_ORDERS; i++)
-        if (bucket->orders[i].ref == ref && mr_order_is_seated(&bucket->orders[i]))
-            return &bucket->orders[i];
-    return NULL;
-}
-
-struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref)
-{
-    uint64_t first = home(table, ref), at = first;
+    uint64_t first = mr_order_home(table, ref), at = first;
     struct mr_order *found, *empty = NULL;
     do {
         struct mr_order_bucket *bucket = &table->buckets[at];
-        if ((found = find_order(bucket, ref)) != NULL)
+        if ((found = mr_order_in_bucket(bucket, ref)) != NULL)
             return found;
         if (empty == NULL)
             empty = find_empty(bucket);
@@ -77,7 +57,8 @@ struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref)
 
 static void count_live(struct mr_order_table *table, uint64_t live)
 {
-    mr_touch(&table->touch, &table->head->live, sizeof table->head->live);
+    mr_touch_once(&table->touch, &table->live_touched, &table->head->live,
+                  sizeof table->head->live);
     table->head->live = live;
 }
 
@@ -85,11 +66,13 @@ static void count_live(struct mr_order_table *table, uint64_t live)
 static void count_pushed(struct mr_order_table *table, uint64_t ref, const struct mr_order *seat,
                          uint32_t by)
 {
-    uint64_t stands_in =
-        (uint64_t)((const uint8_t *)seat - (const uint8_t *)table->buckets) / MR_CACHE_LINE;
-    for (uint64_t at = home(table, ref); at != stands_in; at = next_bucket(table, at)) {
+    uint64_t at = mr_order_home(table, ref);
+    const struct mr_order *end = table->buckets[at].orders + MR_BUCKET_ORDERS;
+    while (MR_UNLIKELY(seat < table->buckets[at].orders || seat >= end)) {
         mr_touch(&table->touch, &table->buckets[at].pushed, sizeof table->buckets[at].pushed);
         table->buckets[at].pushed += by;
+        at = next_bucket(table, at);
+        end = table->buckets[at].orders + MR_BUCKET_ORDERS;
     }
 }
 

@@ -52,6 +52,7 @@ struct mr_order_table { // the process's view of the block
     uint64_t bucket_count;
     uint32_t orders_max;
     struct mr_touch touch;
+    uint64_t live_touched; // mr_touch_once
 };
 
 #define MR_ORDER_TABLE_MAX (1u << 26)
@@ -62,17 +63,37 @@ uint64_t mr_order_table_bytes(uint32_t orders_max);
 void mr_order_table_attach(struct mr_order_table *table, void *block, uint32_t orders_max,
                            struct mr_touch touch);
 
-// Where the order stands, or else the empty place where it would.
-struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref);
 static inline bool mr_order_is_seated(const struct mr_order *seat)
 {
     return seat->side != MR_SIDE_NONE;
+}
+// The upper half of a Fibonacci hash (2^64 / golden ratio), scaled to the number of buckets.
+static inline uint64_t mr_order_home(const struct mr_order_table *table, uint64_t ref)
+{
+    return (ref * 0x9E3779B97F4A7C15ULL >> 32) * table->bucket_count >> 32;
+}
+static inline struct mr_order *mr_order_in_bucket(struct mr_order_bucket *bucket, uint64_t ref)
+{
+    for (unsigned i = 0; i < MR_BUCKET_ORDERS; i++)
+        if (bucket->orders[i].ref == ref && mr_order_is_seated(&bucket->orders[i]))
+            return &bucket->orders[i];
+    return NULL;
+}
+// Where the order stands, or else the empty place where it would.
+struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref);
+static inline struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref)
+{
+    struct mr_order *found = mr_order_in_bucket(&table->buckets[mr_order_home(table, ref)], ref);
+    return MR_LIKELY(found != NULL) ? found : mr_order_seat_slow(table, ref);
 }
 // `seat`: from mr_order_seat of this order's reference, empty, nothing inserted or erased since.
 bool mr_order_insert(struct mr_order_table *table, struct mr_order *seat,
                      const struct mr_order *order);
 void mr_order_erase(struct mr_order_table *table, struct mr_order *seat);
 // Starts fetching the order's cache line; for callers who know what comes next.
-void mr_order_prefetch(const struct mr_order_table *table, uint64_t ref);
+static inline void mr_order_prefetch(const struct mr_order_table *table, uint64_t ref)
+{
+    __builtin_prefetch(&table->buckets[mr_order_home(table, ref)], 1);
+}
 
 #endif

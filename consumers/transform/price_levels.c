@@ -5,23 +5,14 @@
 
 #include "consumers/transform/level_blocks.h"
 
-#define TOP_LEVELS 7
 #define SPILLED_LEVELS                                                                             \
     3 // go from a full top to the blocks at once, so that the next ones find room;
 #define REFILLED_LEVELS 4 // come back to an empty one
 #define LEVELS_PER_BLOCK_RESERVED 16
 #define DEEP_LINES_FETCHED 3 // of a block: most are thin
 
-// The best levels of one side of one symbol, best first; what is worse than all of them is in blocks. Two
-// cache lines, of which the first has the best three.
-struct mr_level_side {
-    uint32_t count; // 0 only where there are no blocks either
-    uint32_t deeper;
-    uint64_t reserved;
-    struct mr_ranked_level top[TOP_LEVELS]; // falling rank
-};
-_Static_assert(sizeof(struct mr_level_side) == 128, "two lines a side");
-_Static_assert(SPILLED_LEVELS < TOP_LEVELS && REFILLED_LEVELS < TOP_LEVELS, "some stay, some fit");
+_Static_assert(SPILLED_LEVELS < MR_TOP_LEVELS && REFILLED_LEVELS < MR_TOP_LEVELS,
+               "some stay, some fit");
 
 #define SIDES_BYTES (2 * sizeof(struct mr_level_side) * MR_LOCATES)
 
@@ -45,23 +36,12 @@ void mr_levels_attach(struct mr_levels *levels, void *memory, uint32_t levels_ma
     levels->blocks = (struct mr_level_block *)(void *)(bytes + sizeof *levels->head + SIDES_BYTES);
     levels->blocks_max = block_count(levels_max);
     levels->touch = touch;
-}
-
-// Its own inverse.
-static inline uint32_t rank_of(enum mr_side side, uint32_t price)
-{
-    return side == MR_SIDE_BUY ? price : ~price;
-}
-
-static inline struct mr_level_side *side_at(const struct mr_levels *levels, uint16_t locate,
-                                            enum mr_side side)
-{
-    return &levels->sides[(uint32_t)locate * 2 + (side == MR_SIDE_SELL)];
+    levels->live_touched = 0;
 }
 
 void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr_side side)
 {
-    const uint8_t *lines = (const uint8_t *)side_at(levels, locate, side);
+    const uint8_t *lines = (const uint8_t *)mr_level_side_at(levels, locate, side);
     for (size_t at = 0; at < sizeof(struct mr_level_side); at += MR_CACHE_LINE)
         __builtin_prefetch(lines + at, 1);
 }
@@ -69,8 +49,8 @@ void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr
 void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                              uint32_t price)
 {
-    const struct mr_level_side *of = side_at(levels, locate, side);
-    if (of->deeper == 0 || rank_of(side, price) >= of->top[of->count - 1].rank)
+    const struct mr_level_side *of = mr_level_side_at(levels, locate, side);
+    if (of->deeper == 0 || mr_rank_of(side, price) >= of->top[of->count - 1].rank)
         return;
     const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, of->deeper);
     for (size_t at = 0; at < DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
@@ -79,7 +59,8 @@ void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, en
 
 static void count_live(struct mr_levels *levels, uint64_t live)
 {
-    mr_touch(&levels->touch, &levels->head->live, sizeof levels->head->live);
+    mr_touch_once(&levels->touch, &levels->live_touched, &levels->head->live,
+                  sizeof levels->head->live);
     levels->head->live = live;
 }
 
@@ -137,9 +118,9 @@ static bool insert_level(struct mr_levels *levels, struct mr_level_side *side,
                          const struct mr_ranked_level *level)
 {
     uint32_t at = count_better(side, level->rank);
-    if (at == side->count && (side->deeper != 0 || at == TOP_LEVELS))
+    if (at == side->count && (side->deeper != 0 || at == MR_TOP_LEVELS))
         return mr_chain_insert(levels, &side->deeper, level);
-    if (side->count == TOP_LEVELS) {
+    if (side->count == MR_TOP_LEVELS) {
         if (!spill(levels, side))
             return false;
         if (at > side->count) // its neighbours went
@@ -174,8 +155,8 @@ static void remove_level(struct mr_levels *levels, struct mr_level_side *side, u
 bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                    uint32_t shares)
 {
-    struct mr_level_side *levels_of = side_at(levels, locate, side);
-    struct mr_ranked_level fresh = {rank_of(side, price), 1, shares};
+    struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
+    struct mr_ranked_level fresh = {mr_rank_of(side, price), 1, shares};
     struct mr_ranked_level *level = find_level(levels, levels_of, fresh.rank);
     if (level == NULL) {
         if (!insert_level(levels, levels_of, &fresh))
@@ -192,8 +173,8 @@ bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
 void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                       uint32_t shares, bool order_gone)
 {
-    struct mr_level_side *levels_of = side_at(levels, locate, side);
-    struct mr_ranked_level *level = find_level(levels, levels_of, rank_of(side, price));
+    struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
+    struct mr_ranked_level *level = find_level(levels, levels_of, mr_rank_of(side, price));
     if (order_gone && level->orders == 1) {
         remove_level(levels, levels_of, level->rank);
         return;
@@ -203,32 +184,19 @@ void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side si
     level->shares -= shares;
 }
 
-static struct mr_level level_of(enum mr_side side, const struct mr_ranked_level *ranked)
-{
-    return (struct mr_level){rank_of(side, ranked->rank), ranked->orders, ranked->shares};
-}
-
-bool mr_levels_best(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
-                    struct mr_level *out)
-{
-    const struct mr_level_side *levels_of = side_at(levels, locate, side);
-    *out = levels_of->count > 0 ? level_of(side, &levels_of->top[0]) : (struct mr_level){0};
-    return levels_of->count > 0;
-}
-
 unsigned mr_levels_top(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                        struct mr_level *out, unsigned count)
 {
-    const struct mr_level_side *levels_of = side_at(levels, locate, side);
+    const struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
     unsigned found = 0;
     while (found < count && found < levels_of->count) {
-        out[found] = level_of(side, &levels_of->top[found]);
+        out[found] = mr_level_of(side, &levels_of->top[found]);
         found++;
     }
     for (uint32_t number = levels_of->deeper; number != 0 && found < count;) {
         const struct mr_level_block *block = mr_level_block_at(levels, number);
         for (uint32_t at = block->count; at > 0 && found < count; at--)
-            out[found++] = level_of(side, &block->levels[at - 1]);
+            out[found++] = mr_level_of(side, &block->levels[at - 1]);
         number = block->worse;
     }
     return found;

@@ -17,8 +17,25 @@ struct mr_level {
     uint64_t shares;
 };
 
+// `rank` orders the levels of both sides the same way: higher is better.
+struct mr_ranked_level {
+    uint32_t rank;
+    uint32_t orders;
+    uint64_t shares;
+};
+
+// The best levels of one side of one symbol, best first; what is worse than all of them is in blocks. Two
+// cache lines, of which the first has the best three.
+#define MR_TOP_LEVELS 7
+struct mr_level_side {
+    uint32_t count; // 0 only where there are no blocks either
+    uint32_t deeper;
+    uint64_t reserved;
+    struct mr_ranked_level top[MR_TOP_LEVELS]; // falling rank
+};
+_Static_assert(sizeof(struct mr_level_side) == 128, "two lines a side");
+
 struct mr_level_block;
-struct mr_level_side;
 
 struct mr_levels_head { // first line of the block of memory
     uint64_t live;      // levels
@@ -34,9 +51,25 @@ struct mr_levels { // the process's view of it
     struct mr_level_block *blocks;
     uint32_t blocks_max;
     struct mr_touch touch;
+    uint64_t live_touched; // mr_touch_once
 };
 
 #define MR_LEVELS_MAX (1u << 23)
+
+// Its own inverse.
+static inline uint32_t mr_rank_of(enum mr_side side, uint32_t price)
+{
+    return side == MR_SIDE_BUY ? price : ~price;
+}
+static inline struct mr_level mr_level_of(enum mr_side side, const struct mr_ranked_level *ranked)
+{
+    return (struct mr_level){mr_rank_of(side, ranked->rank), ranked->orders, ranked->shares};
+}
+static inline struct mr_level_side *mr_level_side_at(const struct mr_levels *levels,
+                                                     uint16_t locate, enum mr_side side)
+{
+    return &levels->sides[(uint32_t)locate * 2 + (side == MR_SIDE_SELL)];
+}
 
 // Bytes of memory for `levels_max` levels, 1 to MR_LEVELS_MAX. The first 7 of a side always have a place;
 // those beyond are kept in blocks of up to 31 levels of one side, of which there is one for every 16 of
@@ -53,8 +86,13 @@ bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
 void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                       uint32_t shares, bool order_gone);
 // The best level; false: the side is empty, and *out is zero.
-bool mr_levels_best(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
-                    struct mr_level *out);
+static inline bool mr_levels_best(const struct mr_levels *levels, uint16_t locate,
+                                  enum mr_side side, struct mr_level *out)
+{
+    const struct mr_level_side *of = mr_level_side_at(levels, locate, side);
+    *out = of->count > 0 ? mr_level_of(side, &of->top[0]) : (struct mr_level){0};
+    return of->count > 0;
+}
 // For callers who know what comes next. The first starts fetching a side of a symbol, the second, once
 // that is there, what it has of this price beyond its best levels.
 void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr_side side);

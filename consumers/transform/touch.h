@@ -3,8 +3,7 @@
 // can keep the old bytes and roll a batch back (core/pipeline/stage.h). A structure used on its
 // own, in a test or a benchmark, is given MR_TOUCH_NONE and pays one branch.
 //
-//     static void undo_touch(void *context, void *at, uint32_t bytes) { mr_op_touch(context, at,
-//     bytes); } struct mr_touch touch = {undo_touch, op};
+//     struct mr_touch touch = mr_op_state_touch(op);
 //
 // They hold indices instead of pointers, and an all-zero block is an empty structure: nothing has
 // to be initialised in shared memory, and it may be mapped anywhere.
@@ -16,13 +15,28 @@
 struct mr_touch {
     void (*call)(void *context, void *at, uint32_t bytes); // NULL: nobody keeps old bytes
     void *context;
+    const uint64_t *batch; // a number that each commit raises; NULL: every change is said
 };
-#define MR_TOUCH_NONE ((struct mr_touch){NULL, NULL})
+#define MR_TOUCH_NONE ((struct mr_touch){NULL, NULL, NULL})
 
 static inline void mr_touch(const struct mr_touch *touch, void *at, uint32_t bytes)
 {
     if (touch->call != NULL)
         touch->call(touch->context, at, bytes);
+}
+
+// For a word that almost every change modifies: its old bytes are kept once a batch. *touched: the
+// caller's own note of when, 0 at first.
+static inline void mr_touch_once(const struct mr_touch *touch, uint64_t *touched, void *at,
+                                 uint32_t bytes)
+{
+    if (touch->batch != NULL) {
+        uint64_t batch = *touch->batch + 1;
+        if (*touched == batch)
+            return;
+        *touched = batch;
+    }
+    mr_touch(touch, at, bytes);
 }
 
 #endif

@@ -8,6 +8,8 @@
 #include "core/log.h"
 #include "core/pipeline/stage_private.h"
 
+#define SHORT_BYTES 32 // of an entry
+
 // An undo log that belongs to the epoch that was never committed is applied backwards: newest
 // first, so that of several old values of one place the oldest is the one that stays.
 static int roll_back(struct mr_stage *stage, struct mr_error *err)
@@ -71,28 +73,41 @@ int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct 
     return roll_back(stage, err);
 }
 
+// Emptied first: a log that bears the coming epoch holds only entries of it.
+static __attribute__((noinline)) void begin_epoch(struct mr_undo_log *undo, uint64_t epoch)
+{
+    mr_store_release_u64(&undo->used, 0);
+    mr_store_release_u64(&undo->epoch, epoch);
+}
+
+static __attribute__((noinline, noreturn)) void give_up(void)
+{
+    mr_error_line("one record modifies more state than the undo log holds (%u bytes)",
+                  MR_UNDO_BYTES);
+    // Going on would make a crash unrecoverable, and nothing was committed of this batch.
+    abort();
+}
+
 void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
 {
     struct mr_undo_log *undo = stage->undo;
     uint64_t next_epoch = stage->shared->epoch + 1;
-    if (MR_UNLIKELY(undo->epoch != next_epoch)) {
-        // Emptied first: a log that bears the coming epoch holds only entries of it.
-        mr_store_release_u64(&undo->used, 0);
-        mr_store_release_u64(&undo->epoch, next_epoch);
-    }
-    struct mr_undo_trailer trailer = {(uint32_t)((uint8_t *)at - stage->state), bytes};
-    uint64_t rounded = mr_align_up(bytes, 8);
-    uint64_t used = undo->used;
-    if (MR_UNLIKELY(used + rounded + sizeof trailer > MR_UNDO_BYTES)) {
-        mr_error_line("one record modifies more state than the undo log holds (%u bytes)",
-                      MR_UNDO_BYTES);
-        // Going on would make a crash unrecoverable, and nothing was committed of this batch.
-        abort();
-    }
-    memcpy(undo->entries + used, at, bytes);
-    memcpy(undo->entries + used + rounded, &trailer, sizeof trailer);
+    if (MR_UNLIKELY(undo->epoch != next_epoch))
+        begin_epoch(undo, next_epoch);
+    uint64_t offset = (uint64_t)((uint8_t *)at - stage->state);
+    struct mr_undo_trailer trailer = {(uint32_t)offset, bytes};
+    uint64_t used = undo->used, end = used + mr_align_up(bytes, 8) + sizeof trailer;
+    if (MR_UNLIKELY(end + SHORT_BYTES > MR_UNDO_BYTES))
+        give_up();
+    // Most entries are a few words long: a copy of constant length is shorter than a call. What it
+    // reads too much is state, what it writes too much is behind the entry.
+    if (MR_LIKELY(bytes <= SHORT_BYTES && offset + SHORT_BYTES <= stage->shared->state_bytes))
+        __builtin_memcpy(undo->entries + used, at, SHORT_BYTES);
+    else
+        memcpy(undo->entries + used, at, bytes);
+    memcpy(undo->entries + end - sizeof trailer, &trailer, sizeof trailer);
     // A process that dies keeps its stores in program order: the entry is whole before it counts,
     // and it counts before the caller's modification.
-    mr_store_release_u64(&undo->used, used + rounded + sizeof trailer);
+    mr_store_release_u64(&undo->used, end);
     mr_fence_release();
 }

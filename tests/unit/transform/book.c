@@ -141,7 +141,8 @@ static void reduce_one(struct market *m, uint32_t at)
     struct mr_order *o = &m->model.orders[at], before;
     uint32_t shares = 1 + below(o->shares + 20);
     enum mr_book_answer expected = shares > o->shares ? MR_BOOK_OVERFILL : MR_BOOK_DONE;
-    cr_assert_eq(mr_book_reduce(&m->book, o->ref, shares, &before), expected);
+    cr_assert_eq(mr_book_reduce(&m->book, mr_book_find(&m->book, o->ref), shares, &before),
+                 expected);
     check_before(&before, o);
     if (shares >= o->shares)
         *o = m->model.orders[--m->model.count];
@@ -152,7 +153,8 @@ static void reduce_one(struct market *m, uint32_t at)
 static void replace_one(struct market *m, uint32_t at)
 {
     struct mr_order *o = &m->model.orders[at], before, next = random_order(m);
-    cr_assert_eq(mr_book_replace(&m->book, o->ref, next.ref, next.price, next.shares, &before),
+    cr_assert_eq(mr_book_replace(&m->book, mr_book_find(&m->book, o->ref), next.ref, next.price,
+                                 next.shares, &before),
                  MR_BOOK_DONE);
     check_before(&before, o);
     o->ref = next.ref;
@@ -163,10 +165,10 @@ static void replace_one(struct market *m, uint32_t at)
 static void remove_one(struct market *m, uint32_t at)
 {
     struct mr_order before, expected = m->model.orders[at];
-    cr_assert_eq(mr_book_remove(&m->book, expected.ref, &before), MR_BOOK_DONE);
+    mr_book_remove(&m->book, mr_book_find(&m->book, expected.ref), &before);
     check_before(&before, &expected);
     m->model.orders[at] = m->model.orders[--m->model.count];
-    cr_assert_eq(mr_book_remove(&m->book, expected.ref, &before), MR_BOOK_UNKNOWN);
+    cr_assert_null(mr_book_find(&m->book, expected.ref));
 }
 
 // One random operation; returns an order of the symbol and side it was about.
@@ -286,7 +288,7 @@ Test(book, rolls_back_to_the_last_byte)
     struct undo undo = {.base = m.memory, .bytes = m.bytes};
     uint8_t *copy = malloc(m.bytes);
     struct mr_order *orders = malloc((m.live_wanted * 2 + 2) * sizeof *orders);
-    mr_book_attach(&m.book, m.memory, &m.limits, (struct mr_touch){keep_old_bytes, &undo});
+    mr_book_attach(&m.book, m.memory, &m.limits, (struct mr_touch){keep_old_bytes, &undo, NULL});
     for (unsigned round = 0; round < 200; round++) {
         uint32_t count = m.model.count, steps = 1 + below(400);
         memcpy(copy, m.memory, m.bytes);
@@ -339,14 +341,12 @@ Test(book, refuses_duplicates_and_unknown_orders)
 {
     struct mr_book book;
     small_book(&book, 10, 80);
-    struct mr_order a = order(5, MR_SIDE_BUY, 100, 10), b = order(5, MR_SIDE_SELL, 200, 20), before;
+    struct mr_order a = order(5, MR_SIDE_BUY, 100, 10), b = order(5, MR_SIDE_SELL, 200, 20);
     cr_assert_eq(mr_book_add(&book, &a), MR_BOOK_DONE);
     cr_assert_eq(mr_book_add(&book, &b), MR_BOOK_DUPLICATE);
     expect_best(&book, MR_SIDE_BUY, 100, 10);
     expect_best(&book, MR_SIDE_SELL, 0, 0);
-    cr_assert_eq(mr_book_reduce(&book, 6, 1, &before), MR_BOOK_UNKNOWN);
-    cr_assert_eq(mr_book_remove(&book, 6, &before), MR_BOOK_UNKNOWN);
-    cr_assert_eq(mr_book_replace(&book, 6, 7, 1, 1, &before), MR_BOOK_UNKNOWN);
+    cr_assert_null(mr_book_find(&book, 6));
     cr_assert_null(mr_book_find(&book, 7));
     expect_best(&book, MR_SIDE_BUY, 100, 10);
     free(book.orders.head);
@@ -358,7 +358,7 @@ Test(book, an_overfilled_order_is_gone)
     small_book(&book, 10, 80);
     struct mr_order a = order(1, MR_SIDE_SELL, 100, 10), before;
     mr_book_add(&book, &a);
-    cr_assert_eq(mr_book_reduce(&book, 1, 11, &before), MR_BOOK_OVERFILL);
+    cr_assert_eq(mr_book_reduce(&book, mr_book_find(&book, 1), 11, &before), MR_BOOK_OVERFILL);
     cr_assert_eq(before.shares, 10);
     expect_best(&book, MR_SIDE_SELL, 0, 0);
     cr_assert_eq(mr_book_orders_live(&book), 0);
@@ -372,7 +372,8 @@ Test(book, a_replace_onto_another_order_takes_the_old_one_out)
     struct mr_order a = order(1, MR_SIDE_BUY, 100, 10), b = order(2, MR_SIDE_BUY, 90, 5), before;
     mr_book_add(&book, &a);
     mr_book_add(&book, &b);
-    cr_assert_eq(mr_book_replace(&book, 1, 2, 110, 7, &before), MR_BOOK_DUPLICATE);
+    cr_assert_eq(mr_book_replace(&book, mr_book_find(&book, 1), 2, 110, 7, &before),
+                 MR_BOOK_DUPLICATE);
     cr_assert_null(mr_book_find(&book, 1));
     expect_best(&book, MR_SIDE_BUY, 90, 5);
     free(book.orders.head);
@@ -391,8 +392,8 @@ Test(book, says_when_orders_are_full)
     cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_FULL);
     expect_best(&book, MR_SIDE_BUY, 100, 3);
     cr_assert_eq(mr_book_levels_live(&book), 1);
-    cr_assert_eq(mr_book_replace(&book, 1, 4, 101, 1, &before), MR_BOOK_DONE);
-    cr_assert_eq(mr_book_remove(&book, 2, &before), MR_BOOK_DONE);
+    cr_assert_eq(mr_book_replace(&book, mr_book_find(&book, 1), 4, 101, 1, &before), MR_BOOK_DONE);
+    mr_book_remove(&book, mr_book_find(&book, 2), &before);
     o.ref = 5;
     cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_DONE);
     expect_best(&book, MR_SIDE_BUY, 101, 2);
@@ -429,7 +430,7 @@ Test(book, says_when_levels_are_full)
     struct mr_order o = order(600, MR_SIDE_SELL, 9100, 1), before;
     cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_FULL);
     for (uint32_t i = 1; i < ref; i++)
-        cr_assert_eq(mr_book_remove(&book, i, &before), MR_BOOK_DONE);
+        mr_book_remove(&book, mr_book_find(&book, i), &before);
     cr_assert_eq(mr_book_add(&book, &o), MR_BOOK_DONE);
     free(book.orders.head);
 }
