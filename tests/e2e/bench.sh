@@ -38,6 +38,23 @@ wait $pid
 check_equal "trio: an interrupt ends it" $? 9
 check_equal "nothing is left behind" "$(ls -A "$TMPDIR" "$SHM" | grep millrace-bench)" ""
 
+# ---- itch
+itch() {
+    "$MILLRACE" bench itch --json --messages 60000 --symbols 300 --live 5000 --rounds 2 "$@"
+}
+itch >"$WORK/itch"
+check_equal "itch: ends well" $? 0
+check_equal "itch: every message is of a type" "$(jq -c '[.n, (.by_type | add), (.by_type | length)]' "$WORK/itch")" '[60000,60000,23]'
+check "itch: quotes, trades and live orders" jq -e '.quotes > 1000 and .trades > 500 and .orders_live > 2000' "$WORK/itch"
+check "itch: figures and the limits of the same run" jq -e '(.rounds | length) == 2 and ([.rounds[], . |
+    .decoded_per_second, .booked_per_second, .trio_per_second, .raw_copied_per_second, .raw_line_ns, .decode_to_copy,
+    .book_to_line, .trio_to_one_core] | all(. > 0)) and .decode_ns.p50 > 0 and .book_ns.p50 <= .book_ns.max' "$WORK/itch"
+check_equal "itch: the same session gives the same results" "$(itch --durability batch | jq .digest)" "$(jq .digest "$WORK/itch")"
+check_equal "itch: another does not" "$(itch --seed 2 | jq --slurpfile one "$WORK/itch" '.digest != $one[0].digest')" true
+check_status "itch: a word that is no durability" 2 itch --durability some
+check_status "itch: more orders than the book takes" 2 itch --live 2000000
+check_equal "itch: nothing is left behind" "$(ls -A "$TMPDIR" "$SHM" | grep millrace-bench)" ""
+
 # ---- hiccup
 "$MILLRACE" bench hiccup --json --seconds 0.2 --hgrm "$WORK/idle" >"$WORK/hiccup"
 check_equal "hiccup: a call each microsecond on each allowed core" \
