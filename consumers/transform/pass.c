@@ -6,8 +6,11 @@
 
 #include "consumers/transform/operator.h"
 
-// Copied, checked and summed while it is in the nearest cache.
-#define RUN_BYTES_MAX (16u << 10)
+// Copied, checked and summed while it is in the nearest cache, and while what comes PREFETCH_BYTES later
+// is on its way there.
+#define RUN_BYTES 512
+#define LONG_RUN_BYTES (16u << 10) // where records are longer
+#define PREFETCH_BYTES 2048
 
 struct stretch { // of records of one schema
     uint64_t records;
@@ -66,19 +69,41 @@ static uint64_t check_run(struct mr_stage *stage, uint8_t *at, uint64_t bytes, u
     return good;
 }
 
+// Both rings are longer than the caches: a later run's lines are fetched, to be read and to be written.
+static void prefetch_run(const uint8_t *in, const uint8_t *out)
+{
+    for (uint64_t at = 0; at < RUN_BYTES; at += MR_CACHE_LINE) {
+        __builtin_prefetch(in + at, 0, 2);
+        __builtin_prefetch(out + at, 1, 2);
+    }
+}
+
+// The next run, of run_bytes at most; says how far it went.
+static uint64_t pass_run(struct mr_stage *stage, struct mr_reader *reader, uint64_t run_bytes)
+{
+    struct mr_writer *writer = &stage->writers[MR_PORT_MAIN];
+    uint64_t ready = mr_peek_bytes(reader), records;
+    uint64_t bytes = mr_claim_run(writer, mr_min_u64(ready, run_bytes));
+    const uint8_t *in = mr_peek_at(reader, reader->position);
+    uint8_t *out = (uint8_t *)mr_claimed(writer);
+    memcpy(out, in, bytes);
+    if (ready >= PREFETCH_BYTES + RUN_BYTES) // not what the writer is about to write
+        prefetch_run(in + PREFETCH_BYTES, out + PREFETCH_BYTES);
+    bytes = check_run(stage, out, bytes, &records);
+    mr_commit_run(writer, bytes, records);
+    reader->position += bytes;
+    return bytes;
+}
+
 void mr_chain_pass(struct mr_chain *chain, struct mr_reader *reader, uint64_t end_pos)
 {
-    struct mr_writer *writer = &chain->stage->writers[MR_PORT_MAIN];
-    uint64_t bytes, good, records;
-    do {
-        bytes = mr_min_u64(mr_peek_bytes(reader), RUN_BYTES_MAX);
-        bytes = mr_min_u64(bytes, end_pos - reader->position);
-        bytes = mr_claim_run(writer, bytes);
-        if (bytes == 0)
+    uint64_t run_bytes = RUN_BYTES;
+    while (reader->position < end_pos) {
+        uint64_t left = end_pos - reader->position;
+        if (pass_run(chain->stage, reader, mr_min_u64(left, run_bytes)) > 0)
+            continue;
+        if (run_bytes == LONG_RUN_BYTES)
             return;
-        memcpy(mr_claimed(writer), mr_peek_at(reader, reader->position), bytes);
-        good = check_run(chain->stage, (uint8_t *)mr_claimed(writer), bytes, &records);
-        mr_commit_run(writer, good, records);
-        reader->position += good;
-    } while (good > 0 && reader->position < end_pos);
+        run_bytes = LONG_RUN_BYTES;
+    }
 }
