@@ -7,6 +7,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -15,16 +16,46 @@
 #include <string_view>
 #include <vector>
 
+extern "C" {
+#include "core/formats/plain.h"
+}
+
 namespace
 {
+
+// A key as two words that compare at once: its length and its first eight bytes.
+struct key_word {
+    size_t length;
+    uint64_t word;
+
+    explicit key_word(std::string_view key)
+        : length(key.size()),
+          word(key.empty() ? 0 : mr_plain_load(key.data(), std::min<size_t>(key.size(), 8)))
+    {
+    }
+    bool operator==(const key_word &other) const
+    {
+        return length == other.length && word == other.word;
+    }
+    bool is_whole() const
+    {
+        return length <= sizeof word;
+    }
+};
 
 // The paths as a tree: every step is a key or an index.
 struct step_node {
     std::string key;
+    key_word word{std::string_view()};
     long index = -1;              // of an array; -1: a key
     std::vector<unsigned> values; // the paths that end here
     std::vector<std::unique_ptr<step_node>> children;
-    size_t expected = 0; // the child that will probably come next: keys tend to keep their order
+    // The keys that the last object here had, in their order, and where they led: the next object
+    // will have the same.
+    struct member {
+        key_word word{std::string_view()};
+        step_node *child = nullptr;
+    } members[32];
 
     step_node *child_at(long wanted)
     {
@@ -35,15 +66,23 @@ struct step_node {
     }
     step_node *child_of(std::string_view wanted)
     {
-        for (size_t i = 0, at = expected; i < children.size(); i++, at++) {
-            if (at >= children.size())
-                at = 0;
-            if (children[at]->index < 0 && children[at]->key == wanted) {
-                expected = at + 1;
-                return children[at].get();
-            }
-        }
+        key_word wanted_word(wanted);
+        for (auto &child : children)
+            if (child->index < 0 && child->word == wanted_word &&
+                (wanted_word.is_whole() || child->key == wanted))
+                return child.get();
         return nullptr;
+    }
+    // The same for the key that is the `at`-th of its object.
+    step_node *child_of(std::string_view wanted, size_t at)
+    {
+        key_word wanted_word(wanted);
+        if (at >= MR_COUNT_OF(members) || !wanted_word.is_whole() || wanted.empty())
+            return child_of(wanted);
+        member &known = members[at];
+        if (!(known.word == wanted_word))
+            known = {wanted_word, child_of(wanted)};
+        return known.child;
     }
     step_node *grow(const std::string &step_key, long step_index)
     {
@@ -52,6 +91,7 @@ struct step_node {
             return found;
         children.push_back(std::make_unique<step_node>());
         children.back()->key = step_key;
+        children.back()->word = key_word(step_key);
         children.back()->index = step_index;
         return children.back().get();
     }
@@ -241,7 +281,8 @@ class walk
          mr_json_problem *problem)
         : text_(text), length_(length), values_(values), problem_(problem),
           token_(json->stage->structural_indexes.get()),
-          tokens_end_(token_ + json->stage->n_structural_indexes), unescaped_(json->unescaped.get())
+          tokens_end_(token_ + json->stage->n_structural_indexes),
+          unescaped_(json->unescaped.get()), has_escapes_(memchr(text, '\\', length) != nullptr)
     {
     }
 
@@ -259,6 +300,7 @@ class walk
     mr_json_problem *problem_;
     const uint32_t *token_, *tokens_end_;
     char *unescaped_;
+    bool has_escapes_; // anywhere in the text
 
     size_t offset() const
     {
@@ -272,7 +314,7 @@ class walk
     const char *token_end() const
     {
         const char *end = text_ + (token_ + 1 < tokens_end_ ? token_[1] : length_);
-        while (is_space(end[-1]))
+        while (static_cast<unsigned char>(end[-1]) <= ' ' && is_space(end[-1]))
             end--;
         return end;
     }
@@ -338,8 +380,6 @@ class walk
         if (depth == MR_JSON_DEPTH_MAX)
             return fail(offset(), "at most 256 levels of nesting");
         static_assert(MR_JSON_DEPTH_MAX == 256, "the sentence above");
-        if (node)
-            node->expected = 0;
         token_++;
         if (peek() == close)
             token_++;
@@ -352,7 +392,7 @@ class walk
 
     bool members(step_node *node, int depth)
     {
-        for (;;) {
+        for (size_t at = 0;; at++) {
             std::string_view key;
             if (peek() != '"')
                 return fail(offset(), "a key in quotes");
@@ -361,7 +401,7 @@ class walk
             if (peek() != ':')
                 return fail(offset(), "a colon");
             token_++;
-            if (!value(node ? node->child_of(key) : nullptr, depth + 1))
+            if (!value(node ? node->child_of(key, at) : nullptr, depth + 1))
                 return false;
             char behind = peek();
             if (behind != ',' && behind != '}')
@@ -395,7 +435,7 @@ class walk
             return fail(offset(), "a closing quote");
         token_++;
         *content = {begin, static_cast<size_t>(end - begin)};
-        if (MR_LIKELY(!memchr(begin, '\\', content->size())))
+        if (MR_LIKELY(!has_escapes_ || !memchr(begin, '\\', content->size())))
             return true;
         const char *bad = nullptr;
         char *written = unescape(begin, end, unescaped_, &bad);
@@ -426,35 +466,57 @@ class walk
         return at;
     }
 
+    static bool is_digit(char c)
+    {
+        return static_cast<unsigned char>(c - '0') < 10;
+    }
+
+    // The same without an exponent, by words. False: look closer.
+    static bool plain_number(const char *begin, const char *end, mr_span_kind *kind)
+    {
+        mr_plain number;
+        if (!mr_plain_number(begin, static_cast<size_t>(end - begin), &number))
+            return false;
+        begin += number.negative;
+        *kind = number.behind_point > 0 ? MR_SPAN_REAL : MR_SPAN_INTEGER;
+        return is_digit(*begin) && is_digit(end[-1]) &&
+               (*begin != '0' || end - begin == 1 || begin[1] == '.');
+    }
+
     // -? (0 | [1-9] digits) (. digits)? ([eE] [+-]? digits)?
     bool number(const step_node *node)
     {
         if (token_ == tokens_end_)
             return fail(length_, "a value");
-        const char *begin = text_ + offset(), *end = token_end(), *at = begin + (*begin == '-');
-        const char *first = at;
+        const char *begin = text_ + offset(), *end = token_end();
         mr_span_kind kind = MR_SPAN_INTEGER;
-        at = digits(at, end);
+        if (!MR_LIKELY(plain_number(begin, end, &kind)) && !any_number(begin, end, &kind))
+            return fail(offset(), "a value");
+        token_++;
+        if (node)
+            give(node, begin, end, kind);
+        return true;
+    }
+
+    static bool any_number(const char *begin, const char *end, mr_span_kind *kind)
+    {
+        const char *first = begin + (*begin == '-'), *at = digits(first, end);
+        *kind = MR_SPAN_INTEGER;
         bool good = at > first && (at == first + 1 || *first != '0');
         if (good && at < end && *at == '.') {
             first = at + 1;
             at = digits(first, end);
             good = at > first;
-            kind = MR_SPAN_REAL;
+            *kind = MR_SPAN_REAL;
         }
         if (good && at < end && (*at | 0x20) == 'e') {
             first = at + 1;
             first += first < end && (*first == '+' || *first == '-');
             at = digits(first, end);
             good = at > first;
-            kind = MR_SPAN_REAL;
+            *kind = MR_SPAN_REAL;
         }
-        if (!good || at != end)
-            return fail(offset(), "a value");
-        token_++;
-        if (node)
-            give(node, begin, end, kind);
-        return true;
+        return good && at == end;
     }
 };
 
