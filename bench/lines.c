@@ -11,7 +11,6 @@
 // Path and limit take turns. Times are this thread's CPU time, system calls included.
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,148 +22,19 @@
 #include <xxhash.h>
 
 #include "core/formats/json_out.h"
-#include "tests/support/line_reference.h"
-#include "tests/support/producer_fixture.h"
-#include "tests/support/samples.h"
+#include "tests/support/line_cases.h"
 
 #define ROUNDS_MAX 31
 #define DRAIN_BYTES (1u << 20) // of records, before they are checked
 #define READ_BYTES 262144
-
-#define NO_FIELD UINT_MAX
-#define MINUTES "%Y-%m-%d %H:%M:%S"
-
-struct bench_case {
-    const char *name, *sample;
-    const char *unpack; // shell command that writes the lines of "$1"
-    bool has_header;
-    const char *source; // the source's options in the pipeline file, without its path
-    const char *schema; // "time:" and "fields:"
-    struct line_reference reference;
-};
-
-static const struct line_reference_field retail_fields[] = {
-    {"0", NULL},    {"1", NULL}, {"2", NULL}, {"3", NULL},
-    {"4", MINUTES}, {"5", NULL}, {"6", NULL}, {"7", NULL}};
-static const struct line_reference_field machine_fields[] = {{"0", MINUTES}, {"1", NULL}};
-static const struct line_reference_field gps_fields[] = {
-    {"0", NULL}, {"1", NULL}, {"2", MINUTES}, {"3", NULL}};
-static const struct line_reference_field card_fields[] = {
-    {"0", NULL},  {"1", NULL},  {"2", NULL},  {"3", NULL},  {"4", NULL},  {"5", NULL},
-    {"6", NULL},  {"7", NULL},  {"8", NULL},  {"9", NULL},  {"10", NULL}, {"11", NULL},
-    {"12", NULL}, {"13", NULL}, {"14", NULL}, {"15", NULL}, {"16", NULL}, {"17", NULL},
-    {"18", NULL}, {"19", NULL}, {"20", NULL}, {"21", NULL}, {"22", NULL}, {"23", NULL},
-    {"24", NULL}, {"25", NULL}, {"26", NULL}, {"27", NULL}, {"28", NULL}, {"29", NULL},
-    {"30", NULL}};
-static const struct line_reference_field few_card_fields[] = {
-    {"0", NULL}, {"14", NULL}, {"29", NULL}, {"30", NULL}};
-static const struct line_reference_field trade_fields[] = {
-    {"s", NULL}, {"p", NULL}, {"q", NULL}, {"m", NULL}, {"T", "ms"}, {"@prefix", "ns"}};
-static const struct line_reference_field ticker_fields[] = {
-    {"s", NULL}, {"u", NULL}, {"b", NULL}, {"B", NULL},
-    {"a", NULL}, {"A", NULL}, {"T", "ms"}, {"@prefix", "ns"}};
-static const struct line_reference_field event_fields[] = {
-    {"e", NULL}, {"s", NULL}, {"E", "ms"}, {"@prefix", "ns"}};
-
-#define REAL(name) "{name: " #name ", type: f64}"
-#define CARD_VALUES                                                                                                                                                                                       \
-    REAL(V1)                                                                                                                                                                                              \
-    ", " REAL(V2) ", " REAL(V3) ", " REAL(V4) ", " REAL(V5) ", " REAL(V6) ", " REAL(V7) ", " REAL(V8) ", " REAL(V9) ", " REAL(V10) ", " REAL(V11) ", " REAL(V12) ", " REAL(V13) ", " REAL(V14) ", " REAL( \
-        V15) ", " REAL(V16) ", " REAL(V17) ", " REAL(V18) ", " REAL(V19) ", " REAL(V20) ", " REAL(V21) ", " REAL(V22) ", " REAL(V23) ", " REAL(V24) ", " REAL(V25) ", " REAL(V26) ", " REAL(V27) ", " REAL(V28) ", "
-#define CRYPTO "crypto/binance-usdm-btcusdt-20240808.ndjson.gz"
-#define RECEIVED "{name: received, type: timestamp, from: '@prefix', format: ns}"
-
-static const struct bench_case cases[] = {
-    {"retail",
-     "ecommerce/online-retail-by-day.tar.gz",
-     "tar xzOf \"$1\" --wildcards '*.csv' | awk 'NR == 1 || !/^InvoiceNo,/'",
-     true,
-     "format: csv",
-     "time: date, fields: [{name: invoice, type: 'char[8]', from: InvoiceNo}, {name: stock, type: "
-     "'char[16]', "
-     "from: StockCode}, {name: description, type: 'char[48]', from: Description, missing: null}, "
-     "{name: quantity, type: i32, from: Quantity}, {name: date, type: timestamp, from: "
-     "InvoiceDate, format: "
-     "'%Y-%m-%d %H:%M:%S'}, {name: price, type: decimal(3), from: UnitPrice}, {name: customer, "
-     "type: u32, "
-     "from: CustomerID, missing: null}, {name: country, type: 'char[24]', from: Country}]",
-     {LINE_REFERENCE_CSV, retail_fields, NULL, NULL, 4, NO_FIELD}},
-    {"machine",
-     "iot/machine-temperature.csv",
-     "cat \"$1\"",
-     true,
-     "format: csv",
-     "time: timestamp, fields: [{name: timestamp, type: timestamp}, " REAL(value) "]",
-     {LINE_REFERENCE_CSV, machine_fields, NULL, NULL, 0, NO_FIELD}},
-    {"gps",
-     "gps/geolife-sample.txt.gz",
-     "gzip -dc \"$1\"",
-     true,
-     "format: csv",
-     "time: datetime, fields: [{name: lat, type: decimal(9)}, {name: lng, type: decimal(9)}, "
-     "{name: datetime, type: timestamp}, {name: uid, type: 'char[3]'}]",
-     {LINE_REFERENCE_CSV, gps_fields, NULL, NULL, 2, NO_FIELD}},
-    {"cards",
-     "cards/creditcard-subset.csv",
-     "cat \"$1\"",
-     true,
-     "format: csv",
-     "fields: [" REAL(Time) ", " CARD_VALUES
-                            "{name: Amount, type: decimal(2)}, {name: Class, type: u8}]",
-     {LINE_REFERENCE_CSV, card_fields, NULL, NULL, NO_FIELD, NO_FIELD}},
-    {"4cards",
-     "cards/creditcard-subset.csv",
-     "cat \"$1\"",
-     true,
-     "format: csv",
-     "fields: [" REAL(Time) ", " REAL(
-         V14) ", {name: Amount, type: decimal(2)}, {name: Class, type: u8}]",
-     {LINE_REFERENCE_CSV, few_card_fields, NULL, NULL, NO_FIELD, NO_FIELD}},
-    {"trades",
-     CRYPTO,
-     "gzip -dc \"$1\"",
-     false,
-     "format: ndjson, prefix: true, select: data.e=trade, ingest: received",
-     "time: event, fields: [{name: symbol, type: 'char[16]', from: data.s}, {name: price, type: "
-     "decimal(8), "
-     "from: data.p}, {name: quantity, type: decimal(8), from: data.q}, {name: maker, type: bool, "
-     "from: "
-     "data.m}, "
-     "{name: event, type: timestamp, from: data.T, format: ms}, " RECEIVED "]",
-     {LINE_REFERENCE_NDJSON, trade_fields, "\"data\":", "\"e\":\"trade\"", 4, 5}},
-    {"tickers",
-     CRYPTO,
-     "gzip -dc \"$1\" | grep bookTicker",
-     false,
-     "format: ndjson, prefix: true, ingest: received",
-     "time: event, fields: [{name: symbol, type: 'char[16]', from: data.s}, {name: update, type: "
-     "u64, from: "
-     "data.u}, {name: bid, type: decimal(8), from: data.b}, {name: bid_size, type: decimal(8), "
-     "from: data.B}, "
-     "{name: ask, type: decimal(8), from: data.a}, {name: ask_size, type: decimal(8), from: "
-     "data.A}, "
-     "{name: event, type: timestamp, from: data.T, format: ms}, " RECEIVED "]",
-     {LINE_REFERENCE_NDJSON, ticker_fields, "\"data\":", NULL, 6, 7}},
-    {"events",
-     CRYPTO,
-     "gzip -dc \"$1\"",
-     false,
-     "format: ndjson, prefix: true, ingest: received",
-     "time: event, fields: [{name: kind, type: 'char[16]', from: data.e}, {name: symbol, type: "
-     "'char[16]', "
-     "from: data.s}, {name: event, type: timestamp, from: data.E, format: ms}, " RECEIVED "]",
-     {LINE_REFERENCE_NDJSON, event_fields, "\"data\":", NULL, 2, 3}},
-};
 
 struct expectation { // of one line that becomes a record
     uint64_t digest, line;
 };
 
 struct lines_run {
-    const struct bench_case *what;
-    char *content; // as unpacked, header and all
-    size_t content_bytes, header_bytes;
-    uint64_t lines; // below the header
+    const struct line_case *what;
+    struct line_case_content content;
     struct expectation *expected;
     size_t expected_count;
     char path[256];
@@ -180,7 +50,7 @@ static struct settings {
     bool json;
 } settings = {128000000, 5, NULL, false};
 
-static void fail(const struct bench_case *what, const char *sentence)
+static void fail(const struct line_case *what, const char *sentence)
 {
     fprintf(stderr, "lines: %s: %s\n", what->name, sentence);
     exit(1);
@@ -201,34 +71,15 @@ static uint64_t digest_of(const struct mr_record *record, uint32_t length)
 
 // ---- content -----------------------------------------------------------------------------------
 
-// False where the sample is not there.
-static bool load(struct lines_run *run)
-{
-    char sample[512], command[1024];
-    size_t room = 64u << 20;
-    if (!sample_path(run->what->sample, sample, sizeof sample))
-        return false;
-    snprintf(command, sizeof command, "set -- '%s'; %s", sample, run->what->unpack);
-    FILE *pipe = popen(command, "r");
-    run->content = malloc(room);
-    run->content_bytes = fread(run->content, 1, room - 1, pipe);
-    if (pclose(pipe) != 0 || run->content_bytes == 0 || run->content_bytes == room - 1)
-        fail(run->what, "the sample cannot be unpacked");
-    run->content[run->content_bytes] = '\0';
-    if (run->what->has_header)
-        run->header_bytes = strcspn(run->content, "\n") + 1;
-    return true;
-}
-
 static void write_file(struct lines_run *run, const struct producer_fixture *fixture)
 {
-    const char *body = run->content + run->header_bytes;
-    size_t body_bytes = run->content_bytes - run->header_bytes;
+    const char *body = run->content.text + run->content.header_bytes;
+    size_t body_bytes = run->content.bytes - run->content.header_bytes;
     snprintf(run->path, sizeof run->path, "%s/lines", fixture->directory);
     FILE *file = fopen(run->path, "w");
     run->repeats = (unsigned)(settings.file_bytes / body_bytes + 1);
-    run->file_bytes = run->header_bytes + (uint64_t)run->repeats * body_bytes;
-    fwrite(run->content, 1, run->header_bytes, file);
+    run->file_bytes = run->content.header_bytes + (uint64_t)run->repeats * body_bytes;
+    fwrite(run->content.text, 1, run->content.header_bytes, file);
     for (unsigned i = 0; i < run->repeats; i++)
         fwrite(body, 1, body_bytes, file);
     if (ferror(file) || fclose(file) != 0)
@@ -239,19 +90,17 @@ static void write_file(struct lines_run *run, const struct producer_fixture *fix
 static void expect(struct lines_run *run, const struct mr_schema *schema)
 {
     struct mr_record *record = malloc(schema->record_bytes);
-    size_t room = 1u << 20;
-    run->expected = malloc(room * sizeof *run->expected);
-    char *at = run->content + run->header_bytes;
+    uint64_t line = 0;
+    run->expected = malloc(run->content.lines * sizeof *run->expected);
+    char *at = run->content.text + run->content.header_bytes;
     for (char *end; *at; at = end + 1) {
         end = strchr(at, '\n');
-        if (!end || run->expected_count == room)
-            fail(run->what, "a line without end, or too many");
         char *text_end = end > at && end[-1] == '\r' ? end - 1 : end;
         *text_end = '\0';
         if (line_reference_fill(&run->what->reference, schema, at, record))
             run->expected[run->expected_count++] =
-                (struct expectation){digest_of(record, record->length), run->lines};
-        run->lines++;
+                (struct expectation){digest_of(record, record->length), line};
+        line++;
         *text_end = text_end < end ? '\r' : '\n';
     }
     free(record);
@@ -266,7 +115,7 @@ static void check_records(const struct lines_run *run, struct producer_fixture *
     while ((record = mr_next(&fixture->main, &length)) != NULL) {
         size_t repeat = fixture->seen / run->expected_count;
         const struct expectation *expected = &run->expected[fixture->seen % run->expected_count];
-        uint64_t line = 1 + run->what->has_header + repeat * run->lines + expected->line;
+        uint64_t line = 1 + run->what->has_header + repeat * run->content.lines + expected->line;
         if (record->sequence != line || digest_of(record, length) != expected->digest) {
             fprintf(stderr, "lines: %s: record %zu is not what line %llu must become\n",
                     run->what->name, fixture->seen, (unsigned long long)line);
@@ -280,22 +129,11 @@ static void check_records(const struct lines_run *run, struct producer_fixture *
 static void check_end(const struct lines_run *run, struct producer_fixture *fixture)
 {
     const uint64_t *counts = fixture->stage->now.counts;
-    uint64_t lines = run->repeats * run->lines;
+    uint64_t lines = run->repeats * run->content.lines;
     uint64_t records = run->repeats * (uint64_t)run->expected_count;
     if (fixture->last != MR_POLL_END || counts[MR_COUNT_IN] != lines || fixture->seen != records ||
         counts[MR_COUNT_OUT] != records || counts[MR_COUNT_FILTERED] != lines - records)
         fail(run->what, "the counts are not those of the file");
-}
-
-static void open_source(const struct lines_run *run, struct producer_fixture *fixture)
-{
-    char yaml[4096];
-    snprintf(yaml, sizeof yaml,
-             "source: {type: lines, schema: line, path: '%s', %s}\n"
-             "schemas: [{name: line, %s}]\n",
-             run->path, run->what->source, run->what->schema);
-    if (producer_fixture_open(fixture, yaml) != MR_OK)
-        fail(run->what, fixture->err.text);
 }
 
 // As the producer's loop does it, until there is something to check.
@@ -315,7 +153,7 @@ static double time_path(const struct lines_run *run)
 {
     struct producer_fixture fixture = {0};
     double spent_ns = 0;
-    open_source(run, &fixture);
+    line_case_open(run->what, run->path, &fixture);
     do {
         double start_ns = cpu_ns();
         produce(&fixture);
@@ -351,7 +189,7 @@ static double time_limit(const struct lines_run *run)
         lines += count_lines(buffer, (size_t)got);
     close(fd);
     double spent_ns = cpu_ns() - start_ns;
-    if (lines != run->repeats * run->lines + run->what->has_header)
+    if (lines != run->repeats * run->content.lines + run->what->has_header)
         fail(run->what, "the limit counted other lines");
     return spent_ns;
 }
@@ -375,7 +213,7 @@ static void report(struct lines_run *run, struct mr_json *json)
     qsort(run->path_ns, settings.rounds, sizeof run->path_ns[0], ascending);
     qsort(run->limit_ns, settings.rounds, sizeof run->limit_ns[0], ascending);
     double median = rate(run, run->path_ns[middle]), limit = rate(run, run->limit_ns[middle]);
-    double lines = (double)run->repeats * (double)run->lines;
+    double lines = (double)run->repeats * (double)run->content.lines;
     if (!settings.json) {
         printf("%-16s %8.0f %8.0f %8.0f %8.2f %8.1f %9.0f %7.3f\n", run->what->name,
                rate(run, run->path_ns[last]), median, rate(run, run->path_ns[0]),
@@ -386,7 +224,7 @@ static void report(struct lines_run *run, struct mr_json *json)
     mr_json_open(json, NULL, '{');
     mr_json_text(json, "case", run->what->name);
     mr_json_u64(json, "bytes", run->file_bytes);
-    mr_json_u64(json, "lines", run->repeats * run->lines);
+    mr_json_u64(json, "lines", run->repeats * run->content.lines);
     mr_json_u64(json, "records", run->repeats * (uint64_t)run->expected_count);
     mr_json_real(json, "mb_per_s_min", rate(run, run->path_ns[last]));
     mr_json_real(json, "mb_per_s", median);
@@ -401,16 +239,16 @@ static void report(struct lines_run *run, struct mr_json *json)
 static bool prepare(struct lines_run *run, const struct producer_fixture *home)
 {
     struct producer_fixture fixture = {0};
-    if (!load(run))
+    if (!line_case_load(run->what, &run->content))
         return false;
     write_file(run, home);
-    open_source(run, &fixture);
+    line_case_open(run->what, run->path, &fixture);
     expect(run, fixture.stage->out_schemas.schemas[0]);
     producer_fixture_close(&fixture);
     return true;
 }
 
-static void measure(const struct bench_case *what, struct mr_json *json)
+static void measure(const struct line_case *what, struct mr_json *json)
 {
     struct lines_run run = {.what = what};
     struct producer_fixture home;
@@ -424,7 +262,7 @@ static void measure(const struct bench_case *what, struct mr_json *json)
         unlink(run.path);
     }
     rmdir(home.directory);
-    free(run.content);
+    free(run.content.text);
     free(run.expected);
 }
 
@@ -466,9 +304,10 @@ int main(int argc, char **argv)
                "%-16s %8s %8s %8s %8s %8s %9s %7s\n",
                settings.rounds, "", "min", "median", "max", "Mlines/s", "ns/line", "memchr",
                "ratio");
-    for (unsigned i = 0; i < MR_COUNT_OF(cases); i++)
-        if (!settings.only || strncmp(cases[i].name, settings.only, strlen(settings.only)) == 0)
-            measure(&cases[i], &json);
+    for (unsigned i = 0; i < LINE_CASE_COUNT; i++)
+        if (!settings.only ||
+            strncmp(line_cases[i].name, settings.only, strlen(settings.only)) == 0)
+            measure(&line_cases[i], &json);
     mr_json_close(&json);
     mr_json_close(&json);
     if (settings.json)

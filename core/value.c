@@ -196,6 +196,18 @@ static size_t rest_bytes(const struct mr_field *field, const void *record)
     return length > field->offset ? length - field->offset : 0;
 }
 
+// The length without the zeroes that the text ends in, eight at a time.
+static size_t without_zeroes(const char *text, size_t length)
+{
+    uint64_t word = 0;
+    while (length >= sizeof word && memcpy(&word, text + length - sizeof word, sizeof word) &&
+           word == 0)
+        length -= sizeof word;
+    while (length > 0 && text[length - 1] == '\0')
+        length--;
+    return length;
+}
+
 const char *mr_field_get_text(const struct mr_field *field, const void *record, size_t *length)
 {
     const char *text = at_field(field, record);
@@ -203,8 +215,7 @@ const char *mr_field_get_text(const struct mr_field *field, const void *record, 
     if (field->type == MR_TYPE_BYTES)
         used = rest_bytes(field, record);
     else
-        while (used > 0 && text[used - 1] == '\0')
-            used--;
+        used = without_zeroes(text, used);
     *length = used;
     return text;
 }

@@ -272,15 +272,25 @@ enum mr_number mr_parse_f64(const char *text, size_t length, double *out)
 
 // ---- numbers to text -----------------------------------------------------------------------
 
+// "00" to "99"
+static const char digit_pairs[] = "0001020304050607080910111213141516171819"
+                                  "2021222324252627282930313233343536373839"
+                                  "4041424344454647484950515253545556575859"
+                                  "6061626364656667686970717273747576777879"
+                                  "8081828384858687888990919293949596979899";
+
 // Writes digits backwards from `end`, at least `digits_min` of them; returns where they begin.
 static char *digits_before(char *end, uint64_t value, unsigned digits_min)
 {
     char *at = end;
-    while (value != 0 || digits_min > 0) {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-        digits_min -= digits_min > 0;
-    }
+    for (; value >= 100; value /= 100)
+        memcpy(at -= 2, digit_pairs + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(at -= 2, digit_pairs + 2 * value, 2);
+    else if (value > 0)
+        *--at = (char)('0' + value);
+    while (end - at < (ptrdiff_t)digits_min)
+        *--at = '0';
     return at;
 }
 

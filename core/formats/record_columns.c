@@ -27,6 +27,8 @@ static bool add_column(struct mr_record_text *text, const char *name)
     struct mr_text_column *column = &text->columns[text->count++];
     snprintf(column->name, sizeof column->name, "%s", name);
     column->name_length = (uint8_t)strlen(column->name);
+    column->json_key_length =
+        (uint8_t)snprintf(column->json_key, sizeof column->json_key, ",\"%s\":", name);
     column->field = mr_schema_field(text->schema, column->name);
     column->source = column->field != NULL ? MR_TEXT_FIELD : envelope_source(column->name);
     return column->source != MR_TEXT_ABSENT;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/formats/number.h"
+#include "core/formats/real.h"
 #include "core/formats/utf8.h"
 
 // ---- output --------------------------------------------------------------------------------
@@ -62,6 +63,25 @@ static void put_flags(struct output *to, uint16_t flags, char separator, const c
     }
 }
 
+// ---- eight bytes at once -------------------------------------------------------------------
+
+#define BYTES_ONES 0x0101010101010101ULL
+#define BYTES_HIGH 0x8080808080808080ULL
+
+static inline uint64_t load_word(const char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+// Not zero where a byte of the word is `c`.
+static inline uint64_t equal_bytes(uint64_t word, char c)
+{
+    uint64_t differs = word ^ BYTES_ONES * (unsigned char)c;
+    return (differs - BYTES_ONES) & ~differs & BYTES_HIGH;
+}
+
 // ---- values --------------------------------------------------------------------------------
 
 // One column of one record, ready to be written.
@@ -69,13 +89,13 @@ struct value {
     enum value_kind {
         VALUE_NULL,
         VALUE_PLAIN,
+        VALUE_TIME,
         VALUE_WORD,
         VALUE_TEXT,
         VALUE_BYTES,
         VALUE_FLAGS
     } kind;
-    const char
-        *text; // PLAIN: number or bool; WORD: label, name or time, needs no escapes; TEXT, BYTES
+    const char *text; // PLAIN: number or bool; TIME: nothing to escape; WORD: label or name
     size_t length;
     bool finite;   // PLAIN: JSON has this number
     bool nullable; // a null could stand here
@@ -84,15 +104,35 @@ struct value {
 
 static void set_time(struct value *value, int64_t time_ns)
 {
-    value->kind = time_ns != 0 ? VALUE_WORD : VALUE_NULL;
+    value->kind = time_ns != 0 ? VALUE_TIME : VALUE_NULL;
     value->text = value->buffer;
     value->length = time_ns != 0 ? mr_print_timestamp(time_ns, value->buffer) : 0;
 }
 
-static bool is_finite(const struct mr_field *field, const void *record)
+// A number or a word into the buffer.
+static void set_scalar(struct value *value, const struct mr_schema *schema,
+                       const struct mr_field *field, const struct mr_record *record)
 {
-    bool is_real = field->type == MR_TYPE_F32 || field->type == MR_TYPE_F64;
-    return !is_real || isfinite(mr_field_get_f64(field, record));
+    double real;
+    switch (field->type) {
+    case MR_TYPE_F32:
+    case MR_TYPE_F64:
+        real = mr_field_get_f64(field, record);
+        value->finite = isfinite(real);
+        value->length = field->type == MR_TYPE_F64 ? mr_real_print_f64(real, value->buffer)
+                                                   : mr_real_print_f32((float)real, value->buffer);
+        return;
+    case MR_TYPE_TIMESTAMP:
+        value->length = mr_print_timestamp(mr_field_get_i64(field, record), value->buffer);
+        return;
+    case MR_TYPE_DECIMAL:
+        value->length =
+            mr_print_decimal(mr_field_get_i64(field, record), field->scale, value->buffer);
+        return;
+    default:
+        value->length = mr_field_print(schema, field, record, value->buffer, sizeof value->buffer);
+        return;
+    }
 }
 
 static void set_field(struct value *value, const struct mr_schema *schema,
@@ -106,11 +146,11 @@ static void set_field(struct value *value, const struct mr_schema *schema,
         value->text = mr_field_get_text(field, record, &value->length);
         return;
     }
-    bool is_word = field->type == MR_TYPE_TIMESTAMP || field->type == MR_TYPE_ENUM;
-    value->kind = is_word ? VALUE_WORD : VALUE_PLAIN;
-    value->finite = is_finite(field, record);
-    value->length = mr_field_print(schema, field, record, value->buffer, sizeof value->buffer);
+    value->kind = field->type == MR_TYPE_TIMESTAMP ? VALUE_TIME
+                  : field->type == MR_TYPE_ENUM    ? VALUE_WORD
+                                                   : VALUE_PLAIN;
     value->text = value->buffer;
+    set_scalar(value, schema, field, record);
 }
 
 static void set_value(struct value *value, const struct mr_record_text *text,
@@ -183,9 +223,18 @@ static void put_bytes(struct output *to, const struct value *value, const char *
 
 // ---- CSV -----------------------------------------------------------------------------------
 
+static inline bool has_csv_special(uint64_t word)
+{
+    return equal_bytes(word, ',') | equal_bytes(word, '"') | equal_bytes(word, '\n') |
+           equal_bytes(word, '\r');
+}
+
 static bool needs_csv_quotes(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
+    size_t i = 0;
+    while (length - i >= 8 && !has_csv_special(load_word(text + i)))
+        i += 8;
+    for (; i < length; i++)
         if (text[i] == ',' || text[i] == '"' || text[i] == '\n' || text[i] == '\r')
             return true;
     return length > 0 && (text[0] == ' ' || text[length - 1] == ' ');
@@ -227,6 +276,7 @@ static void put_csv_value(struct output *to, const struct value *value, uint16_t
     case VALUE_NULL:
         break;
     case VALUE_PLAIN:
+    case VALUE_TIME:
     case VALUE_WORD:
         put(to, value->text, value->length);
         break;
@@ -283,12 +333,22 @@ static void put_json_escape(struct output *to, unsigned char c)
         put_hex(to, "u00", c);
 }
 
+// A set bit where a byte is not what a JSON string has as it is: printable ASCII but " and \.
+static inline uint64_t not_plain_json(uint64_t word)
+{
+    uint64_t low = ((word | BYTES_HIGH) - BYTES_ONES * 0x20) ^ BYTES_HIGH; // below 0x20
+    uint64_t high = word | ((word & ~BYTES_HIGH) + BYTES_ONES);            // 0x7f and above
+    return (low | high | equal_bytes(word, '"') | equal_bytes(word, '\\')) & BYTES_HIGH;
+}
+
 static void put_json_text(struct output *to, const char *text, size_t length)
 {
     const unsigned char *at = (const unsigned char *)text, *end = at + length;
     put_char(to, '"');
     while (at < end) {
         const unsigned char *plain = at; // the common case in one copy
+        while (end - at >= 8 && not_plain_json(load_word((const char *)at)) == 0)
+            at += 8;
         while (at < end && *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\')
             at++;
         put(to, (const char *)plain, (size_t)(at - plain));
@@ -318,7 +378,12 @@ static void put_json_value(struct output *to, const struct value *value, uint16_
         else
             put(to, "null", 4);
         break;
-    case VALUE_WORD:
+    case VALUE_TIME:
+        put_char(to, '"');
+        put(to, value->text, value->length);
+        put_char(to, '"');
+        break;
+    case VALUE_WORD: // a label may have a backslash
     case VALUE_TEXT:
         put_json_text(to, value->text, value->length);
         break;
@@ -351,11 +416,8 @@ size_t mr_record_ndjson(const struct mr_record_text *text, const struct mr_recor
         const struct mr_text_column *column = &text->columns[i];
         if (is_left_out(column, record))
             continue;
-        if (to.used > 1)
-            put_char(&to, ',');
-        put_char(&to, '"');
-        put(&to, column->name, column->name_length);
-        put(&to, "\":", 2);
+        unsigned comma = to.used == 1; // the first has none
+        put(&to, column->json_key + comma, column->json_key_length - comma);
         set_value(&value, text, column, record);
         put_json_value(&to, &value, record->flags);
     }
@@ -377,7 +439,7 @@ static bool is_plain_word(const struct value *value)
 
 static void put_line_value(struct output *to, const struct value *value, uint16_t flags)
 {
-    if (value->kind == VALUE_PLAIN || value->kind == VALUE_WORD)
+    if (value->kind == VALUE_PLAIN || value->kind == VALUE_TIME || value->kind == VALUE_WORD)
         put(to, value->text, value->length);
     else if (value->kind == VALUE_TEXT && is_plain_word(value))
         put(to, value->text, value->length);

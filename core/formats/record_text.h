@@ -45,7 +45,8 @@ enum mr_text_source {
 
 struct mr_text_column {
     char name[MR_NAME_BYTES];
-    uint8_t name_length;
+    char json_key[MR_NAME_BYTES + 4]; // ,"name":
+    uint8_t name_length, json_key_length;
     uint8_t source;               // mr_text_source
     const struct mr_field *field; // MR_TEXT_FIELD
 };

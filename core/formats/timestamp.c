@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#define TEXT_BYTES 30
 #define DAY_SECONDS 86400
 #define SECOND_NS 1000000000
 
@@ -177,19 +178,23 @@ enum mr_number mr_parse_timestamp(const char *text, size_t length, int64_t *out_
 
 // ---- to text -------------------------------------------------------------------------------
 
-static char *put_digits(char *out, uint64_t value, unsigned count)
+static void put_pair(char *out, unsigned value)
 {
-    for (unsigned i = count; i > 0; i--) {
-        out[i - 1] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    return out + count;
+    out[0] = (char)('0' + value / 10);
+    out[1] = (char)('0' + value % 10);
 }
 
-static char *put_pair(char *out, char before, unsigned value)
+static void put_four(char *out, unsigned value)
 {
-    *out++ = before;
-    return put_digits(out, value, 2);
+    put_pair(out, value / 100 % 100);
+    put_pair(out + 2, value % 100);
+}
+
+static void put_fraction(char *out, unsigned ns)
+{
+    out[0] = (char)('0' + ns / 100000000);
+    put_four(out + 1, ns / 10000 % 10000);
+    put_four(out + 5, ns % 10000);
 }
 
 size_t mr_print_timestamp(int64_t time_ns, char *out)
@@ -206,15 +211,13 @@ size_t mr_print_timestamp(int64_t time_ns, char *out)
     }
     unsigned month, day;
     mr_civil_from_days(days, &year, &month, &day);
-    char *at = put_digits(out, (uint64_t)year, 4);
-    at = put_pair(at, '-', month);
-    at = put_pair(at, '-', day);
-    at = put_pair(at, 'T', (unsigned)(clock / 3600));
-    at = put_pair(at, ':', (unsigned)(clock / 60 % 60));
-    at = put_pair(at, ':', (unsigned)(clock % 60));
-    *at++ = '.';
-    at = put_digits(at, (uint64_t)ns, 9);
-    *at++ = 'Z';
-    *at = '\0';
-    return (size_t)(at - out);
+    memcpy(out, "0000-00-00T00:00:00.000000000Z", TEXT_BYTES + 1);
+    put_four(out, (unsigned)year); // 1677 to 2262
+    put_pair(out + 5, month);
+    put_pair(out + 8, day);
+    put_pair(out + 11, (unsigned)clock / 3600);
+    put_pair(out + 14, (unsigned)clock / 60 % 60);
+    put_pair(out + 17, (unsigned)clock % 60);
+    put_fraction(out + 20, (unsigned)ns);
+    return TEXT_BYTES;
 }

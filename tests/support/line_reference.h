@@ -13,8 +13,9 @@
 enum line_reference_format { LINE_REFERENCE_CSV, LINE_REFERENCE_NDJSON };
 
 struct line_reference_field {
-    const char *from;   // JSON: the last key of its path, "@prefix"; CSV: the column, from "0"
-    const char *format; // of timestamps: "ms", "ns", or a pattern for strptime
+    const char *from; // JSON: the last key of its path, "@prefix"; CSV: the column, from "0"
+    const char
+        *format; // of timestamps: "ms", "ns", or a pattern for strptime; .000000000Z may follow
 };
 
 struct line_reference {
