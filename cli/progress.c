@@ -80,11 +80,13 @@ static void print_latency(const struct mr_report *report, FILE *out)
 {
     char p50[32], p99[32];
     fprintf(out, "  latency (p50 / p99)");
-    for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
+    static const enum mr_report_hop shown[] = {MR_HOP_INGRESS, MR_HOP_EGRESS, MR_HOP_END_TO_END};
+    for (unsigned i = 0; i < MR_COUNT_OF(shown); i++) {
+        enum mr_report_hop hop = shown[i];
         const struct mr_histogram *histogram = mr_report_hop(report, hop);
         double at50 = (double)mr_histogram_percentile(histogram, 50);
         double at99 = (double)mr_histogram_percentile(histogram, 99);
-        fprintf(out, "%s%s %s / %s", hop ? ",  " : "  ", mr_report_hop_name(hop),
+        fprintf(out, "%s%s %s / %s", i ? ",  " : "  ", mr_report_hop_name(hop),
                 histogram->count ? mr_report_duration_text(at50, p50, sizeof p50) : "-",
                 histogram->count ? mr_report_duration_text(at99, p99, sizeof p99) : "-");
     }
@@ -108,7 +110,7 @@ void mr_progress_block(const struct mr_report *report, const struct mr_rate *rat
 void mr_progress_line(const struct mr_report *report, const struct mr_rate *rate, FILE *out)
 {
     char in[32], now[32], age[32];
-    const struct mr_histogram *end_to_end = mr_report_hop(report, MR_REPORT_HOPS - 1);
+    const struct mr_histogram *end_to_end = mr_report_hop(report, MR_HOP_END_TO_END);
     double p99 = (double)mr_histogram_percentile(end_to_end, 99);
     fprintf(out, "%s: %s, %s records, %s/s, end to end p99 %s\n", report->name,
             mr_report_phase(report), mr_report_count_text(records_in(report), in, sizeof in),

@@ -50,6 +50,18 @@ static void await_input(struct mr_source_run *run)
         mr_stage_wait(run->stage, MR_WAIT_INPUT, slice_ns);
 }
 
+// A batch that is not full: the input has been caught up with, and it is time to let the stages behind look
+// at what was published.
+static void commit_and_give_way(struct mr_source_run *run)
+{
+    struct mr_stage *stage = run->stage;
+    const struct mr_writer *writer = &stage->writers[MR_PORT_MAIN];
+    bool caught_up = writer->position - writer->published < stage->pipeline->batch_bytes_max / 2;
+    mr_source_commit(run);
+    if (caught_up)
+        mr_wait_give_way(&stage->wait);
+}
+
 // Until the input ends, a stop is asked for or the source fails. Returns the code that the stage
 // closes with.
 static int turn(struct mr_source_run *run)
@@ -64,14 +76,14 @@ static int turn(struct mr_source_run *run)
         if (stage->halted) // the batch stays uncommitted: the next process does it again
             return MR_OK;
         if (polled != MR_POLL_IDLE || stage->now.counts[MR_COUNT_IN] != committed_in) {
-            mr_source_commit(run);
+            commit_and_give_way(run);
             committed_in = stage->now.counts[MR_COUNT_IN];
         }
         if (polled == MR_POLL_FAILED)
             return run->err.code;
         if (polled == MR_POLL_END)
             break;
-        if (polled == MR_POLL_IDLE)
+        if (polled == MR_POLL_IDLE || run->wake_mono_ns != 0)
             await_input(run);
         mr_stage_beat(stage);
     }

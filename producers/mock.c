@@ -172,7 +172,7 @@ static int set_up(struct mr_source_run *run, struct mock *mock, struct mr_error 
     set_pace(mock);
     memcpy(&mock->at, run->mark, sizeof mock->at);
     if (!run->resumed)
-        mock->at = (struct mock_mark){0, mr_mono_ns(), mr_wall_ns()};
+        mock->at = (struct mock_mark){0};
     int code = parse_epoch(mock->options, pipeline->source_node, &mock->first_ns, err);
     if (!mock->steps)
         mock->first_ns = mock->at.start_wall_ns;
@@ -283,6 +283,11 @@ static bool make_one(struct mr_source_run *run, struct mock *mock, int64_t now_w
     return true;
 }
 
+static int64_t next_due_mono_ns(const struct mock *mock)
+{
+    return mock->at.start_mono_ns + due_ns(mock, mock->at.n);
+}
+
 // How many records may be made now: those that are due, and no more than one batch.
 static uint64_t records_now(struct mr_source_run *run, struct mock *mock)
 {
@@ -293,7 +298,7 @@ static uint64_t records_now(struct mr_source_run *run, struct mock *mock)
     int64_t elapsed_ns = mr_mono_ns() - mock->at.start_mono_ns;
     int64_t waited_ns = elapsed_ns - due_ns(mock, mock->at.n);
     if (waited_ns < 0) {
-        run->wake_mono_ns = mock->at.start_mono_ns + due_ns(mock, mock->at.n);
+        run->wake_mono_ns = next_due_mono_ns(mock);
         return 0;
     }
     uint64_t due = 1;
@@ -305,10 +310,21 @@ static uint64_t records_now(struct mr_source_run *run, struct mock *mock)
     return due;
 }
 
+// Time begins when the stages behind are ready, not while they open their files.
+static void begin(struct mock *mock)
+{
+    mock->at.start_mono_ns = mr_mono_ns();
+    mock->at.start_wall_ns = mr_wall_ns();
+    if (!mock->steps)
+        mock->first_ns = mock->at.start_wall_ns;
+}
+
 static enum mr_poll poll_mock(struct mr_source_run *run)
 {
     struct mock *mock = run->self;
     int64_t run_time_ns = mock->options->run_time_ns;
+    if (mock->at.start_mono_ns == 0)
+        begin(mock);
     if (mock->at.n >= mock->end)
         return MR_POLL_END;
     if (!mock->paced && run_time_ns > 0 && mr_mono_ns() - mock->at.start_mono_ns >= run_time_ns)
@@ -324,6 +340,8 @@ static enum mr_poll poll_mock(struct mr_source_run *run)
         count -= made > 0 ? made : 1;
     }
     memcpy(run->mark, &mock->at, sizeof mock->at);
+    if (mock->paced && mock->at.n < mock->end)
+        run->wake_mono_ns = next_due_mono_ns(mock);
     return MR_POLL_MORE;
 }
 

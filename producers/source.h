@@ -17,7 +17,7 @@
 #include "core/pipeline/stage.h"
 
 enum mr_poll {
-    MR_POLL_MORE,   // took something; call again
+    MR_POLL_MORE,   // took something; call again, at run->wake_mono_ns where that is set
     MR_POLL_IDLE,   // nothing now: wait until run->wake_mono_ns, or until run->wait_fd is readable
     MR_POLL_END,    // the input has ended
     MR_POLL_FAILED, // run->err says why; what was emitted is committed first
@@ -30,7 +30,7 @@ struct mr_source_run {
     const void *options;
     struct mr_stage *stage;
     void *self;                        // the source's own memory, from open()
-    int64_t wake_mono_ns;              // MR_POLL_IDLE: 0 no deadline
+    int64_t wake_mono_ns;              // when there is more, where that is known; 0: it is not
     int wait_fd;                       // MR_POLL_IDLE: -1 none
     unsigned counters;                 // the source's first counter in stage->now.plugin
     bool resumed;                      // mark is from an earlier process

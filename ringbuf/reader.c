@@ -17,6 +17,7 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
         .write_pos = position,
         .lane_read = lane_read,
         .lane_write = lane_read,
+        .lane_seen = lane_read,
         .corrupt = position % 8 != 0,
     };
 }
@@ -101,6 +102,23 @@ void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_rea
     mr_store_release_u64(&reader->ring->reader_line->read_pos, position);
     use_notes(reader, position, timing);
     mr_ring_wake_writer(reader->ring);
+}
+
+void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight)
+{
+    // Pairs with the release store in leave_note.
+    uint64_t lane_write = mr_load_acquire_u64(&reader->ring->writer_line->lane_write);
+    if (lane_write - reader->lane_seen > MR_RING_LANE_NOTES)
+        reader->lane_seen = lane_write; // damage to a diagnostic: skipped
+    uint64_t now = reader->lane_seen != lane_write ? mr_tick() : 0;
+    for (; reader->lane_seen != lane_write; reader->lane_seen++) {
+        const struct mr_ring_note *note = note_at(reader, reader->lane_seen);
+        mr_histogram_add(sight->published_ns,
+                         mr_ticks_to_ns((int64_t)(note->publish_tick - note->origin_tick)),
+                         note->records);
+        mr_histogram_add(sight->seen_ns, mr_ticks_to_ns((int64_t)(now - note->origin_tick)),
+                         note->records);
+    }
 }
 
 uint64_t mr_reader_origin_tick(struct mr_reader *reader)

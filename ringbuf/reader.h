@@ -29,6 +29,7 @@ struct mr_reader {
     uint64_t write_pos; // private copy of the writer's cursor
     uint64_t lane_read;
     uint64_t lane_write;
+    uint64_t lane_seen; // notes told by mr_reader_note_seen
     bool corrupt;
     uint32_t bad_length; // what was found at `position` when corrupt was set
 };
@@ -37,6 +38,12 @@ struct mr_reader {
 struct mr_reader_timing {
     struct mr_histogram *hop_ns; // publish to release
     struct mr_histogram *age_ns; // origin to release
+};
+
+// The same when what was published is seen for the first time.
+struct mr_reader_sight {
+    struct mr_histogram *published_ns; // origin to publish
+    struct mr_histogram *seen_ns;      // origin to now
 };
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
@@ -103,6 +110,9 @@ void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_rea
 // that, 0 at first.
 void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
                    struct mr_histogram *age_ns);
+// Call when a look has found something: attributes what was published since the last call, before the work
+// on it begins. From the writer's notes, so one that publishes without a note is not counted.
+void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight);
 // The oldest origin tick among the notes of what is not released yet; 0 where there is none. A
 // stage hands it on with what it makes of the batch.
 uint64_t mr_reader_origin_tick(struct mr_reader *reader);

@@ -46,16 +46,17 @@ enum mr_wait_strategy mr_wait_next(const struct mr_wait *wait, int64_t waited_ns
 {
     if (wait->strategy != MR_WAIT_AUTO)
         return wait->strategy;
-    if (wait->share == MR_CORE_METERED || wait->typical_ns > MR_WAIT_AWAKE_NS ||
-        waited_ns > MR_WAIT_AWAKE_NS)
+    if (wait->share == MR_CORE_METERED || wait->typical_ns > MR_WAIT_TYPICAL_NS_MAX ||
+        waited_ns > MR_WAIT_PATIENCE_NS)
         return MR_WAIT_PARK;
     return wait->share == MR_CORE_OWN ? MR_WAIT_SPIN : MR_WAIT_YIELD;
 }
 
 void mr_wait_learn(struct mr_wait *wait, int64_t waited_ns)
 {
-    if (waited_ns > MR_WAIT_LEARN_NS_MAX)
-        waited_ns = MR_WAIT_LEARN_NS_MAX;
+    // One long wait among short ones shall not end staying awake.
+    if (waited_ns > MR_WAIT_PATIENCE_NS)
+        waited_ns = MR_WAIT_PATIENCE_NS;
     wait->typical_ns += (waited_ns - wait->typical_ns) / LEARNT_WAITS;
 }
 
@@ -191,21 +192,35 @@ void mr_wait_for_space(struct mr_wait *wait, struct mr_writer *writer, uint32_t 
     }
 }
 
-static void stay_awake_until(enum mr_core_share share, int64_t mono_ns)
+static void give_core(struct mr_wait *wait)
 {
+    sched_yield();
+    wait->given_tick = mr_tick();
+}
+
+static void stay_awake_until(struct mr_wait *wait, int64_t mono_ns)
+{
+    bool shared = wait->share != MR_CORE_OWN || wait->strategy == MR_WAIT_YIELD;
     for (int64_t left_ns; (left_ns = mono_ns - mr_mono_ns()) > 0;)
-        if (share == MR_CORE_OWN || left_ns < TURN_OF_OTHERS_NS)
-            mr_cpu_relax();
+        if (shared && left_ns >= TURN_OF_OTHERS_NS)
+            give_core(wait);
         else
-            sched_yield();
+            mr_cpu_relax();
 }
 
 void mr_wait_until(struct mr_wait *wait, int64_t mono_ns)
 {
     int64_t left_ns = mono_ns - mr_mono_ns();
     bool sleeps = wait->strategy == MR_WAIT_PARK || wait->share == MR_CORE_METERED ||
-                  (wait->strategy == MR_WAIT_AUTO && left_ns > MR_WAIT_AWAKE_NS);
+                  (wait->strategy == MR_WAIT_AUTO && left_ns > MR_WAIT_TYPICAL_NS_MAX);
     if (sleeps)
         mr_sleep_until_mono_ns(mono_ns - mr_wait_early_ns(wait, left_ns));
-    stay_awake_until(wait->strategy == MR_WAIT_YIELD ? MR_CORE_SHARED : wait->share, mono_ns);
+    stay_awake_until(wait, mono_ns);
+}
+
+void mr_wait_give_way(struct mr_wait *wait)
+{
+    if (wait->strategy == MR_WAIT_AUTO && wait->share == MR_CORE_SHARED &&
+        mr_ticks_to_ns((int64_t)(mr_tick() - wait->given_tick)) >= wait->keep_ns)
+        give_core(wait);
 }

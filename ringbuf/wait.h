@@ -29,16 +29,19 @@ enum mr_core_share {
     MR_CORE_METERED, // time is rationed (a quota of cores below the stages): what is burnt is missing
 };
 
-// auto stays awake for so long, and only while waits of late were shorter on average: a sleeper is back
-// 5 to 50 us after it was rung for, which is little beside a longer wait.
-#define MR_WAIT_AWAKE_NS 200000
-// One long wait among short ones shall not end staying awake: waits count for at most so much.
-#define MR_WAIT_LEARN_NS_MAX (4 * MR_WAIT_AWAKE_NS)
+// auto stays awake while waits of late were not longer than this on average: a sleeper is back 5 to 50 us
+// after it was rung for, which is little beside a longer wait.
+#define MR_WAIT_TYPICAL_NS_MAX 200000
+// Among short waits it gives one so long before it sleeps. A core that was taken away for a moment makes
+// for such a wait, and to come back from a sleep onto a shared core can take a time slice.
+#define MR_WAIT_PATIENCE_NS 1000000
 
 struct mr_wait {
     enum mr_wait_strategy strategy;
     enum mr_core_share share;
     uint64_t begun_tick; // of the wait at hand; 0: none
+    int64_t keep_ns;     // how long a shared core is kept while there is something to do
+    uint64_t given_tick; // when it was given away last
     int64_t typical_ns;  // auto: how long waits lasted of late
     uint64_t parks;      // for the metrics
 };
@@ -57,6 +60,10 @@ void mr_wait_for_space(struct mr_wait *wait, struct mr_writer *writer, uint32_t 
 unsigned mr_allowed_cores(void);
 // Until that moment of CLOCK_MONOTONIC, which is known beforehand.
 void mr_wait_until(struct mr_wait *wait, int64_t mono_ns);
+
+// For one that has published, and may have more to do at once: on a shared core the others have a turn when
+// it has had the core for keep_ns.
+void mr_wait_give_way(struct mr_wait *wait);
 
 // ---- the decisions, pure
 // What a wait that has lasted so long goes on with: MR_WAIT_SPIN, MR_WAIT_YIELD or MR_WAIT_PARK.

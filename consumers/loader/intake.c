@@ -126,6 +126,10 @@ int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err)
     if (!span)
         return MR_OK;
     *moved = true;
+    struct mr_stage_layout *shared = intake->stage->shared;
+    if (intake->port == MR_PORT_MAIN)
+        mr_reader_note_seen(intake->reader,
+                            &(struct mr_reader_sight){&shared->published_ns, &shared->seen_ns});
     return walk_span(intake, span, err);
 }
 

@@ -58,6 +58,9 @@ static int place_by_list(const struct mr_placement *placement, const struct mr_c
     return MR_OK;
 }
 
+// About as much again as a turn of the loader with the two switches: then most of what is due is on time.
+#define KEEP_NS 10000
+
 static void find_shares(const struct mr_cores *cores, struct mr_place places[MR_ROLE_COUNT])
 {
     unsigned used = 0;
@@ -70,6 +73,9 @@ static void find_shares(const struct mr_cores *cores, struct mr_place places[MR_
         used += before == 0;
         places[role].share = on_it > 1 ? MR_CORE_SHARED : MR_CORE_OWN;
     }
+    // A transform on the same core is to answer at once.
+    if (places[MR_ROLE_PRODUCER].core != places[MR_ROLE_TRANSFORM].core)
+        places[MR_ROLE_PRODUCER].keep_ns = KEEP_NS;
     for (unsigned role = 0; role < MR_ROLE_COUNT && cores->quota < used; role++)
         places[role].share = MR_CORE_METERED;
 }
@@ -82,7 +88,7 @@ int mr_placement_plan(const struct mr_placement *placement, const struct mr_core
                                : cores->quota < MR_ROLE_COUNT ? MR_CORE_METERED
                                                               : MR_CORE_OWN;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        places[role] = (struct mr_place){-1, share};
+        places[role] = (struct mr_place){.core = -1, .share = share};
     if (placement->kind == MR_PLACEMENT_NONE)
         return MR_OK;
     if (placement->kind == MR_PLACEMENT_AUTO)

@@ -4,8 +4,10 @@
 //   none   wherever the scheduler puts it
 //   auto   three cores or more: one each, on physical cores of their own where there are enough.
 //          Two: the transform alone on one, so that it answers at once; producer and loader give the other
-//          to each other, the producer right after it has published: the loader is there when the
-//          transform is done. One: all three on it.
+//          to each other. The producer does when it has published and nothing is due soon: the loader is
+//          there when the transform is done. Where there is always something due, it keeps the core for
+//          some time, for what comes due in another's turn is late: more than half of the records are on
+//          time in the egress ring, and the loader takes them in groups. One: all three on it.
 //          A quota of cores counts as so many cores.
 //   list   [producer, transform, loader], numbers of cores
 //
@@ -19,6 +21,7 @@
 struct mr_place {
     int core; // -1: any
     enum mr_core_share share;
+    int64_t keep_ns; // see struct mr_wait
 };
 
 // MR_ERR_CONFIG where the list names a core that is not among `cores`.

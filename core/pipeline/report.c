@@ -47,23 +47,22 @@ const char *mr_io_backend_name(unsigned io_backend)
 
 const char *mr_report_hop_name(unsigned hop)
 {
-    static const char *const names[MR_REPORT_HOPS] = {"ingress", "egress", "hand_over",
-                                                      "end_to_end"};
+    static const char *const names[MR_REPORT_HOPS] = {"ingress",   "egress",    "to_egress",
+                                                      "to_loader", "hand_over", "end_to_end"};
     return names[hop];
 }
 
 const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigned hop)
 {
-    switch (hop) {
-    case 0:
-        return &report->stages[MR_ROLE_TRANSFORM].hop_ns;
-    case 1:
-        return &report->stages[MR_ROLE_LOADER].hop_ns;
-    case 2:
-        return &report->stages[MR_ROLE_LOADER].handed_ns;
-    default:
-        return &report->stages[MR_ROLE_LOADER].age_ns;
-    }
+    const struct mr_stage_report *loader = &report->stages[MR_ROLE_LOADER];
+    const struct mr_histogram *const histograms[MR_REPORT_HOPS] = {
+        &report->stages[MR_ROLE_TRANSFORM].hop_ns,
+        &loader->hop_ns,
+        &loader->published_ns,
+        &loader->seen_ns,
+        &loader->handed_ns,
+        &loader->age_ns};
+    return histograms[hop];
 }
 
 static uint64_t fates(const uint64_t *counts)
@@ -108,6 +107,8 @@ static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layou
     stage->hop_ns = page->hop_ns;
     stage->age_ns = page->age_ns;
     stage->handed_ns = page->handed_ns;
+    stage->published_ns = page->published_ns;
+    stage->seen_ns = page->seen_ns;
     uint64_t in = stage->slot.counts[MR_COUNT_IN], gone = fates(stage->slot.counts);
     stage->in_flight = in > gone ? in - gone : 0;
     // The pid is only shown; nothing is decided by it.

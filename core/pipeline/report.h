@@ -9,9 +9,10 @@
 //     mr_report_free(report);
 //
 // Latencies. ingress: from the producer's publish to the transform's release. egress: from the
-// transform's publish to the loader's release. hand_over: from the feed's first holding until the
-// kernel had taken the write from the loader. end_to_end: from the feed's first holding until the
-// sink made the record durable or handed it over.
+// transform's publish to the loader's release. From the feed's first holding: to_egress until the record
+// was published in the egress ring, where a live reader sees it; to_loader until the loader's first look
+// at it; hand_over until the kernel had taken the write from the loader; end_to_end until the sink made it
+// durable or handed it over.
 //
 // The balance holds where at every stage
 //     in = out + filtered + duplicate + late + rejected + dropped + in_flight
@@ -37,7 +38,7 @@ struct mr_stage_report {
     char plugin_name[MR_STAGE_PLUGIN_COUNTS][48];
     char in_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
     char out_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
-    struct mr_histogram hop_ns, age_ns, handed_ns;
+    struct mr_histogram hop_ns, age_ns, handed_ns, published_ns, seen_ns;
 };
 
 struct mr_ring_report {
@@ -74,8 +75,15 @@ bool mr_report_is_alive(const struct mr_report *report);
 const char *mr_phase_name(unsigned phase);   // mr_stage_phase
 const char *mr_wait_name(unsigned wait_for); // mr_wait_for
 const char *mr_io_backend_name(unsigned io_backend);
-// Of ingress, egress, hand over, end to end: 0, 1, 2, 3.
-#define MR_REPORT_HOPS 4
+enum mr_report_hop {
+    MR_HOP_INGRESS,
+    MR_HOP_EGRESS,
+    MR_HOP_TO_EGRESS,
+    MR_HOP_TO_LOADER,
+    MR_HOP_HAND_OVER,
+    MR_HOP_END_TO_END,
+    MR_REPORT_HOPS
+};
 const char *mr_report_hop_name(unsigned hop);
 const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigned hop);
 // The percentiles that are shown everywhere, and how they are written.

@@ -95,6 +95,8 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
         age_ns; // from the feed's first holding to this stage's release (loader: to durable)
     struct mr_histogram
         handed_ns; // loader: from the feed's first holding to the kernel's taking the write
+    // Loader: from the feed's first holding to the publication in the egress ring, and to its first look.
+    struct mr_histogram published_ns, seen_ns;
 };
 
 _Static_assert(offsetof(struct mr_stage_slot, counts) == 64, "counts");

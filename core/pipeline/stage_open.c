@@ -304,7 +304,8 @@ static int take_place(struct mr_stage *stage, struct mr_error *err)
     if (code != MR_OK)
         return code;
     const struct mr_place *place = &places[stage->role];
-    stage->wait = (struct mr_wait){.strategy = pipeline->wait[stage->role], .share = place->share};
+    stage->wait = (struct mr_wait){
+        .strategy = pipeline->wait[stage->role], .share = place->share, .keep_ns = place->keep_ns};
     if (place->core < 0)
         return MR_OK;
     cpu_set_t set;

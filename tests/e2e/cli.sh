@@ -91,7 +91,7 @@ check_equal "run --json: every count of every stage" \
     '[1000,1000,0,0,0,0,0,0,1000,1000,0,0,0,0,0,0,1000,1000,0,0,0,0,0,0]'
 check_equal "run --json: counts by schema" "$(jq .stages.transform.schemas_in.mock <<<"$final")" 1000
 check_equal "run --json: latencies" \
-    "$(jq -c '[.latency_ns[] | .count]' <<<"$final")" '[1000,1000,1000]'
+    "$(jq -c '[.latency_ns[] | .count]' <<<"$final")" '[1000,1000,1000,1000,1000,1000]'
 check_equal "run --json: the percentiles" "$(jq -c '.latency_ns.end_to_end | keys_unsorted' <<<"$final")" \
     '["p50","p90","p99","p99.9","p99.99","max","count"]'
 check_equal "run --json: percentiles rise" \

@@ -75,6 +75,7 @@ Test(placement, on_two_cores_the_transform_has_one_for_itself)
     plan(MR_PLACEMENT_AUTO);
     expect_cores(4, 5, 4);
     expect_shares(MR_CORE_SHARED, MR_CORE_OWN, MR_CORE_SHARED);
+    cr_expect_gt(places[MR_ROLE_PRODUCER].keep_ns, 0, "what is due in the loader's turn is late");
 }
 
 Test(placement, on_one_core_all_share_it)
@@ -82,6 +83,7 @@ Test(placement, on_one_core_all_share_it)
     have(1, 1, 1, UINT_MAX);
     plan(MR_PLACEMENT_AUTO);
     expect_cores(1, 1, 1);
+    cr_expect_eq(places[MR_ROLE_PRODUCER].keep_ns, 0, "the transform is to answer at once");
     expect_shares(MR_CORE_SHARED, MR_CORE_SHARED, MR_CORE_SHARED);
 }
 

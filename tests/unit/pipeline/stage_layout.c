@@ -33,6 +33,8 @@ Test(stage_layout, page)
     cr_assert_eq(offsetof(struct mr_stage_layout, hop_ns), 10936);
     cr_assert_eq(offsetof(struct mr_stage_layout, age_ns), 28880);
     cr_assert_eq(offsetof(struct mr_stage_layout, handed_ns), 46824);
+    cr_assert_eq(offsetof(struct mr_stage_layout, published_ns), 64768);
+    cr_assert_eq(offsetof(struct mr_stage_layout, seen_ns), 82712);
 }
 
 Test(stage_layout, counts_and_reasons)

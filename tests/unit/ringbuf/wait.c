@@ -177,10 +177,10 @@ Test(wait, auto_stays_awake_where_waits_are_short)
     learn(&own, 100000, 100);
     learn(&shared, 100000, 100);
     cr_expect_eq(mr_wait_next(&own, 0), MR_WAIT_SPIN);
-    cr_expect_eq(mr_wait_next(&own, MR_WAIT_AWAKE_NS), MR_WAIT_SPIN);
-    cr_expect_eq(mr_wait_next(&own, MR_WAIT_AWAKE_NS + 1), MR_WAIT_PARK);
+    cr_expect_eq(mr_wait_next(&own, MR_WAIT_PATIENCE_NS), MR_WAIT_SPIN);
+    cr_expect_eq(mr_wait_next(&own, MR_WAIT_PATIENCE_NS + 1), MR_WAIT_PARK);
     cr_expect_eq(mr_wait_next(&shared, 0), MR_WAIT_YIELD, "others have work for this core");
-    cr_expect_eq(mr_wait_next(&shared, MR_WAIT_AWAKE_NS + 1), MR_WAIT_PARK);
+    cr_expect_eq(mr_wait_next(&shared, MR_WAIT_PATIENCE_NS + 1), MR_WAIT_PARK);
 }
 
 Test(wait, auto_sleeps_at_once_where_waits_are_long)
@@ -189,7 +189,7 @@ Test(wait, auto_sleeps_at_once_where_waits_are_long)
     learn(&wait, 1000000, 8);
     cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_PARK);
     learn(&wait, 1000000, 1000);
-    cr_expect_leq(wait.typical_ns, MR_WAIT_LEARN_NS_MAX);
+    cr_expect_leq(wait.typical_ns, MR_WAIT_PATIENCE_NS);
     learn(&wait, 5000, 16);
     cr_expect_eq(mr_wait_next(&wait, 0), MR_WAIT_SPIN, "it comes back as soon as that pays");
 }
@@ -217,7 +217,7 @@ Test(wait, the_others_do_what_they_are_told_whatever_was_learnt)
     for (int strategy = MR_WAIT_SPIN; strategy < MR_WAIT_AUTO; strategy++) {
         struct mr_wait wait = {.strategy = (enum mr_wait_strategy)strategy,
                                .share = MR_CORE_SHARED,
-                               .typical_ns = MR_WAIT_LEARN_NS_MAX};
+                               .typical_ns = MR_WAIT_PATIENCE_NS};
         cr_expect_eq((int)mr_wait_next(&wait, 0), strategy);
         cr_expect_eq((int)mr_wait_next(&wait, 1000 * MS), strategy);
     }
@@ -251,15 +251,17 @@ Test(wait, a_reset_ends_a_wait_and_learns_from_it)
     struct mr_wait wait = auto_on(MR_CORE_OWN);
     mr_wait_reset(&wait);
     cr_expect_eq(wait.typical_ns, 0, "there was none");
-    wait.typical_ns = MR_WAIT_LEARN_NS_MAX;
+    wait.typical_ns = MR_WAIT_PATIENCE_NS;
     for (int i = 0; i < 3; i++)
         mr_wait_for_data(&wait, readers, 1, 1);
     cr_expect_eq(wait.parks, 3);
+    cr_expect_neq(wait.begun_tick, 0);
+    wait.typical_ns = 0;
+    wait.begun_tick = 1; // long ago
     mr_wait_reset(&wait);
-    cr_expect_lt(wait.typical_ns, MR_WAIT_LEARN_NS_MAX, "a few microseconds");
-    int64_t typical_ns = wait.typical_ns;
+    cr_expect_eq(wait.typical_ns, MR_WAIT_PATIENCE_NS / 8, "%ld", (long)wait.typical_ns);
     mr_wait_reset(&wait);
-    cr_expect_eq(wait.typical_ns, typical_ns, "no wait was begun");
+    cr_expect_eq(wait.typical_ns, MR_WAIT_PATIENCE_NS / 8, "no wait was begun");
 }
 
 Test(wait, who_shares_is_found_from_the_cores)
