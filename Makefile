@@ -114,7 +114,7 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
 	$$(say) SO $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) \
-  $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
+  $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
 $(foreach v,release asan tsan fuzz,$(eval $(call variant,$(v))))
 

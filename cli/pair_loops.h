@@ -67,11 +67,15 @@ MR_PAIR_INLINE uint64_t mr_pair_word_at(uint32_t bytes, uint64_t sequence, uint3
     return index * 8 + 8 > mr_pair_length(bytes) ? (uint32_t)word : word;
 }
 
-MR_PAIR_INLINE void mr_pair_fill(void *slot, uint32_t bytes, uint64_t sequence)
+MR_PAIR_INLINE void mr_pair_fill_from(void *slot, uint32_t bytes, uint64_t sequence, uint32_t first)
 {
     mr_pair_word *words = (mr_pair_word *)slot;
-    for (uint32_t i = 0; i < bytes / 8; i++)
+    for (uint32_t i = first; i < bytes / 8; i++)
         words[i] = mr_pair_word_at(bytes, sequence, i);
+}
+MR_PAIR_INLINE void mr_pair_fill(void *slot, uint32_t bytes, uint64_t sequence)
+{
+    mr_pair_fill_from(slot, bytes, sequence, 0);
 }
 
 MR_PAIR_INLINE bool mr_pair_is_good(const void *record, uint32_t bytes, uint64_t sequence)

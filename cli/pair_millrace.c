@@ -26,10 +26,13 @@ MR_PAIR_INLINE bool millrace_send(void *out, uint32_t bytes, uint64_t sequence, 
             if (writer->corrupt || !mr_pair_wait_for_space(side))
                 return false;
         }
-        mr_pair_fill(record, bytes, sequence + i);
+        mr_pair_fill_from(record, bytes, sequence + i, 1); // word 0 is the ring's
         mr_commit(writer);
     }
-    mr_publish(writer, 0);
+    if (count == 1)
+        mr_publish_lazily(writer, 0);
+    else
+        mr_publish(writer, 0);
     return true;
 }
 
@@ -48,7 +51,9 @@ MR_PAIR_INLINE unsigned millrace_receive(void *in, uint32_t bytes, uint64_t sequ
         }
         count++;
     }
-    if (count > 0)
+    if (count > 0 && count_max == 1)
+        mr_release_lazily(reader, NULL);
+    else if (count > 0)
         mr_release(reader, reader->position, NULL);
     return count;
 }

@@ -32,7 +32,7 @@ static uint64_t records_in(const struct mr_report *report)
 
 static void print_ring(const struct mr_ring_report *ring, const char *name, FILE *out)
 {
-    uint64_t used = ring->write_pos - ring->read_pos;
+    uint64_t used = mr_ring_used_bytes(ring->write_pos, ring->read_pos);
     double fill = ring->capacity ? (double)used / (double)ring->capacity : 0;
     unsigned cells = (unsigned)(fill * BAR_CELLS + 0.5);
     char count[32];

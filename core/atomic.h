@@ -17,6 +17,12 @@
 #endif
 #endif
 
+// The compiler keeps the order, the processor need not.
+static inline void mr_fence_compiler(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 #ifdef MR_ATOMIC_BUILTIN
 
 static inline uint64_t mr_load_relaxed_u64(const uint64_t *word)

@@ -19,13 +19,13 @@ uint32_t mr_record_checksum(const void *record, uint32_t length, uint64_t positi
     return checksum(record, length, position);
 }
 
-void mr_record_checksum_run(void *records, uint64_t bytes, uint64_t position)
+void mr_record_checksum_run(void *records, uint64_t bytes, uint64_t position, uint32_t first_length)
 {
     uint8_t *at = records;
     uint64_t stride;
     for (; bytes >= MR_ENVELOPE_BYTES; at += stride, bytes -= stride, position += stride) {
         struct mr_record *record = (struct mr_record *)(void *)at;
-        uint32_t length = record->length;
+        uint32_t length = at == records ? first_length : record->length;
         stride = mr_record_stride(length);
         if (MR_UNLIKELY(stride > bytes || stride == 0)) // changed by someone else since
             return;

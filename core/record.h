@@ -45,20 +45,24 @@ _Static_assert(offsetof(struct mr_record, ingest_time_ns) == 24, "ingest time");
 _Static_assert(offsetof(struct mr_record, schema_id) == 32, "schema id");
 _Static_assert(offsetof(struct mr_record, flags) == 34, "flags");
 
+// Length and checksum: in a record claimed in a ring the ring writes them (ringbuf/writer.h).
+#define MR_RING_OWN_BYTES 8
+
 // Bytes a record of this length takes in a ring or journal.
 static inline uint64_t mr_record_stride(uint32_t length)
 {
     return mr_align_up(length, 8);
 }
 
-// Copies a record and what rounds it up. Both are 8-byte aligned and have room for the stride. Short
-// records are copied here, without the call that memcpy of an unknown length is.
+// Copies a record and what rounds it up, all but the first 8 bytes, which the ring writes itself. Both
+// are 8-byte aligned and have room for the stride. Short records are copied here, without the call
+// that memcpy of an unknown length is.
 #define MR_COPY_INLINE_BYTES 256
 static inline void mr_record_copy(void *to, const void *from, uint32_t length)
 {
-    uint8_t *out = (uint8_t *)to;
-    const uint8_t *in = (const uint8_t *)from;
-    uint64_t bytes = mr_record_stride(length);
+    uint8_t *out = (uint8_t *)to + MR_RING_OWN_BYTES;
+    const uint8_t *in = (const uint8_t *)from + MR_RING_OWN_BYTES;
+    uint64_t bytes = mr_record_stride(length) - MR_RING_OWN_BYTES;
     if (MR_UNLIKELY(bytes > MR_COPY_INLINE_BYTES)) {
         __builtin_memcpy(out, in, bytes);
         return;
@@ -73,6 +77,7 @@ static inline void mr_record_copy(void *to, const void *from, uint32_t length)
 // repeated or left over from an earlier lap does not check.
 uint32_t mr_record_checksum(const void *record, uint32_t length, uint64_t position);
 // Fills in the checksums of `bytes` of records that stand end to end from `position`.
-void mr_record_checksum_run(void *records, uint64_t bytes, uint64_t position);
+void mr_record_checksum_run(void *records, uint64_t bytes, uint64_t position,
+                            uint32_t first_length);
 
 #endif

@@ -144,6 +144,13 @@ void mr_record_init(const struct mr_schema *schema, void *record)
     envelope->schema_id = schema->id;
 }
 
+void mr_record_begin(const struct mr_schema *schema, void *record)
+{
+    struct mr_record *envelope = record;
+    memset((uint8_t *)record + MR_RING_OWN_BYTES, 0, schema->record_bytes - MR_RING_OWN_BYTES);
+    envelope->schema_id = schema->id;
+}
+
 // ---- sets ----------------------------------------------------------------------------------
 
 int mr_schema_set_add(struct mr_schema_set *set, struct mr_schema *schema, struct mr_error *err)

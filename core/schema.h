@@ -124,6 +124,9 @@ void mr_type_text(const struct mr_field *field, char *out, size_t out_bytes); //
 // A blank record of this schema: zeroes, envelope filled but for times and sequence. `record` has
 // room for schema->record_bytes.
 void mr_record_init(const struct mr_schema *schema, void *record);
+// The same for a record claimed in a ring: its first 8 bytes belong to the ring (ringbuf/writer.h)
+// and stay as they are.
+void mr_record_begin(const struct mr_schema *schema, void *record);
 
 static inline bool mr_field_is_null(const struct mr_schema *schema, const struct mr_field *field,
                                     const void *record)

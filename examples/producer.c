@@ -39,7 +39,7 @@ static bool send(struct mr_writer *writer, const struct reading *reading, uint64
     struct mr_record *record = mr_claim(writer, reading->schema->record_bytes);
     if (!record)
         return false;
-    mr_record_init(reading->schema, record); // envelope and zeroes
+    mr_record_begin(reading->schema, record); // envelope and zeroes
     record->sequence = number;
     record->event_time_ns = record->ingest_time_ns = mr_wall_ns();
     mr_field_set_text(reading->schema, reading->sensor, record, "boiler", 6);

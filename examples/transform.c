@@ -41,7 +41,7 @@ static void convert(const struct conversion *c, const struct mr_record *in, stru
     size_t length;
     const char *sensor = mr_field_get_text(c->sensor, in, &length);
     int64_t celsius = mr_field_get_i64(c->celsius, in); // hundredths: the unscaled decimal
-    mr_record_init(c->to, out);
+    mr_record_begin(c->to, out);
     out->sequence = in->sequence; // times and sequence go with the record
     out->event_time_ns = in->event_time_ns;
     out->ingest_time_ns = in->ingest_time_ns;

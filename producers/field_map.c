@@ -260,7 +260,8 @@ static inline bool is_plain(const struct mr_span *value)
 bool mr_field_map_fill(struct mr_field_map *map, const struct mr_span *values,
                        struct mr_record *record, struct mr_field_problem *problem)
 {
-    memcpy(record, map->blank, map->schema->record_bytes);
+    memcpy((uint8_t *)record + MR_RING_OWN_BYTES, (const uint8_t *)map->blank + MR_RING_OWN_BYTES,
+           map->schema->record_bytes - MR_RING_OWN_BYTES);
     for (unsigned i = 0; i < map->count; i++) {
         struct mr_mapped_field *mapped = &map->fields[i];
         if (MR_LIKELY(mapped->read && is_plain(&values[i]) &&

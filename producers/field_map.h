@@ -96,8 +96,10 @@ extern const char mr_field_map_ignored_keys[];
 
 int mr_field_map_open(struct mr_field_map *map, const struct mr_schema *schema,
                       const struct mr_node *schema_node, struct mr_error *err);
-// Fills a whole record: envelope (without sequence and ingest time), then fields. `record` has room
-// for mr_field_map_bytes(map, values).
+// Fills a record: envelope (without sequence and ingest time), then fields. `record` has room for
+// mr_field_map_bytes(map, values). Its first 8 bytes stay (in a claimed record they belong to the ring),
+// but for the length where a field of bytes makes it longer than the schema's record_bytes, which the
+// caller has put there.
 bool mr_field_map_fill(struct mr_field_map *map, const struct mr_span *values,
                        struct mr_record *record, struct mr_field_problem *problem);
 uint64_t mr_field_map_longest(const struct mr_field_map *map, const struct mr_span *values);

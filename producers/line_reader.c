@@ -83,7 +83,8 @@ static void emit_copy(struct mr_line_reader *reader, struct mr_source_run *run)
             mr_source_dropped(run);
         return;
     }
-    memcpy(place, record, record->length);
+    memcpy((uint8_t *)place + MR_RING_OWN_BYTES, (const uint8_t *)record + MR_RING_OWN_BYTES,
+           record->length - MR_RING_OWN_BYTES);
     emit_claimed(reader, run);
 }
 
@@ -95,6 +96,8 @@ static bool fill_and_emit(struct mr_line_reader *reader, struct mr_source_run *r
     struct mr_writer *writer = &run->stage->writers[MR_PORT_MAIN];
     struct mr_record *place = reader->map.is_fixed ? mr_claim(writer, (uint32_t)bytes) : NULL;
     struct mr_record *record = place ? place : reader->record;
+    if (!place)
+        record->length = reader->map.schema->record_bytes; // until a field of bytes makes it longer
     if (!mr_field_map_fill(&reader->map, reader->values, record, problem)) {
         if (place)
             mr_abort(writer);

@@ -212,9 +212,7 @@ static void fill_builtin(const struct mock *mock, uint64_t n, void *record)
 {
     struct mr_mock *mr = record;
     uint64_t seed = (uint64_t)mock->options->seed;
-    memset(mr, 0, sizeof *mr);
-    mr->env.length = sizeof *mr;
-    mr->env.schema_id = MR_SCHEMA_MOCK;
+    mr_record_begin(mr_market_schema(MR_SCHEMA_MOCK), mr);
     mr->id = 1 + (uint32_t)mr_random_within(mr_random_at(seed, 2 * n), 999);
     mr->value = 100.0 * mr_random_real(mr_random_at(seed, 2 * n + 1));
 }
@@ -224,7 +222,8 @@ static uint32_t record_bytes(const struct mock *mock)
     return mock->builtin ? sizeof(struct mr_mock) : mock->generator.record_bytes;
 }
 
-// Records n to n + count, end to end.
+// Records n to n + count, end to end; all but the first 8 bytes of each, which the ring writes, or
+// who has claimed a run.
 static void fill(const struct mock *mock, uint64_t n, uint64_t count, int64_t now_wall_ns,
                  void *records)
 {
@@ -254,9 +253,12 @@ static uint64_t make_run(struct mr_source_run *run, struct mock *mock, uint64_t 
     uint64_t made = mr_claim_run(writer, mr_min_u64(count * stride, RUN_BYTES_MAX)) / stride;
     if (made == 0)
         return 0;
-    fill(mock, mock->at.n, made, now_wall_ns, mr_claimed(writer));
+    uint8_t *at = (uint8_t *)mr_claimed(writer);
+    fill(mock, mock->at.n, made, now_wall_ns, at);
+    for (uint64_t i = 1; i < made; i++)
+        ((struct mr_record *)(void *)(at + i * stride))->length = record_bytes(mock);
     mr_stage_count_emitted(stage, mock->schema->id, made);
-    mr_commit_run(writer, made * stride, made);
+    mr_commit_run(writer, made * stride, made, record_bytes(mock));
     stage->now.counts[MR_COUNT_IN] += made;
     stage->now.counts[MR_COUNT_OUT] += made;
     mock->at.n += made;

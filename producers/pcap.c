@@ -155,7 +155,7 @@ static bool emit_gap(struct mr_source_run *run, uint64_t next_sequence, uint64_t
         mr_source_dropped(run);
         return !run->stage->halted;
     }
-    mr_record_init(mr_market_schema(MR_SCHEMA_GAP), gap);
+    mr_record_begin(mr_market_schema(MR_SCHEMA_GAP), gap);
     gap->env.sequence = next_sequence - lost;
     gap->env.event_time_ns = capture->capture_time_ns;
     gap->env.ingest_time_ns = capture->capture_time_ns;

@@ -3,28 +3,38 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/atomic.h"
+bool mr_bell_is_fenced_by_others;
 
-static void ring_bell(uint32_t *asleep, uint32_t *bell)
+#ifndef MR_ATOMIC_BUILTIN
+void mr_bell_setup(void)
 {
-    // Orders the cursor's store before the load of the flag. Pairs with the full fence between the
-    // sleeper's store of the flag and its last look at the cursor: one of the two sees the other.
+    mr_bell_is_fenced_by_others =
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+}
+
+bool mr_bell_fence_all(void)
+{
     mr_fence_full();
-    if (MR_LIKELY(mr_load_relaxed_u32(asleep) == 0))
-        return;
+    return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0;
+}
+#else // the sanitizer knows no membarrier: every process fences for itself
+void mr_bell_setup(void)
+{
+}
+
+bool mr_bell_fence_all(void)
+{
+    mr_fence_full();
+    return true;
+}
+#endif
+
+void mr_ring_bell(uint32_t *bell)
+{
     mr_add_u32(bell, 1);
     syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-void mr_ring_wake_reader(struct mr_ring *ring)
-{
-    ring_bell(&ring->reader_sleep->asleep, &ring->reader_sleep->bell);
-}
-
-void mr_ring_wake_writer(struct mr_ring *ring)
-{
-    ring_bell(&ring->writer_sleep->asleep, &ring->writer_sleep->bell);
 }

@@ -7,6 +7,7 @@
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
 {
+    mr_bell_setup();
     // read_pos was last written by this side: no ordering is needed.
     uint64_t position = mr_load_relaxed_u64(&ring->reader_line->read_pos);
     uint64_t lane_read = mr_load_relaxed_u64(&ring->reader_line->lane_read);
@@ -31,14 +32,47 @@ void mr_reader_recover(struct mr_reader *reader, uint64_t position)
     mr_release(reader, position, NULL);
 }
 
+static uint64_t cursor_failed(struct mr_reader *reader)
+{
+    reader->corrupt = true;
+    reader->bad_write_pos = true;
+    return 0;
+}
+
+uint64_t mr_peek_slow(struct mr_reader *reader)
+{
+    uint64_t capacity = reader->ring->capacity;
+    if (reader->corrupt)
+        return 0;
+    // Pairs with the release store of write_pos in mr_publish_batch.
+    uint64_t write_pos = mr_load_acquire_u64(&reader->ring->writer_line->write_pos);
+    int64_t ready = (int64_t)(write_pos - reader->position);
+    int64_t looked_at = (int64_t)(reader->position - reader->released);
+    if (write_pos % 8 != 0 || ready > (int64_t)capacity - looked_at || ready < -(int64_t)capacity)
+        return cursor_failed(reader);
+    if (ready <= 0)
+        return 0;
+    reader->write_pos = write_pos;
+    return (uint64_t)ready;
+}
+
+void mr_reader_check(struct mr_reader *reader)
+{
+    // The cursor first: it is stored after the word that it speaks of.
+    if (mr_peek_bytes(reader) == 0 || mr_has_record(reader))
+        return;
+    reader->bad_length = mr_length_word(reader);
+    reader->corrupt = true;
+}
+
 // The lane's fill, looked at anew where the private copy says empty. A count that cannot be is
 // damage to a diagnostic only: the notes are skipped.
 static bool has_note(struct mr_reader *reader)
 {
     if (reader->lane_read != reader->lane_write)
         return true;
-    // Pairs with the release store in leave_note.
-    reader->lane_write = mr_load_acquire_u64(&reader->ring->writer_line->lane_write);
+    // Pairs with the release store in mr_leave_note.
+    reader->lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
     if (reader->lane_write - reader->lane_read > MR_RING_LANE_NOTES)
         reader->lane_read = reader->lane_write;
     return reader->lane_read != reader->lane_write;
@@ -71,7 +105,7 @@ static void use_notes(struct mr_reader *reader, uint64_t position,
                              note->records);
     }
     if (reader->lane_read != first)
-        // Pairs with the acquire load in leave_note: the slots may be written again.
+        // Pairs with the acquire load in mr_leave_note: the slots may be written again.
         mr_store_release_u64(&reader->ring->reader_line->lane_read, reader->lane_read);
 }
 
@@ -79,7 +113,7 @@ void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
                    struct mr_histogram *age_ns)
 {
     // Pairs with the release store in leave_note.
-    uint64_t lane_write = mr_load_acquire_u64(&reader->ring->writer_line->lane_write);
+    uint64_t lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
     uint64_t now = 0;
     if (*noted < reader->lane_read || lane_write - *noted > MR_RING_LANE_NOTES)
         *noted = reader->lane_read;
@@ -107,7 +141,7 @@ void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_rea
 void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight)
 {
     // Pairs with the release store in leave_note.
-    uint64_t lane_write = mr_load_acquire_u64(&reader->ring->writer_line->lane_write);
+    uint64_t lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
     if (lane_write - reader->lane_seen > MR_RING_LANE_NOTES)
         reader->lane_seen = lane_write; // damage to a diagnostic: skipped
     uint64_t now = reader->lane_seen != lane_write ? mr_tick() : 0;
@@ -129,7 +163,7 @@ uint64_t mr_reader_origin_tick(struct mr_reader *reader)
 bool mr_reader_at_end(struct mr_reader *reader)
 {
     // Pairs with the release store in mr_writer_close: after it, write_pos is the last.
-    if (mr_load_acquire_u32(&reader->ring->writer_line->closed) != 1)
+    if (mr_load_acquire_u32(&reader->ring->news->closed) != 1)
         return false;
     return mr_peek_bytes(reader) == 0 && !reader->corrupt;
 }
@@ -142,7 +176,7 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
         return mr_fail(err, MR_ERR_CORRUPT,
                        "%s: found read position %" PRIu64 ", expected a multiple of 8",
                        ring->segment.path, reader->position);
-    if (reader->position == reader->write_pos)
+    if (reader->bad_write_pos)
         return mr_fail(err, MR_ERR_CORRUPT,
                        "%s: found write position %" PRIu64 ", expected %" PRIu64 " to %" PRIu64,
                        ring->segment.path, write_pos, reader->position,
@@ -152,5 +186,8 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
         "%s: position %" PRIu64 " (byte %" PRIu64 " of the segment): found record length %u, "
         "expected %d to %" PRIu64,
         ring->segment.path, reader->position, MR_RING_DATA_OFFSET + (reader->position & ring->mask),
-        reader->bad_length, MR_ENVELOPE_BYTES, reader->write_pos - reader->position);
+        reader->bad_length, MR_ENVELOPE_BYTES,
+        mr_min_u64(ring->capacity / 4,
+                   mr_min_u64(ring->capacity - (reader->position & ring->mask),
+                              reader->released + ring->capacity - reader->position)));
 }

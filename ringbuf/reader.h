@@ -10,10 +10,17 @@
 //     if (reader.corrupt) ... mr_reader_explain(&reader, &err) ...
 //     mr_release(&reader, reader.position, NULL);             // the writer may overwrite them now
 //
+// Two ways to look: mr_next goes from record to record and learns from each one's length word whether
+// it is there (ringbuf/layout.h), touching no other line; mr_peek_bytes asks write_pos how many bytes
+// are final, for who moves bytes and not records.
+//
+// Who takes one record at a time says mr_release_lazily after each: the writer hears of it when the
+// reader has nothing left, or has used up a part of the ring.
+//
 // The reader trusts nothing in shared memory: it reads each length once, checks it against what is
-// left before the wrap and the write position, and from then on uses only its own copy. A damaged
-// ring gives an error that says where, not a crash. Of a record's other bytes only those can be
-// relied on that the caller has copied.
+// left before the wrap and of the ring, and from then on uses only its own copy. A damaged ring gives
+// an error that says where, not a crash. Of a record's other bytes only those can be relied on that
+// the caller has copied.
 #ifndef MR_RINGBUF_READER_H
 #define MR_RINGBUF_READER_H
 
@@ -31,7 +38,8 @@ struct mr_reader {
     uint64_t lane_write;
     uint64_t lane_seen; // notes told by mr_reader_note_seen
     bool corrupt;
-    uint32_t bad_length; // what was found at `position` when corrupt was set
+    bool bad_write_pos;  // corrupt: the writer's cursor it was, not a length
+    uint32_t bad_length; // corrupt: what was found at `position`
 };
 
 // Where latencies go when positions are released; either may be NULL.
@@ -51,21 +59,14 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
 void mr_reader_recover(struct mr_reader *reader, uint64_t position);
 
 // Bytes that can be looked at without a gap: from reader->position to the wrap or the writer's
-// cursor.
+// cursor. A cursor further than the ring is long, or off the grid, is damage and sets corrupt; one
+// that lags behind what mr_next has seen has not been stored yet.
+uint64_t mr_peek_slow(struct mr_reader *reader);
 static inline uint64_t mr_peek_bytes(struct mr_reader *reader)
 {
-    if (reader->position == reader->write_pos) {
-        // Pairs with the release store of write_pos in mr_publish.
-        uint64_t write_pos = mr_load_acquire_u64(&reader->ring->writer_line->write_pos);
-        // A cursor that ran back, or further than the ring is long, is damage: see mr_next.
-        uint64_t looked_at = reader->position - reader->released;
-        if (MR_UNLIKELY(write_pos - reader->position > reader->ring->capacity - looked_at))
-            reader->corrupt = true;
-        if (MR_UNLIKELY(reader->corrupt))
-            return 0;
-        reader->write_pos = write_pos;
-    }
     uint64_t ready = reader->write_pos - reader->position;
+    if ((int64_t)ready <= 0 && (ready = mr_peek_slow(reader)) == 0)
+        return 0;
     uint64_t to_wrap = reader->ring->capacity - (reader->position & reader->ring->mask);
     return ready < to_wrap ? ready : to_wrap;
 }
@@ -74,27 +75,48 @@ static inline const uint8_t *mr_peek_at(const struct mr_reader *reader, uint64_t
     return reader->ring->data + (position & reader->ring->mask);
 }
 
+// Zero, or a length that is still to be published: nothing there.
+static inline bool mr_is_published(uint32_t length_word)
+{
+    return (int32_t)length_word > 0;
+}
+static inline uint32_t mr_length_word(const struct mr_reader *reader)
+{
+    // Pairs with the release store in mr_publish_batch.
+    return mr_load_acquire_u32(
+        (const uint32_t *)(const void *)mr_peek_at(reader, reader->position));
+}
+static inline bool mr_has_record(const struct mr_reader *reader)
+{
+    return !reader->corrupt && mr_is_published(mr_length_word(reader));
+}
+
 // The next record, paddings skipped; *length is its checked length. NULL where nothing is there now
 // or reader->corrupt was set.
 static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t *length)
 {
+    const struct mr_ring *ring = reader->ring;
     for (;;) {
-        uint64_t ready = mr_peek_bytes(reader);
-        if (ready == 0)
+        if (MR_UNLIKELY(reader->corrupt))
+            return NULL;
+        uint32_t found = mr_length_word(reader);
+        if (!mr_is_published(found))
             return NULL;
         const uint8_t *bytes = mr_peek_at(reader, reader->position);
-        uint32_t found = mr_load_relaxed_u32((const uint32_t *)(const void *)bytes);
-        uint64_t stride = mr_record_stride(found);
+        uint64_t stride = mr_record_stride(found), end = reader->position + stride;
         // Padding may be as short as 8 bytes: length 8 and nothing else.
         bool padding = found < MR_ENVELOPE_BYTES;
-        if (MR_UNLIKELY(stride > ready || found < 8 || (padding && found % 8 != 0))) {
+        if (MR_UNLIKELY(stride > ring->capacity - (reader->position & ring->mask) ||
+                        end - reader->released > ring->capacity || found < 8 ||
+                        found > ring->capacity / 4 || // the longest that mr_claim gives
+                        (padding && found % 8 != 0))) {
             reader->corrupt = true;
             reader->bad_length = found;
             return NULL;
         }
         if (!padding) // only now is it known that the flags lie before the wrap
             padding = ((const struct mr_record *)(const void *)bytes)->flags & MR_FLAG_PADDING;
-        reader->position += stride;
+        reader->position = end;
         if (MR_LIKELY(!padding)) {
             *length = found;
             return (const struct mr_record *)(const void *)bytes;
@@ -113,6 +135,17 @@ void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
 // Call when a look has found something: attributes what was published since the last call, before the work
 // on it begins. From the writer's notes, so one that publishes without a note is not counted.
 void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight);
+// Releases what was looked at, if nothing more is there now or the eighth part of the ring is used up.
+static inline void mr_release_lazily(struct mr_reader *reader,
+                                     const struct mr_reader_timing *timing)
+{
+    if (!mr_has_record(reader) || reader->position - reader->released >= reader->ring->capacity / 8)
+        mr_release(reader, reader->position, timing);
+}
+// Now and then while nothing comes: compares the length word with the writer's cursor, which mr_next
+// never looks at. Where the cursor says that there is a record and the word does not, the ring is
+// damaged: sets corrupt.
+void mr_reader_check(struct mr_reader *reader);
 // The oldest origin tick among the notes of what is not released yet; 0 where there is none. A
 // stage hands it on with what it makes of the batch.
 uint64_t mr_reader_origin_tick(struct mr_reader *reader);

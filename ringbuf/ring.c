@@ -17,6 +17,7 @@ static void point_into(struct mr_ring *ring)
     ring->reader_line = (void *)(base + MR_RING_READER_OFFSET);
     ring->reader_sleep = (void *)(base + MR_RING_READER_SLEEP_OFFSET);
     ring->writer_sleep = (void *)(base + MR_RING_WRITER_SLEEP_OFFSET);
+    ring->news = (void *)(base + MR_RING_WRITER_NEWS_OFFSET);
     ring->lane = (void *)(base + MR_RING_LANE_OFFSET);
     ring->schema_table = base + MR_RING_SCHEMA_OFFSET;
     ring->data = base + MR_RING_DATA_OFFSET;
@@ -55,12 +56,13 @@ static void fill_ring(void *base, void *context)
     struct mr_ring_geometry *geometry = (void *)((uint8_t *)base + MR_RING_GEOMETRY_OFFSET);
     struct mr_ring_writer_line *writer = (void *)((uint8_t *)base + MR_RING_WRITER_OFFSET);
     struct mr_ring_reader_line *reader = (void *)((uint8_t *)base + MR_RING_READER_OFFSET);
+    struct mr_ring_writer_news *news = (void *)((uint8_t *)base + MR_RING_WRITER_NEWS_OFFSET);
     geometry->capacity = options->capacity;
     geometry->start_pos = options->start_pos;
     geometry->full_policy = options->full_policy;
     geometry->checksummed = options->checksummed;
     writer->write_pos = options->start_pos;
-    writer->horizon = options->start_pos;
+    news->horizon = options->start_pos;
     reader->read_pos = options->start_pos;
 }
 
@@ -116,14 +118,14 @@ int mr_ring_describe(struct mr_ring *ring, const struct mr_schema_set *schemas,
                        ring->segment.path, bytes, MR_RING_SCHEMA_BYTES_MAX);
     mr_schema_table_write(schemas, ring->schema_table);
     // Pairs with the acquire load in mr_ring_schemas.
-    mr_store_release_u32(&ring->writer_line->schemas_ready, 1);
+    mr_store_release_u32(&ring->news->schemas_ready, 1);
     return MR_OK;
 }
 
 int mr_ring_schemas(const struct mr_ring *ring, struct mr_schema_set *out, struct mr_error *err)
 {
     // Pairs with the release store in mr_ring_describe.
-    if (mr_load_acquire_u32(&ring->writer_line->schemas_ready) != 1)
+    if (mr_load_acquire_u32(&ring->news->schemas_ready) != 1)
         return mr_fail(err, MR_ERR_BUSY, "%s: its writer has not described it yet",
                        ring->segment.path);
     if (mr_schema_table_read(out, ring->schema_table, MR_RING_SCHEMA_BYTES_MAX, err) != MR_OK)
@@ -154,7 +156,7 @@ int mr_ring_await(struct mr_ring *ring, const char *path, enum mr_attach mode, i
 bool mr_ring_is_finished(const struct mr_ring *ring)
 {
     // Pairs with the release stores in mr_writer_close and mr_release.
-    return mr_load_acquire_u32(&ring->writer_line->closed) == 1 &&
+    return mr_load_acquire_u32(&ring->news->closed) == 1 &&
            mr_load_acquire_u64(&ring->reader_line->read_pos) ==
                mr_load_acquire_u64(&ring->writer_line->write_pos);
 }

@@ -18,6 +18,7 @@ struct mr_ring {
     struct mr_ring_reader_line *reader_line;
     struct mr_ring_reader_sleep *reader_sleep;
     struct mr_ring_writer_sleep *writer_sleep;
+    struct mr_ring_writer_news *news;
     struct mr_ring_note *lane;
     void *schema_table;
     uint8_t *data;
@@ -52,5 +53,11 @@ static inline const char *mr_ring_name(const struct mr_ring *ring)
 }
 // Closed by its writer and read to the end.
 bool mr_ring_is_finished(const struct mr_ring *ring);
+// Bytes written and not yet released, as someone sees them who looks on. A reader may be ahead of
+// write_pos for the moment between the publishing store and the cursor's.
+static inline uint64_t mr_ring_used_bytes(uint64_t write_pos, uint64_t read_pos)
+{
+    return write_pos > read_pos ? write_pos - read_pos : 0;
+}
 
 #endif

@@ -33,7 +33,7 @@ static bool copy_is_good(const struct mr_tap *tap)
     // Pairs with the release fence in raise_horizon: if a byte that was copied belongs to the next
     // lap, then the horizon read here is beyond it.
     mr_fence_acquire();
-    uint64_t horizon = mr_load_relaxed_u64(&tap->ring->writer_line->horizon);
+    uint64_t horizon = mr_load_relaxed_u64(&tap->ring->news->horizon);
     return horizon <= tap->position + tap->ring->capacity;
 }
 
@@ -61,7 +61,7 @@ const struct mr_record *mr_tap_next(struct mr_tap *tap)
 {
     const struct mr_ring *ring = tap->ring;
     for (;;) {
-        // Pairs with the release store in mr_publish.
+        // Pairs with the release store in mr_publish_batch.
         uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
         uint64_t ready = write_pos - tap->position;
         if (ready == 0)
@@ -92,6 +92,6 @@ const struct mr_record *mr_tap_next(struct mr_tap *tap)
 bool mr_tap_at_end(const struct mr_tap *tap)
 {
     // Pairs with the release store in mr_writer_close.
-    return mr_load_acquire_u32(&tap->ring->writer_line->closed) == 1 &&
+    return mr_load_acquire_u32(&tap->ring->news->closed) == 1 &&
            mr_load_acquire_u64(&tap->ring->writer_line->write_pos) == tap->position;
 }

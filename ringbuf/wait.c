@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "core/cores.h"
+#include "ringbuf/bell.h"
 
 #define SECOND_NS 1000000000LL
 #define READERS_MAX 8
+#define LOOKS_PER_CHECK 64 // waits in vain; then it is checked whether the ring is damaged
 
 #define LOOKS_PER_STEP 32 // about a microsecond; then the caller beats its heart
 #define YIELDS_PER_STEP 4
@@ -79,6 +81,12 @@ static enum mr_wait_strategy next_step(struct mr_wait *wait)
 
 // ---- the sleeper's half of the futex; the other is in ringbuf/bell.c
 
+// For a sleep whose end may go unheard.
+static int64_t brief(int64_t timeout_ns)
+{
+    return timeout_ns < SECOND_NS / 1000 ? timeout_ns : SECOND_NS / 1000;
+}
+
 static void sleep_on_one(uint32_t *bell, uint32_t seen, int64_t timeout_ns)
 {
     struct timespec timeout = {timeout_ns / SECOND_NS, timeout_ns % SECOND_NS};
@@ -106,14 +114,13 @@ static void sleep_on_several(struct mr_reader *const *readers, const uint32_t *s
         errno != ENOSYS)
         return;
 #endif
-    sleep_on_one(&readers[0]->ring->reader_sleep->bell, seen[0],
-                 (int64_t)mr_min_u64((uint64_t)timeout_ns, SECOND_NS / 1000));
+    sleep_on_one(&readers[0]->ring->reader_sleep->bell, seen[0], brief(timeout_ns));
 }
 
 static bool has_news(struct mr_reader *reader)
 {
-    return mr_peek_bytes(reader) > 0 || reader->corrupt ||
-           mr_load_acquire_u32(&reader->ring->writer_line->closed) == 1;
+    return mr_has_record(reader) || reader->corrupt ||
+           mr_load_acquire_u32(&reader->ring->news->closed) == 1;
 }
 
 // A closed ring that is read out has no more news for us; it does not keep the others from being waited
@@ -122,7 +129,7 @@ static bool any_has_news(struct mr_reader *const *readers, unsigned count)
 {
     bool news = count == 1 && has_news(readers[0]);
     for (unsigned i = 0; i < count && count > 1; i++)
-        news |= mr_peek_bytes(readers[i]) > 0;
+        news |= mr_has_record(readers[i]) || readers[i]->corrupt;
     return news;
 }
 
@@ -134,7 +141,9 @@ static void park_readers(struct mr_reader *const *readers, unsigned count, int64
         seen[i] = mr_load_acquire_u32(&sleep->bell);
         mr_store_relaxed_u32(&sleep->asleep, 1);
     }
-    mr_fence_full(); // pairs with the one in ring_bell
+    // Pairs with the fence in mr_ring_bell_if.
+    if (!mr_bell_fence_all())
+        timeout_ns = brief(timeout_ns);
     bool news = any_has_news(readers, count);
     if (!news && count == 1)
         sleep_on_one(&readers[0]->ring->reader_sleep->bell, seen[0], timeout_ns);
@@ -148,6 +157,9 @@ void mr_wait_for_data(struct mr_wait *wait, struct mr_reader *const *readers, un
                       int64_t timeout_ns)
 {
     enum mr_wait_strategy step = next_step(wait);
+    if (++wait->looks % LOOKS_PER_CHECK == 0)
+        for (unsigned i = 0; i < count; i++)
+            mr_reader_check(readers[i]);
     if (step == MR_WAIT_PARK) {
         wait->parks++;
         park_readers(readers, count < READERS_MAX ? count : READERS_MAX, timeout_ns);
@@ -167,7 +179,9 @@ static void park_writer(struct mr_writer *writer, uint32_t length, int64_t timeo
     struct mr_ring_writer_sleep *sleep = writer->ring->writer_sleep;
     uint32_t seen = mr_load_acquire_u32(&sleep->bell);
     mr_store_relaxed_u32(&sleep->asleep, 1);
-    mr_fence_full(); // pairs with the one in ring_bell
+    // Pairs with the fence in mr_ring_bell_if.
+    if (!mr_bell_fence_all())
+        timeout_ns = brief(timeout_ns);
     // A claim that succeeds now is given back: the caller claims again.
     if (mr_claim(writer, length))
         mr_abort(writer);

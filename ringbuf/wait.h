@@ -43,6 +43,7 @@ struct mr_wait {
     int64_t keep_ns;     // how long a shared core is kept while there is something to do
     uint64_t given_tick; // when it was given away last
     int64_t typical_ns;  // auto: how long waits lasted of late
+    uint32_t looks;      // in vain, since the start
     uint64_t parks;      // for the metrics
 };
 

@@ -28,7 +28,7 @@ static void egress_apply(struct mr_op *op, struct mr_record *record)
         chain->dropped = true;
         return;
     }
-    memcpy(out, record, record->length);
+    mr_record_copy(out, record, record->length);
     mr_stage_emit(stage, MR_PORT_MAIN);
     chain->emitted++;
 }

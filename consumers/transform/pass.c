@@ -42,15 +42,17 @@ static bool begin_stretch(struct mr_stage *stage, struct stretch *stretch, uint1
     return true;
 }
 
-// How many of these bytes are whole records that may pass, counted; *records says how many those are.
-static uint64_t check_run(struct mr_stage *stage, uint8_t *at, uint64_t bytes, uint64_t *records)
+// How many of these bytes are whole records that may pass, counted; *records says how many those are. The
+// first one's length word does not stand in them.
+static uint64_t check_run(struct mr_stage *stage, uint8_t *at, uint64_t bytes,
+                          uint32_t first_length, uint64_t *records)
 {
     struct stretch stretch = {.bytes_min = UINT32_MAX};
     uint64_t good = 0;
     *records = 0;
     while (bytes - good >= MR_ENVELOPE_BYTES) {
         const struct mr_record *record = (const void *)(at + good);
-        uint32_t length = record->length;
+        uint32_t length = good == 0 ? first_length : record->length;
         uint64_t stride = mr_record_stride(length);
         if (MR_UNLIKELY(stride > bytes - good || record->flags & MR_FLAG_PADDING))
             break;
@@ -86,11 +88,14 @@ static uint64_t pass_run(struct mr_stage *stage, struct mr_reader *reader, uint6
     uint64_t bytes = mr_claim_run(writer, mr_min_u64(ready, run_bytes));
     const uint8_t *in = mr_peek_at(reader, reader->position);
     uint8_t *out = (uint8_t *)mr_claimed(writer);
-    memcpy(out, in, bytes);
+    if (bytes < MR_ENVELOPE_BYTES)
+        return 0;
+    uint32_t first_length = mr_length_word(reader);
+    memcpy(out + sizeof first_length, in + sizeof first_length, bytes - sizeof first_length);
     if (ready >= PREFETCH_BYTES + RUN_BYTES) // not what the writer is about to write
         prefetch_run(in + PREFETCH_BYTES, out + PREFETCH_BYTES);
-    bytes = check_run(stage, out, bytes, &records);
-    mr_commit_run(writer, bytes, records);
+    bytes = check_run(stage, out, bytes, first_length, &records);
+    mr_commit_run(writer, bytes, records, first_length);
     reader->position += bytes;
     return bytes;
 }

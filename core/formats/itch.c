@@ -347,13 +347,10 @@ static inline void decode_direct_listing(const struct source *in, struct mr_dire
 static inline void decode_envelope(const struct source *in, uint64_t sequence,
                                    struct mr_system_event *out)
 {
-    const struct mr_itch_type *type = &mr_itch_types[in->message[0]];
-    out->env.length = type->record_bytes;
-    out->env.checksum = 0;
     out->env.sequence = sequence;
     out->env.event_time_ns = in->midnight_ns + mr_itch_time_ns(in->message);
     out->env.ingest_time_ns = out->env.event_time_ns;
-    out->env.schema_id = type->schema_id;
+    out->env.schema_id = mr_itch_types[in->message[0]].schema_id;
     out->env.flags = 0;
     out->locate = locate_of(in->message);
 }

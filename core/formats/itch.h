@@ -68,8 +68,9 @@ static inline int64_t mr_itch_time_ns(const uint8_t *message)
     return (int64_t)mr_get_be48(message + 5);
 }
 
-// Writes the record of a message that mr_itch_check found good: all of its bytes, envelope
-// included. event time = ingest time = midnight_ns (the exchange's midnight, ns since the Unix
+// Writes the record of a message that mr_itch_check found good: all of its bytes but the first 8,
+// which belong to the ring that it stands in (core/record.h); it is the type's record_bytes long.
+// event time = ingest time = midnight_ns (the exchange's midnight, ns since the Unix
 // epoch) + time stamp. `record` is 8-byte aligned and has room for the type's record_bytes.
 void mr_itch_decode(const uint8_t *message, struct mr_itch_symbols *symbols, int64_t midnight_ns,
                     uint64_t sequence, struct mr_record *record);

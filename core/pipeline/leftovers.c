@@ -127,7 +127,7 @@ int mr_stage_reopen_rings(const struct mr_pipeline *pipeline, struct mr_error *e
             continue;
         if (mr_ring_attach(&ring, path, MR_ATTACH_READ_WRITE, err) != MR_OK)
             return err->code;
-        mr_store_release_u32(&ring.writer_line->closed, 0);
+        mr_store_release_u32(&ring.news->closed, 0);
         mr_ring_detach(&ring);
     }
     return MR_OK;

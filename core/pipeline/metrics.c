@@ -179,7 +179,7 @@ static void write_ring(FILE *out, const struct mr_metric *metric, const struct m
         const struct mr_ring_report *ring = &report->rings[index];
         const uint64_t values[] = {
             [RING_CAPACITY] = ring->capacity,
-            [RING_USED] = ring->write_pos - ring->read_pos,
+            [RING_USED] = mr_ring_used_bytes(ring->write_pos, ring->read_pos),
             [RING_WRITTEN] = ring->write_pos - ring->start_pos,
             [RING_READ] = ring->read_pos - ring->start_pos,
             [RING_IN_FLIGHT] = ring->in_flight,

@@ -147,7 +147,7 @@ static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeli
     // The reader's cursor first: the writer's can only have moved further away since.
     out->read_pos = mr_load_acquire_u64(&ring.reader_line->read_pos);
     out->write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
-    out->dropped = mr_load_relaxed_u64(&ring.writer_line->dropped);
+    out->dropped = mr_load_relaxed_u64(&ring.news->dropped);
     mr_ring_detach(&ring);
 }
 

@@ -65,7 +65,7 @@ static void json_stage(struct mr_json *json, const struct mr_report *report, enu
 
 static void json_ring(struct mr_json *json, const struct mr_ring_report *ring, const char *name)
 {
-    uint64_t used = ring->write_pos - ring->read_pos;
+    uint64_t used = mr_ring_used_bytes(ring->write_pos, ring->read_pos);
     mr_json_open(json, name, '{');
     mr_json_u64(json, "capacity_bytes", ring->capacity);
     mr_json_u64(json, "used_bytes", used);

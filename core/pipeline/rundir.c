@@ -119,7 +119,8 @@ static void look_at_ring(const struct mr_pipeline *pipeline, enum mr_ring_index 
     if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
         return;
     uint64_t read_pos = mr_load_acquire_u64(&ring.reader_line->read_pos);
-    out->waiting_bytes += mr_load_acquire_u64(&ring.writer_line->write_pos) - read_pos;
+    out->waiting_bytes +=
+        mr_ring_used_bytes(mr_load_acquire_u64(&ring.writer_line->write_pos), read_pos);
     out->segment_count++;
     out->total_bytes += ring.segment.bytes;
     mr_ring_detach(&ring);

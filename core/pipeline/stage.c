@@ -230,7 +230,11 @@ static void fill_slot(const struct mr_stage *stage, struct mr_stage_slot *slot)
 
 static void publish_cursors(struct mr_stage *stage)
 {
-    uint64_t origin_tick = stage->origin_tick ? stage->origin_tick : mr_tick();
+    uint64_t origin_tick = stage->origin_tick;
+    // A first stage holds what it publishes since now. For another, an origin that the notes do not
+    // tell is told by a later note, together with that of later records.
+    if (origin_tick == 0 && stage->reader_count == 0)
+        origin_tick = mr_tick();
     for (unsigned i = 0; i < stage->writer_count; i++)
         mr_publish(&stage->writers[i], origin_tick);
     struct mr_reader_timing timing = {&stage->shared->hop_ns, &stage->shared->age_ns};

@@ -154,16 +154,16 @@ static enum mr_role writer_of(enum mr_ring_index index)
 // resumed it goes on, and that end is none. Its reader may come before it.
 static void reopen_input(struct mr_stage *stage, enum mr_ring_index index)
 {
-    struct mr_ring_writer_line *line = stage->rings[index].writer_line;
+    struct mr_ring_writer_news *news = stage->rings[index].news;
     struct mr_segment segment;
     struct mr_stage_layout *page;
     if (mr_stage_attach_page(stage->pipeline, writer_of(index), MR_ATTACH_READ_ONLY, &segment,
                              &page, NULL) != MR_OK)
         return;
     bool works_on = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_FAILED &&
-                    mr_load_acquire_u32(&line->schemas_ready) == 1;
+                    mr_load_acquire_u32(&news->schemas_ready) == 1;
     if (works_on && !mr_segment_is_locked(&segment))
-        mr_store_relaxed_u32(&line->closed, 0);
+        mr_store_relaxed_u32(&news->closed, 0);
     mr_segment_detach(&segment);
 }
 

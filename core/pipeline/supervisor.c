@@ -84,8 +84,8 @@ static bool ring_is_read(const struct mr_supervisor *supervisor, enum mr_ring_in
         return true;
     // The reader's cursor last: it stands for what it had taken when the writer stood there.
     uint64_t write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
-    *closed = mr_load_acquire_u32(&ring.writer_line->closed) != 0;
-    bool read = mr_load_acquire_u64(&ring.reader_line->read_pos) == write_pos;
+    *closed = mr_load_acquire_u32(&ring.news->closed) != 0;
+    bool read = mr_load_acquire_u64(&ring.reader_line->read_pos) >= write_pos;
     mr_ring_detach(&ring);
     return read;
 }

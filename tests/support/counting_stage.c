@@ -89,14 +89,13 @@ static uint32_t length_of(uint64_t number)
            (uint32_t)random_below(&random, RECORD_BYTES_MAX - MR_ENVELOPE_BYTES);
 }
 
-static void fill(struct mr_record *record, uint64_t number)
+static void fill(struct mr_record *record, uint32_t length, uint64_t number)
 {
     record->sequence = number;
     record->event_time_ns = record->ingest_time_ns = (int64_t)number;
     record->schema_id = MR_SCHEMA_ID_DECLARED;
     record->flags = 0;
-    memset((uint8_t *)record + MR_ENVELOPE_BYTES, (int)(number & 0xFF),
-           record->length - MR_ENVELOPE_BYTES);
+    memset((uint8_t *)record + MR_ENVELOPE_BYTES, (int)(number & 0xFF), length - MR_ENVELOPE_BYTES);
 }
 
 static bool is_whole(const struct mr_record *record, uint32_t length, uint64_t number)
@@ -118,7 +117,7 @@ static int emit(struct mr_stage *stage, uint64_t number, counting_point *point, 
     point(context);
     if (!record)
         return mr_fail(err, MR_ERR_STAGE, "no room for record %lu", number);
-    fill(record, number);
+    fill(record, length_of(number), number);
     point(context);
     stage->now.counts[MR_COUNT_IN]++;
     stage->now.counts[MR_COUNT_OUT]++;

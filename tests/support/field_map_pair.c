@@ -101,9 +101,10 @@ bool field_map_pair_agrees(struct field_map_pair *pair, unsigned schema, enum mr
     struct mr_field_problem quick_problem = {0}, slow_problem = {0};
     struct mr_span value = {text, (uint32_t)length, (uint8_t)kind};
     if (!quick) {
-        quick = malloc(RECORD_BYTES_MAX);
-        slow = malloc(RECORD_BYTES_MAX);
+        quick = calloc(1, RECORD_BYTES_MAX);
+        slow = calloc(1, RECORD_BYTES_MAX);
     }
+    quick->length = slow->length = pair->slow[schema].schema->record_bytes;
     if (mr_field_map_bytes(&pair->slow[schema], &value) > RECORD_BYTES_MAX)
         return true;
     bool quick_took = mr_field_map_fill(&pair->quick[schema], &value, quick, &quick_problem);

@@ -27,10 +27,10 @@ uint32_t ring_stream_length(uint64_t sequence, uint64_t capacity)
     return MR_ENVELOPE_BYTES + (uint32_t)payload;
 }
 
-void ring_stream_fill(struct mr_record *record, uint64_t sequence)
+void ring_stream_fill(struct mr_record *record, uint32_t length, uint64_t sequence)
 {
     uint8_t *payload = (uint8_t *)record + MR_ENVELOPE_BYTES;
-    size_t left = record->length - MR_ENVELOPE_BYTES;
+    size_t left = length - MR_ENVELOPE_BYTES;
     uint64_t random = sequence ^ 0x5DEECE66D;
     record->sequence = sequence;
     record->event_time_ns = (int64_t)(sequence * 3);
@@ -129,7 +129,7 @@ void ring_stream_write(const struct ring_stream *stream, struct ring_stream_resu
             result->dropped++;
             continue;
         }
-        ring_stream_fill(record, sequence);
+        ring_stream_fill(record, length, sequence);
         mr_commit(&writer);
         result->records++;
         result->bytes += length;
@@ -189,8 +189,8 @@ void ring_stream_read(const struct ring_stream *stream, struct ring_stream_resul
     mr_wait_setup(&wait, stream->wait, stream->processes);
     // The policy must be met, not only possible: nothing is read before something was dropped.
     while (stream->ring->full_policy == MR_FULL_DROP_NEWEST &&
-           mr_load_relaxed_u64(&stream->ring->writer_line->dropped) == 0 &&
-           !mr_load_acquire_u32(&stream->ring->writer_line->closed))
+           mr_load_relaxed_u64(&stream->ring->news->dropped) == 0 &&
+           !mr_load_acquire_u32(&stream->ring->news->closed))
         usleep(100);
     while (!result->failure[0] && !reader.corrupt) {
         uint64_t before = reader.position;

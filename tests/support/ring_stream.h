@@ -30,7 +30,7 @@ struct ring_stream_result {
 };
 
 uint32_t ring_stream_length(uint64_t sequence, uint64_t capacity);
-void ring_stream_fill(struct mr_record *record, uint64_t sequence);
+void ring_stream_fill(struct mr_record *record, uint32_t length, uint64_t sequence);
 bool ring_stream_is_whole(const struct mr_record *record, uint32_t length, uint64_t capacity);
 
 void ring_stream_write(const struct ring_stream *stream, struct ring_stream_result *result);

@@ -52,7 +52,7 @@ void run_pages_finish(struct run_pages *run, uint64_t records)
         page->gauges.ended_ns = 3000000000;
     }
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
-        mr_store_release_u32(&run->rings[ring].writer_line->closed, 1);
+        mr_store_release_u32(&run->rings[ring].news->closed, 1);
 }
 
 void run_pages_close(struct run_pages *run)

@@ -97,7 +97,7 @@ Test(report, what_is_on_its_way_is_in_the_ring_while_it_is_open)
     slot_of(MR_ROLE_TRANSFORM)->counts[MR_COUNT_OUT] = 90;
     slot_of(MR_ROLE_TRANSFORM)->counts[MR_COUNT_EMITTED] = 100;
     expect_imbalance("ingress ring: the producer emitted 100, the transform took in 90");
-    mr_store_release_u32(&run.rings[MR_RING_INGRESS].writer_line->closed, 0);
+    mr_store_release_u32(&run.rings[MR_RING_INGRESS].news->closed, 0);
     read_report();
     cr_expect(report->balance, "%s", report->imbalance);
     cr_expect_eq(report->rings[MR_RING_INGRESS].in_flight, 10);

@@ -19,7 +19,7 @@ Test(layout, segment_header)
 {
     cr_expect_eq(MR_SEGMENT_MAGIC, 0x314341524c4c494dULL);
     cr_expect_eq(memcmp(&(uint64_t){MR_SEGMENT_MAGIC}, "MILLRAC1", 8), 0);
-    cr_expect_eq(MR_SEGMENT_LAYOUT_VERSION, 1);
+    cr_expect_eq(MR_SEGMENT_LAYOUT_VERSION, 2);
     cr_expect_eq(sizeof(struct mr_segment_header), 80);
     AT(mr_segment_header, magic, 0, 8);
     AT(mr_segment_header, layout_version, 8, 4);
@@ -39,6 +39,8 @@ Test(layout, parts_of_the_ring)
     cr_expect_eq(MR_RING_READER_OFFSET, 4224);
     cr_expect_eq(MR_RING_READER_SLEEP_OFFSET, 4352);
     cr_expect_eq(MR_RING_WRITER_SLEEP_OFFSET, 4480);
+    cr_expect_eq(MR_RING_WRITER_NEWS_OFFSET, 4608);
+    cr_expect_eq(MR_RING_UNPUBLISHED, 0x80000000u);
     cr_expect_eq(MR_RING_LANE_OFFSET, 8192);
     cr_expect_eq(MR_RING_LANE_NOTES, 1024);
     cr_expect_eq(MR_RING_SCHEMA_OFFSET, 40960);
@@ -61,13 +63,14 @@ Test(layout, geometry)
 
 Test(layout, cursors)
 {
-    cr_expect_eq(sizeof(struct mr_ring_writer_line), 40);
+    cr_expect_eq(sizeof(struct mr_ring_writer_line), 8);
     AT(mr_ring_writer_line, write_pos, 0, 8);
-    AT(mr_ring_writer_line, horizon, 8, 8);
-    AT(mr_ring_writer_line, lane_write, 16, 8);
-    AT(mr_ring_writer_line, closed, 24, 4);
-    AT(mr_ring_writer_line, schemas_ready, 28, 4);
-    AT(mr_ring_writer_line, dropped, 32, 8);
+    cr_expect_eq(sizeof(struct mr_ring_writer_news), 32);
+    AT(mr_ring_writer_news, horizon, 0, 8);
+    AT(mr_ring_writer_news, lane_write, 8, 8);
+    AT(mr_ring_writer_news, closed, 16, 4);
+    AT(mr_ring_writer_news, schemas_ready, 20, 4);
+    AT(mr_ring_writer_news, dropped, 24, 8);
     cr_expect_eq(sizeof(struct mr_ring_reader_line), 16);
     AT(mr_ring_reader_line, read_pos, 0, 8);
     AT(mr_ring_reader_line, lane_read, 8, 8);
@@ -144,7 +147,7 @@ Test(layout, a_ring_as_it_is_made)
     uint32_t u32;
     cr_expect_eq(ring.segment.bytes, 172032 + 65536);
     cr_expect_eq(memcmp(base, "MILLRAC1", 8), 0);
-    cr_expect_eq(memcmp(base + 8, "\1\0\0\0\1\0\0\0", 8), 0, "version 1, kind ring");
+    cr_expect_eq(memcmp(base + 8, "\2\0\0\0\1\0\0\0", 8), 0, "version 2, kind ring");
     memcpy(&u64, base + 16, 8);
     cr_expect_eq(u64, 172032 + 65536);
     cr_expect_str_eq((const char *)base + 40, "lay");
@@ -164,6 +167,7 @@ Test(layout, a_ring_as_it_is_made)
     cr_expect_eq((const uint8_t *)ring.reader_line - base, 4224);
     cr_expect_eq((const uint8_t *)ring.reader_sleep - base, 4352);
     cr_expect_eq((const uint8_t *)ring.writer_sleep - base, 4480);
+    cr_expect_eq((const uint8_t *)ring.news - base, 4608);
     cr_expect_eq((const uint8_t *)ring.lane - base, 8192);
     cr_expect_eq((const uint8_t *)ring.schema_table - base, 40960);
     cr_expect_eq(ring.data - base, 172032);

@@ -26,8 +26,9 @@ static void fill(uint64_t records, uint64_t sequence)
     uint8_t *at = (uint8_t *)mr_claimed(&fixture.writer);
     for (uint64_t i = 0; i < records; i++, at += RECORD_BYTES) {
         struct mr_record record = {.length = RECORD_BYTES, .sequence = sequence + i};
-        memset(at, (int)i, RECORD_BYTES);
-        memcpy(at, &record, sizeof record);
+        memset(at + MR_RING_OWN_BYTES, (int)i, RECORD_BYTES - MR_RING_OWN_BYTES);
+        size_t from = i == 0 ? sizeof record.length : 0; // the first length word is the ring's
+        memcpy(at + from, (const uint8_t *)&record + from, sizeof record - from);
     }
 }
 
@@ -50,10 +51,10 @@ Test(run, is_part_of_the_batch)
 {
     cr_expect_eq(mr_claim_run(&fixture.writer, 1000), 1000);
     fill(17, 1);
-    mr_commit_run(&fixture.writer, 17 * RECORD_BYTES, 17);
+    mr_commit_run(&fixture.writer, 17 * RECORD_BYTES, 17, RECORD_BYTES);
     cr_expect_eq(fixture.writer.position, 17 * RECORD_BYTES);
-    cr_expect_eq(fixture.writer.batch_count, 17);
-    cr_expect_geq(fixture.ring.writer_line->horizon, 1000, "taps are told of all that may change");
+    cr_expect_eq(fixture.writer.unnoted, 17);
+    cr_expect_geq(fixture.ring.news->horizon, 1000, "taps are told of all that may change");
     read_all(0, 0);
     mr_publish(&fixture.writer, mr_tick());
     read_all(17, 1);
@@ -62,12 +63,12 @@ Test(run, is_part_of_the_batch)
 Test(run, ends_where_the_ring_is_full_and_at_the_wrap)
 {
     uint64_t records = 1000;
-    cr_assert_eq(mr_claim_run(&fixture.writer, 1u << 30), CAPACITY);
+    cr_assert_eq(mr_claim_run(&fixture.writer, 1u << 30), CAPACITY - 8);
     fill(records, 1);
-    mr_commit_run(&fixture.writer, records * RECORD_BYTES, records);
+    mr_commit_run(&fixture.writer, records * RECORD_BYTES, records, RECORD_BYTES);
     mr_publish(&fixture.writer, mr_tick());
     uint64_t rest = CAPACITY - records * RECORD_BYTES;
-    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), rest);
+    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), rest - 8, "a commit word's room is kept");
     read_all(records, 1);
     cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), rest, "not beyond the wrap");
     while (fixture.writer.position + RECORD_BYTES <= CAPACITY)
@@ -75,17 +76,17 @@ Test(run, ends_where_the_ring_is_full_and_at_the_wrap)
     cr_expect_lt(mr_claim_run(&fixture.writer, CAPACITY), RECORD_BYTES);
     cr_assert(ring_fixture_put(&fixture, 0, RECORD_BYTES), "a claim pads");
     cr_expect_eq(fixture.writer.position, CAPACITY + RECORD_BYTES);
-    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), records * RECORD_BYTES - RECORD_BYTES,
+    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), records * RECORD_BYTES - RECORD_BYTES - 8,
                  "what was released, and no more");
 }
 
 Test(run, none_on_a_dead_ring)
 {
     fixture.ring.reader_line->read_pos = 8; // ahead of the writer
-    cr_expect_eq(mr_claim_run(&fixture.writer, 2 * CAPACITY), CAPACITY, "not looked at yet");
+    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY - 8), CAPACITY - 8, "not looked at yet");
     fill(1, 1);
-    mr_commit_run(&fixture.writer, RECORD_BYTES, 1);
-    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), CAPACITY - RECORD_BYTES);
+    mr_commit_run(&fixture.writer, RECORD_BYTES, 1, RECORD_BYTES);
+    cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY / 2), CAPACITY / 2);
     fixture.writer.position = CAPACITY; // at the wrap: now more is wanted than is known to be free
     cr_expect_eq(mr_claim_run(&fixture.writer, CAPACITY), 0);
     cr_expect(fixture.writer.corrupt);

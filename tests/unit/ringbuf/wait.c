@@ -129,7 +129,7 @@ Test(wait, a_release_wakes_the_parked_writer)
     pthread_t thread;
     mr_wait_setup(&wait, MR_WAIT_PARK, 2);
     for (uint64_t i = 0; i < 4; i++)
-        cr_assert(ring_fixture_put(&fixture, i, 16384));
+        cr_assert(ring_fixture_put(&fixture, i, 16384 - 8));
     mr_publish(&fixture.writer, mr_tick());
     pthread_create(&thread, NULL, release_later, NULL);
     int64_t start_ns = mr_mono_ns();

@@ -442,6 +442,7 @@ static void put_frames(struct bench *b, const uint8_t *content, size_t bytes, ui
         size_t length = (size_t)content[at] << 8 | content[at + 1];
         cr_assert_eq(mr_itch_check(content + at + 2, length), MR_ITCH_GOOD, "at %zu", at);
         mr_itch_decode(content + at + 2, symbols, START_NS, ++b->sequence, (void *)record);
+        ((struct mr_record *)(void *)record)->length = mr_itch_types[content[at + 2]].record_bytes;
         cr_assert(chain_fixture_put(&b->chain, (const void *)record));
         at += 2 + length;
         uint64_t dice = seed ? random_below(&seed, 200) : 100;

@@ -61,7 +61,8 @@ static void put(const struct mr_record *record, uint32_t length)
 {
     struct mr_record *out = mr_claim(&feed, length);
     cr_assert_not_null(out);
-    memcpy(out, record, length);
+    memcpy((uint8_t *)out + MR_RING_OWN_BYTES, (const uint8_t *)record + MR_RING_OWN_BYTES,
+           length - MR_RING_OWN_BYTES);
     mr_commit(&feed);
 }
 
