@@ -43,8 +43,9 @@ static bool decode_block(struct core *core)
             return false;
         core->at += 2 + length;
         block->messages[block->count] = message;
-        mr_itch_decode(message, &core->symbols, 0, ++core->sequence,
-                       (struct mr_record *)(void *)block->records[block->count]);
+        struct mr_record *record = (struct mr_record *)(void *)block->records[block->count];
+        mr_itch_decode(message, &core->symbols, 0, ++core->sequence, record);
+        record->length = mr_itch_types[message[0]].record_bytes; // a ring would write it
     }
     return true;
 }
