@@ -90,6 +90,18 @@ bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, co
     return begin(io, client, &request, tag);
 }
 
+bool mr_io_write_brief(struct mr_io *io, const struct mr_io_client *client, int fd,
+                       const void *bytes, size_t length, int64_t offset, uint64_t tag)
+{
+    struct mr_io_request request = {.op = MR_IO_WRITE,
+                                    .fd = fd,
+                                    .bytes = bytes,
+                                    .length = length,
+                                    .offset = offset,
+                                    .brief = true};
+    return begin(io, client, &request, tag);
+}
+
 bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uint64_t tag)
 {
     struct mr_io_request request = {.op = MR_IO_SYNC, .fd = fd};

@@ -36,6 +36,7 @@ struct mr_io_request {
     const uint8_t *bytes;
     size_t length;
     int64_t offset; // or MR_IO_STREAM
+    bool brief;     // done sooner than handed to a worker: the backend may do it at once
 };
 struct mr_io_event {
     unsigned slot;
@@ -94,6 +95,10 @@ int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned d
 void mr_io_lend(struct mr_io *io, const void *bytes, size_t length);
 bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, const void *bytes,
                  size_t length, int64_t offset, uint64_t tag);
+// The same for a few bytes that end in the page cache: they are with the kernel when it returns, or with
+// the next reaping at the latest.
+bool mr_io_write_brief(struct mr_io *io, const struct mr_io_client *client, int fd,
+                       const void *bytes, size_t length, int64_t offset, uint64_t tag);
 bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uint64_t tag);
 // Waits up to wait_ns for a first completion where something is in flight. MR_ERR_OUTPUT where the
 // backend itself has failed.

@@ -2,6 +2,9 @@
 // The I/O layer on io_uring. Requests are queued by submit() and started by reap(), so that all of
 // a turn of the loader go in with one system call.
 //
+// A buffered write to ext4 is carried out by a worker thread of the kernel's, whose waking takes longer than
+// a few bytes do: brief writes are made by the call itself, and reaped like the others.
+//
 // Completions are worked off when they are reaped (DEFER_TASKRUN, where the kernel has it), not whenever
 // one arrives. Memory that was lent is registered: it is pinned once, not with each direct write.
 #include <errno.h>
@@ -23,6 +26,9 @@ struct uring {
     struct io_uring ring;
     const uint8_t *lent; // registered as buffer 0
     size_t lent_bytes;
+    unsigned under_way; // requests that the kernel's queues hold
+    unsigned brief_count;
+    struct mr_io_event briefs[MR_IO_DEPTH_MAX]; // done already
 };
 
 static int probe(struct io_uring *ring, struct mr_error *err)
@@ -96,9 +102,21 @@ static bool is_lent(const struct uring *uring, const uint8_t *bytes)
     return uring->lent && bytes >= uring->lent && bytes < uring->lent + uring->lent_bytes;
 }
 
+static void write_briefly(struct uring *uring, const struct mr_io_request *request, unsigned slot)
+{
+    ssize_t done = pwrite(request->fd, request->bytes, request->length, request->offset);
+    uring->briefs[uring->brief_count++] =
+        (struct mr_io_event){.slot = slot, .result = done < 0 ? -errno : done};
+}
+
 static void uring_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
     struct uring *uring = device;
+    if (request->brief) {
+        write_briefly(uring, request, slot);
+        return;
+    }
+    uring->under_way++;
     // There is always one: the queue is as long as requests can be in flight.
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     if (request->op == MR_IO_SYNC)
@@ -119,13 +137,25 @@ static bool passes(int result)
            result == -EBUSY;
 }
 
+static unsigned take_briefs(struct uring *uring, struct mr_io_event *out, unsigned max)
+{
+    unsigned count = uring->brief_count < max ? uring->brief_count : max;
+    memcpy(out, uring->briefs, count * sizeof *out);
+    uring->brief_count -= count;
+    memmove(uring->briefs, uring->briefs + count, uring->brief_count * sizeof *out);
+    return count;
+}
+
 static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
 {
-    struct io_uring *ring = &((struct uring *)device)->ring;
+    struct uring *uring = device;
+    struct io_uring *ring = &uring->ring;
     struct io_uring_cqe *cqe;
     int result = 0;
-    unsigned count = 0;
-    if (wait_ns > 0) {
+    unsigned count = take_briefs(uring, out, max);
+    if (uring->under_way == 0)
+        return (int)count;
+    if (wait_ns > 0 && count == 0) {
         struct __kernel_timespec timeout = {.tv_sec = wait_ns / 1000000000,
                                             .tv_nsec = wait_ns % 1000000000};
         result = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &timeout, NULL);
@@ -138,6 +168,7 @@ static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64
         out[count++] = (struct mr_io_event){.slot = (unsigned)io_uring_cqe_get_data64(cqe),
                                             .result = cqe->res};
         io_uring_cqe_seen(ring, cqe);
+        uring->under_way--;
     }
     return (int)count;
 }

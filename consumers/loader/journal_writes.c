@@ -72,8 +72,10 @@ static bool submit_one(struct mr_journal_writes *writes, uint64_t end)
     unsigned at = (writes->first + writes->count) % MR_JOURNAL_WRITES_MAX;
     const uint8_t *bytes = writes->ring->data + (begin & writes->ring->mask);
     writes->items[at] = (struct mr_journal_write){.end_pos = end};
-    if (!mr_io_write(writes->io, writes->client, fd, bytes, end - begin,
-                     (int64_t)offset_of(writes, begin), at))
+    bool brief = fd == writes->files->fd && end - begin <= MR_JOURNAL_BRIEF_BYTES;
+    if (!(brief ? mr_io_write_brief : mr_io_write)(writes->io, writes->client, fd, bytes,
+                                                   end - begin, (int64_t)offset_of(writes, begin),
+                                                   at))
         return false;
     writes->count++;
     writes->submitted_pos = end;

@@ -7,8 +7,8 @@
 // A block ends where the file offset is a multiple of MR_JOURNAL_BLOCK_BYTES (or at the ring's wrap, or
 // the segment's end), wherever records end: the page cache takes whole aligned blocks a third faster
 // than the same bytes cut elsewhere. While writes are in flight a block waits until it is full; as soon
-// as none is, what there is goes out as it is. So a busy stream goes in whole blocks, and a slow one at
-// once.
+// as none is, what there is goes out as it is, and up to MR_JOURNAL_BRIEF_BYTES by the call itself. So a
+// busy stream goes in whole blocks, and a slow one at once.
 //
 // With a descriptor for direct writing, whole pages go past the page cache, from the ring as they are.
 // What is left of a page, at either end, goes through the cache: no page is ever written both ways.
@@ -20,6 +20,7 @@
 #include "ringbuf/ring.h"
 
 #define MR_JOURNAL_BLOCK_BYTES (512u << 10)
+#define MR_JOURNAL_BRIEF_BYTES (64u << 10)
 #define MR_JOURNAL_WRITES_MAX 32 // in flight
 #define MR_JOURNAL_ENDS_MAX 64
 

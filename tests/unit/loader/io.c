@@ -73,15 +73,19 @@ static void check_file(void)
     free(found);
 }
 
-// Ten writes of a tenth each, in any order, and a sync.
-static void write_and_check(const struct mr_io_backend *backend)
+// Ten writes of a tenth each, in any order, every third a brief one, from memory that was lent or not; and
+// a sync.
+static void write_and_check(const struct mr_io_backend *backend, size_t lent_bytes)
 {
     if (!set_up(backend, 16))
         return;
     int fd = open(path, O_RDWR | O_CREAT, 0600);
+    if (lent_bytes > 0)
+        mr_io_lend(&io, bytes, lent_bytes);
     for (unsigned i = 0; i < 10; i++) {
         unsigned at = i * 7 % 10 * (BYTES / 10);
-        cr_assert(mr_io_write(&io, &client, fd, bytes + at, BYTES / 10, at, 100 + i));
+        cr_assert((i % 3 == 0 ? mr_io_write_brief : mr_io_write)(&io, &client, fd, bytes + at,
+                                                                 BYTES / 10, at, 100 + i));
     }
     reap_all();
     cr_assert_eq(done.count, 10);
@@ -102,11 +106,30 @@ static void write_and_check(const struct mr_io_backend *backend)
 
 Test(io, uring_writes)
 {
-    write_and_check(&mr_io_uring);
+    write_and_check(&mr_io_uring, 0);
+}
+Test(io, uring_writes_from_lent_memory)
+{
+    write_and_check(&mr_io_uring, BYTES);
 }
 Test(io, pwrite_writes)
 {
-    write_and_check(&mr_io_pwrite);
+    write_and_check(&mr_io_pwrite, BYTES);
+}
+
+// The caller of a brief write hears of its failure as of any other.
+Test(io, a_brief_write_that_fails)
+{
+    if (!set_up(&mr_io_uring, 16))
+        return;
+    int fd = open("/dev/full", O_WRONLY);
+    cr_assert(mr_io_write_brief(&io, &client, fd, bytes, 10, 0, 3));
+    reap_all();
+    cr_assert_eq(done.count, 1);
+    cr_assert_eq(done.tags[0], 3);
+    cr_assert_eq(done.results[0], -ENOSPC);
+    close(fd);
+    tear_down();
 }
 Test(io, short_writes_are_finished)
 {
