@@ -134,18 +134,18 @@ Test(io, a_brief_write_that_fails)
 Test(io, short_writes_are_finished)
 {
     faulty_io = (struct faulty_io){.write_bytes_max = 777};
-    write_and_check(&faulty_io_backend);
+    write_and_check(&faulty_io_backend, 0);
     cr_assert_geq(faulty_io.writes, BYTES / 777);
 }
 Test(io, interruptions_are_tried_again)
 {
     faulty_io = (struct faulty_io){.write_bytes_max = 5000, .interrupt_each = 2};
-    write_and_check(&faulty_io_backend);
+    write_and_check(&faulty_io_backend, 0);
 }
 Test(io, any_order_of_completion)
 {
     faulty_io = (struct faulty_io){.backwards = true, .events_max = 1, .write_bytes_max = 9999};
-    write_and_check(&faulty_io_backend);
+    write_and_check(&faulty_io_backend, 0);
 }
 
 // What does not fit is refused, not lost; after a reap there is room again.
