@@ -56,7 +56,7 @@ fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=
 variant_cc = $(if $(filter fuzz,$(1)),clang,$(CC))
 variant_cxx = $(if $(filter fuzz,$(1)),clang++,$(CXX))
 
-.PHONY: all demo test fuzz check-deps test-deps bench install format format-check lint sanitize clean help
+.PHONY: all demo test fuzz check-deps test-deps bench-deps bench bench-scaling bench-steady install format format-check lint sanitize clean help
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
@@ -133,6 +133,10 @@ test-deps:
 ifneq ($(DEPS),skip)
 	@scripts/deps.sh test
 endif
+bench-deps:
+ifneq ($(DEPS),skip)
+	@scripts/deps.sh bench
+endif
 
 # ---- what people run -----------------------------------------------------------------------------------
 demo: all
@@ -141,8 +145,15 @@ demo: all
 test: test-deps all units
 	@scripts/test.sh $(B)/release
 
-bench: test-deps all $(release_BENCH)
-	@scripts/bench.sh $(B)/release
+# Every figure, in under 15 minutes, into a dated report below bench/results. QUICK=1: only to see that it works.
+bench: test-deps bench-deps all $(release_BENCH)
+	@$(PYTHON) bench/report/run.py $(B)/release $(if $(QUICK),--quick)
+# How cost grows, long form.
+bench-scaling: test-deps all
+	@$(PYTHON) bench/report/scaling.py $(B)/release --out out/scaling
+# Nothing asked of the system per record, nothing kept: over 100 million records.
+bench-steady: test-deps all
+	@$(PYTHON) bench/report/steady.py $(B)/release --records 100000000
 
 # The ring beside its peers. They need packages of their own, each seen by one file of bench/peers.
 PEERS_SRC := $(wildcard bench/peers/*.c bench/peers/*.cpp)
@@ -210,7 +221,8 @@ help:
 	@echo 'make demo      install what is missing, build, run the main job on a synthetic ITCH session'
 	@echo 'make test      install what is missing, build, run every test'
 	@echo 'make all       the program, the library, the examples'
-	@echo 'make bench     measure the ring, the decoder and the trio on this machine'
+	@echo 'make bench     measure everything on this machine; report in bench/results'
+	@echo 'make bench-scaling   how cost grows;  make bench-steady   100 million records'
 	@echo 'make bench-peers  the ring beside ck_ring, rte_ring, boost, moodycamel, iceoryx, sockets, ZeroMQ; QUICK=1'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'

@@ -167,6 +167,8 @@ int mr_bench_trio_main(int argc, char **argv)
          MR_ARG_TEXT, &asked.runs.directory},
         {"hgrm", "DIRECTORY", "write each distribution there as an .hgrm file", MR_ARG_TEXT,
          &asked.hgrm},
+        {"no-raw-write", NULL, "flat out: leave out what the file system takes from a bare loop",
+         MR_ARG_SWITCH, &asked.runs.no_raw_write},
         {"json", NULL, "print one JSON object", MR_ARG_SWITCH, &asked.json},
         MR_ARG_SETS(&asked.sets),
         {0}};

@@ -91,7 +91,7 @@ static int run_way(struct mr_trio_runs *runs, const struct mr_bench_scratch *scr
     if (code == MR_OK)
         code = probe(&after_ns, err);
     double limit = 0;
-    if (code == MR_OK && way->rate == 0)
+    if (code == MR_OK && way->rate == 0 && !runs->no_raw_write)
         code = find_write_limit(scratch, way->durability, result->records * options.record_bytes,
                                 &limit, err);
     if (code == MR_OK) {

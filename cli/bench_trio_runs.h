@@ -33,6 +33,7 @@ struct mr_trio_way {
 struct mr_trio_runs {
     struct mr_trio_options options; // rate, wait and durability are the ways'
     const char *directory;          // where journals are written; NULL: $TMPDIR or /tmp
+    bool no_raw_write;              // leave the bare loop of writes out
     unsigned rounds;
     unsigned way_count;
     struct mr_trio_way *ways;                          // MR_TRIO_WAYS_MAX of them

