@@ -14,6 +14,10 @@
 
 #define WARM_UP_SHARE 4   // of a run at a rate
 #define RATE_REACHED 0.99 // of what was asked for, at least
+#define LATE_SHARE                                                                                 \
+    0.1 // of the records made more than 1 ms late, at most: more is no rate, but bursts
+#define OVERDUE_SHARE                                                                              \
+    0.1 // of the records made more than 1 ms late, at most: more is a run that bursts
 #define SCHEMA "bench"
 
 struct cpu_used {
@@ -193,7 +197,12 @@ static void take_result(struct trio *trio)
     result->seconds = options->rate > 0 ? (double)made_ns / 1e9 : report->seconds;
     if (result->seconds > 0)
         result->records_per_second = (double)result->records / result->seconds;
-    result->missed = options->rate > 0 && result->records_per_second < RATE_REACHED * options->rate;
+    uint64_t late = result->overdue;
+    if (trio->warm)
+        late -= plugin_count(&trio->warm_up->stages[MR_ROLE_PRODUCER], "mock.overdue");
+    result->missed =
+        options->rate > 0 && (result->records_per_second < RATE_REACHED * options->rate ||
+                              (double)late > LATE_SHARE * (double)result->records);
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
         result->hops[hop] = *mr_report_hop(report, hop);
         if (trio->warm)

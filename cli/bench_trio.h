@@ -4,7 +4,8 @@
 // not depend on those before it, and its latency counts from then; or flat out.
 //
 // Afterwards the journal is read back: every record must be there, in order, with the right sequence,
-// times, content and checksum, and the counts must balance. A run that fell behind its rate is `missed`.
+// times, content and checksum, and the counts must balance. A run that fell behind its rate, or kept it by sending
+// much of it late, in bursts, is `missed`.
 #ifndef MR_CLI_BENCH_TRIO_H
 #define MR_CLI_BENCH_TRIO_H
 

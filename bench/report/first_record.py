@@ -54,4 +54,5 @@ def main():
                       "ms": {"min": taken[0], "median": statistics.median(taken), "max": taken[-1]}}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -23,10 +23,8 @@ def parts(build, out, quick):
          trio + ["--rate", "0", "--records", n(20000000, 300000), "--rounds", n(5, 1)]),
         ("trio-idle", "Trio with next to nothing to do",
          trio + ["--rate", "1,1000", "--seconds", n(6, 1), "--rounds", n(3, 1)]),
-        ("itch", "ITCH: decode and book, one core", [millrace, "bench", "itch", "--json", "--rounds", n(5, 1),
-                                                     "--messages", n(2000000, 100000)]),
-        ("itch-trio", "ITCH: file to book to journal",
-         ["python3", f"{here}/itch_trio.py", build, "--messages", n(5000000, 100000), "--rounds", n(5, 1)]),
+        ("itch", "ITCH: decode and book on one core; file to book to journal",
+         [millrace, "bench", "itch", "--json", "--rounds", n(5, 1), "--messages", n(5000000, 300000)]),
     ]
     for durability in ("none", "batch"):
         found.append((f"sink-{durability}", f"Journal sink, durability {durability}",

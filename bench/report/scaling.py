@@ -23,7 +23,7 @@ def chain(count):
 
 
 def curves(records, messages):
-    """{name: (what varies, [(x, command after BUILD/millrace or a script, with the key of its figure)])}"""
+    """{name: (what varies, [(x, command behind BUILD/millrace)])}"""
     def trio(*more, count=records):
         return ["bench", "trio", "--json", "--rate", "0", "--durability", "none", "--no-raw-write", "--records",
                 str(count), *more]
@@ -36,23 +36,20 @@ def curves(records, messages):
         "taps": ("taps", [(n, trio("--taps", str(n))) for n in range(5)]),
         "ring": ("ring, KiB", [(kib, trio("--set", f"ring.size={kib}KiB", "--set", f"batch={min(16, kib // 8)}KiB"))
                                for kib in (64, 256, 1024, 4096, 16384, 65536)]),
-        "symbols": ("symbols", [(n, ["--symbols", str(n), "--messages", str(messages), "--rounds", "1"])
-                                for n in (10, 100, 1000, 10000)]),
+        "symbols": ("symbols", [(n, ["bench", "itch", "--json", "--symbols", str(n), "--messages", str(messages),
+                                     "--rounds", "1"]) for n in (10, 100, 1000, 10000)]),
     }
 
 
 def measure(build, name, command):
     """Records (messages) a second, bytes a second."""
-    if name == "symbols":
-        full = [sys.executable, os.path.join(os.path.dirname(__file__), "itch_trio.py"), build, *command]
-    else:
-        full = [f"{build}/millrace", *command]
+    full = [f"{build}/millrace", *command]
     done = subprocess.run(full, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"scaling: {' '.join(full)} ended with {done.returncode}: {done.stderr.strip()}")
     found = json.loads(done.stdout)
     if name == "symbols":
-        return found["messages_per_second"]["median"], None
+        return found["trio_per_second"], None
     rate = found["runs"][0]["records_per_second"]["median"]
     return rate, rate * found["record_bytes"]
 
@@ -92,4 +89,5 @@ def main():
     print(json.dumps(result))
 
 
-main()
+if __name__ == "__main__":
+    main()

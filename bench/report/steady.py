@@ -192,4 +192,5 @@ def main():
     sys.exit(bool(found["problems"]))
 
 
-main()
+if __name__ == "__main__":
+    main()
