@@ -26,12 +26,10 @@
 extern "C" {
 #endif
 
-#ifndef MR_PAIR_BATCH
 #define MR_PAIR_BATCH 32
-#endif
-#ifndef MR_PAIR_CHANNEL_BYTES
-#define MR_PAIR_CHANNEL_BYTES (1u << 20) // records that a channel holds, in bytes
-#endif
+// Records that a channel holds, in bytes: more than the cores' own caches and less than the one they share. Then
+// records reach the reader by way of that one, which moves up to three times as much as from cache to cache.
+#define MR_PAIR_CHANNEL_BYTES (4u << 20)
 #define MR_PAIR_TRIPS_MAX 200000
 
 enum mr_pair_part { MR_PAIR_ROUND_TRIP, MR_PAIR_ONE_AT_A_TIME, MR_PAIR_BATCHES };

@@ -13,8 +13,7 @@
 #include "cli/pair_loops.h"
 
 #define BLOCK_BYTES_MAX (64u << 10)
-#define COPY_BYTES (4 * BLOCK_BYTES_MAX)
-#define BLOCKS_MAX (COPY_BYTES / 4096)
+#define BLOCKS_MAX (MR_PAIR_CHANNEL_BYTES / 4096)
 #define BARE_BYTES_MAX (16u << 10) // of one bare block
 
 // One flag per block and side: how often it was filled, or emptied; and with how many records.

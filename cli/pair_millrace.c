@@ -26,7 +26,7 @@ MR_PAIR_INLINE bool millrace_send(void *out, uint32_t bytes, uint64_t sequence, 
             if (writer->corrupt || !mr_pair_wait_for_space(side))
                 return false;
         }
-        mr_pair_fill_from(record, bytes, sequence + i, 1); // word 0 is the ring's
+        mr_pair_fill_body(record, bytes, sequence + i); // length and checksum are the ring's
         mr_commit(writer);
     }
     if (count == 1)
@@ -45,7 +45,7 @@ MR_PAIR_INLINE unsigned millrace_receive(void *in, uint32_t bytes, uint64_t sequ
     unsigned count = 0;
     while (count < count_max && (record = mr_next(reader, &length))) {
         if (MR_UNLIKELY(length != mr_pair_length(bytes) ||
-                        !mr_pair_is_good(record, bytes, sequence + count))) {
+                        mr_pair_wrong_bits(record, bytes, sequence + count))) {
             mr_pair_refuse(side, record, bytes, sequence + count);
             return count;
         }

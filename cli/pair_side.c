@@ -7,10 +7,10 @@
 #include "cli/pair_private.h"
 #include "core/clock.h"
 
-#define PATIENCE_NS 2000000000   // without a record, before it counts as lost
-#define LOOKS_PER_CLOCK 4096     // looks in vain between two looks at the clock
-#define WARM_UP_SHARE 10         // a tenth of the records, or of the time
-#define RECORDS_MAX (1ULL << 60) // of a phase: sequences do not wrap
+#define PATIENCE_NS INT64_C(2000000000) // without a record, before it counts as lost
+#define LOOKS_PER_CLOCK 4096            // looks in vain between two looks at the clock
+#define WARM_UP_SHARE 10                // a tenth of the records, or of the time
+#define RECORDS_MAX (1ULL << 60)        // of a phase: sequences do not wrap
 #define PROBE_TRIPS_MAX 65536
 #define ONE_WAY_SHARE 2 // half as many round trips with the other side's clock
 
@@ -28,19 +28,22 @@ static struct mr_pair_fault *give_up(struct mr_pair_side *side, enum mr_pair_fau
 void mr_pair_refuse(struct mr_pair_side *side, const void *record, uint32_t record_bytes,
                     uint64_t sequence)
 {
+    struct mr_pair_fault *fault = give_up(side, MR_PAIR_WRONG);
+    struct mr_pair_head head = mr_pair_head(record_bytes, sequence);
     const mr_pair_word *words = record;
     uint32_t i = 0;
-    while (i + 1 < record_bytes / 8 && words[i] == mr_pair_word_at(record_bytes, sequence, i))
-        i++;
-    struct mr_pair_fault *fault = give_up(side, MR_PAIR_WRONG);
+    for (;; i++) {
+        fault->found = words[i];
+        fault->expected = i < MR_PAIR_HEAD_WORDS ? head.words[i] : mr_pair_content(sequence) + i;
+        if (fault->found != fault->expected || i + 1 == record_bytes / 8)
+            break;
+    }
     fault->sequence = sequence;
     fault->byte = i * 8;
-    fault->found = words[i];
-    fault->expected = mr_pair_word_at(record_bytes, sequence, i);
 }
 
-// Whether to go on waiting for the record `looked_for`.
-static bool is_patient(struct mr_pair_side *side, uint64_t looked_for)
+// Whether to go on waiting for `looked_for`.
+static bool is_patient(struct mr_pair_side *side, uint64_t looked_for, int64_t patience_ns)
 {
     if (mr_load_acquire_u32(&side->shared->gave_up))
         return false;
@@ -53,7 +56,7 @@ static bool is_patient(struct mr_pair_side *side, uint64_t looked_for)
         return true;
     int64_t now_ns = mr_mono_ns();
     if (side->patience_until_ns == 0)
-        side->patience_until_ns = now_ns + PATIENCE_NS;
+        side->patience_until_ns = now_ns + patience_ns;
     if (now_ns < side->patience_until_ns)
         return true;
     give_up(side, MR_PAIR_LOST)->sequence = looked_for;
@@ -68,7 +71,7 @@ bool mr_pair_wait(struct mr_pair_side *side)
         if (total != 0 && total == side->received + 1)
             return false;
     }
-    return is_patient(side, side->received);
+    return is_patient(side, side->received, PATIENCE_NS);
 }
 
 bool mr_pair_wait_for_space(struct mr_pair_side *side)
@@ -88,7 +91,8 @@ static bool meet(struct mr_pair_side *side)
     mr_store_release_u64(own, meetings);
     while (mr_load_acquire_u64(other) < meetings) {
         mr_cpu_relax();
-        if (!is_patient(side, ~meetings))
+        // Longer than the other side waits for a record: what it misses is what is to be said.
+        if (!is_patient(side, ~meetings, 3 * PATIENCE_NS))
             return false;
     }
     return true;

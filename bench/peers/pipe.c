@@ -4,6 +4,8 @@
 
 #include "bench/peers/byte_stream.h"
 
+#define PIPE_BYTES (1 << 20) // the system's default of fs.pipe-max-size
+
 MR_STREAM_LOOPS(8)
 MR_PAIR_EACH_SIZE(MR_STREAM_LOOPS)
 static const struct mr_pair_loops loops[] = {MR_STREAM_ROW(8) MR_PAIR_EACH_SIZE(MR_STREAM_ROW)};
@@ -16,9 +18,8 @@ static int pipe_open(void **state, uint32_t record_bytes, struct mr_error *err)
         return MR_ERR_MEMORY;
     for (int i = 0; i < 2; i++)
         if (pipe2(stream->fds[i], O_NONBLOCK | O_CLOEXEC) < 0 ||
-            fcntl(stream->fds[i][1], F_SETPIPE_SZ, MR_PAIR_CHANNEL_BYTES) < 0) {
-            mr_fail_errno(err, MR_ERR_LIMIT, "cannot make a pipe of %u bytes",
-                          MR_PAIR_CHANNEL_BYTES);
+            fcntl(stream->fds[i][1], F_SETPIPE_SZ, PIPE_BYTES) < 0) {
+            mr_fail_errno(err, MR_ERR_LIMIT, "cannot make a pipe of %d bytes", PIPE_BYTES);
             byte_stream_close(stream);
             return MR_ERR_LIMIT;
         }
