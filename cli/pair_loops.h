@@ -56,7 +56,7 @@ MR_PAIR_INLINE uint32_t mr_pair_length(uint32_t bytes)
 struct mr_pair_head {
     uint64_t words[MR_PAIR_HEAD_WORDS];
 };
-MR_PAIR_INLINE struct mr_pair_head mr_pair_head(uint32_t bytes, uint64_t sequence)
+MR_PAIR_INLINE struct mr_pair_head mr_pair_head_of(uint32_t bytes, uint64_t sequence)
 {
     uint64_t content = mr_pair_content(sequence), sixth = content + 5;
     if (bytes == MR_PAIR_BARE_BYTES)
@@ -72,7 +72,7 @@ MR_PAIR_INLINE struct mr_pair_head mr_pair_head(uint32_t bytes, uint64_t sequenc
 MR_PAIR_INLINE void mr_pair_fill_body(void *slot, uint32_t bytes, uint64_t sequence)
 {
     mr_pair_word *words = (mr_pair_word *)slot;
-    struct mr_pair_head head = mr_pair_head(bytes, sequence);
+    struct mr_pair_head head = mr_pair_head_of(bytes, sequence);
     uint64_t content = mr_pair_content(sequence);
     if (bytes == MR_PAIR_BARE_BYTES)
         return;
@@ -93,7 +93,7 @@ MR_PAIR_INLINE void mr_pair_fill_body(void *slot, uint32_t bytes, uint64_t seque
 MR_PAIR_INLINE uint64_t mr_pair_wrong_bits(const void *record, uint32_t bytes, uint64_t sequence)
 {
     const mr_pair_word *words = (const mr_pair_word *)record;
-    struct mr_pair_head head = mr_pair_head(bytes, sequence);
+    struct mr_pair_head head = mr_pair_head_of(bytes, sequence);
     uint64_t content = mr_pair_content(sequence), wrong = 0;
     if (bytes == MR_PAIR_BARE_BYTES)
         return 0;
@@ -114,12 +114,12 @@ MR_PAIR_INLINE uint64_t mr_pair_wrong_bits(const void *record, uint32_t bytes, u
 // The whole record.
 MR_PAIR_INLINE void mr_pair_fill(void *slot, uint32_t bytes, uint64_t sequence)
 {
-    *(mr_pair_word *)slot = mr_pair_head(bytes, sequence).words[0];
+    *(mr_pair_word *)slot = mr_pair_head_of(bytes, sequence).words[0];
     mr_pair_fill_body(slot, bytes, sequence);
 }
 MR_PAIR_INLINE bool mr_pair_is_good(const void *record, uint32_t bytes, uint64_t sequence)
 {
-    uint64_t first = *(const mr_pair_word *)record ^ mr_pair_head(bytes, sequence).words[0];
+    uint64_t first = *(const mr_pair_word *)record ^ mr_pair_head_of(bytes, sequence).words[0];
     return (first | mr_pair_wrong_bits(record, bytes, sequence)) == 0;
 }
 

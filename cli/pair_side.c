@@ -29,7 +29,7 @@ void mr_pair_refuse(struct mr_pair_side *side, const void *record, uint32_t reco
                     uint64_t sequence)
 {
     struct mr_pair_fault *fault = give_up(side, MR_PAIR_WRONG);
-    struct mr_pair_head head = mr_pair_head(record_bytes, sequence);
+    struct mr_pair_head head = mr_pair_head_of(record_bytes, sequence);
     const mr_pair_word *words = record;
     uint32_t i = 0;
     for (;; i++) {
