@@ -196,7 +196,8 @@ static void check_io_uring(struct list *list)
 static void check_locked_memory(struct list *list)
 {
     struct rlimit limit;
-    if (geteuid() == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= 2 * RING_BYTES)
+    if (geteuid() == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
+        limit.rlim_cur >= (rlim_t)2 * RING_BYTES)
         return;
     struct mr_advice *advice = add(list);
     SAY(advice->found, "RLIMIT_MEMLOCK is %llu KiB", (unsigned long long)limit.rlim_cur >> 10);

@@ -14,11 +14,13 @@ def parts(build, out, quick):
     rates, seconds = ("10000,100000,1000000", n(2, 0.3))
     found = [
         ("hop", "Ring: from core to core", [millrace, "bench", "hop", "--json", "--rounds", n(5, 1)]),
-        ("trio", "Trio at rates, wait auto, placed",
-         trio + ["--rate", rates, "--seconds", seconds, "--rounds", n(5, 1), "--set", "placement=auto",
-                 "--hgrm", f"{out}/hgrm"]),
-        ("trio-compare", "Trio at rates, each way of waiting",
-         trio + ["--compare", "--rate", rates, "--seconds", seconds, "--rounds", n(3, 1)]),
+        ("trio", "Trio at rates, durability none, wait auto, placed",
+         trio + ["--rate", rates, "--seconds", seconds, "--rounds", n(5, 1), "--durability", "none",
+                 "--set", "placement=auto", "--hgrm", f"{out}/hgrm"]),
+        ("trio-compare", "Trio at rates, durability none, each way of waiting, not placed",
+         trio + ["--compare", "--rate", rates, "--seconds", seconds, "--rounds", n(3, 1), "--durability", "none"]),
+        ("trio-batch", "Trio at rates, synced in groups as by default, wait auto, placed",
+         trio + ["--rate", rates, "--seconds", seconds, "--rounds", n(3, 1), "--set", "placement=auto"]),
         ("trio-flat", "Trio flat out",
          trio + ["--rate", "0", "--records", n(20000000, 300000), "--rounds", n(5, 1)]),
         ("trio-idle", "Trio with next to nothing to do",
