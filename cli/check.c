@@ -7,6 +7,7 @@
 
 #include "core/formats/json_out.h"
 
+static const char *const huge_pages_names[] = {"off", "advise"};
 static const char *const full_names[] = {"block", "drop_newest"};
 
 // One word where all stages do the same.
@@ -86,6 +87,11 @@ static void print_plan(const struct mr_plan *plan)
            pipeline->dead_letter_path ? pipeline->dead_letter_path : "beside the sink");
     printf("  %-14s %s\n", "wait", wait_text(pipeline, text, sizeof text));
     printf("  %-14s %s\n", "placement", placement_text(pipeline, text, sizeof text));
+    printf("  %-14s huge pages %s, prefault %s, lock %s\n", "memory",
+           huge_pages_names[pipeline->memory.huge_pages], pipeline->memory.prefault ? "yes" : "no",
+           pipeline->memory.lock ? "yes" : "no");
+    if (pipeline->realtime)
+        printf("  %-14s priority %d\n", "realtime", pipeline->realtime);
     printf("  %-14s %s\n", "batch", bytes_text(pipeline->batch_bytes_max, size, sizeof size));
     if (pipeline->metrics_port)
         printf("  %-14s http://127.0.0.1:%d/metrics\n", "metrics", pipeline->metrics_port);
@@ -151,6 +157,10 @@ static void json_plan(const struct mr_plan *plan)
     mr_json_text(&json, "sink", plan->sink->name);
     mr_json_text(&json, "wait", wait_text(pipeline, text, sizeof text));
     mr_json_text(&json, "placement", placement_text(pipeline, text, sizeof text));
+    mr_json_text(&json, "huge_pages", huge_pages_names[pipeline->memory.huge_pages]);
+    mr_json_bool(&json, "prefault", pipeline->memory.prefault);
+    mr_json_bool(&json, "lock_memory", pipeline->memory.lock);
+    mr_json_u64(&json, "realtime", (uint64_t)pipeline->realtime);
     mr_json_u64(&json, "batch_bytes", pipeline->batch_bytes_max);
     mr_json_u64(&json, "metrics_port", (uint64_t)pipeline->metrics_port);
     json_rings(&json, pipeline);

@@ -54,12 +54,37 @@ static int fail_create(struct mr_segment *segment, const char *temporary, struct
     return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot %s", segment->path, what);
 }
 
+// Room for a mapping that begins on a huge page: only such a one can consist of them. NULL: none is needed,
+// or to be had.
+static uint8_t *reserve_aligned(size_t bytes)
+{
+    if (bytes < MR_HUGE_PAGE_BYTES)
+        return NULL;
+    size_t wider = bytes + MR_HUGE_PAGE_BYTES;
+    uint8_t *room =
+        mmap(NULL, wider, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    uint8_t *aligned = (uint8_t *)mr_align_up((uintptr_t)room, MR_HUGE_PAGE_BYTES);
+    uint8_t *end = (uint8_t *)mr_align_up((uintptr_t)aligned + bytes, MR_PAGE_BYTES);
+    if (aligned > room)
+        munmap(room, (size_t)(aligned - room));
+    if (room + wider > end)
+        munmap(end, (size_t)(room + wider - end));
+    return aligned;
+}
+
 static int map(struct mr_segment *segment)
 {
     int protection = segment->mode == MR_ATTACH_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-    void *base = mmap(NULL, segment->bytes, protection, MAP_SHARED, segment->fd, 0);
-    if (base == MAP_FAILED)
+    uint8_t *room = reserve_aligned(segment->bytes);
+    void *base =
+        mmap(room, segment->bytes, protection, MAP_SHARED | (room ? MAP_FIXED : 0), segment->fd, 0);
+    if (base == MAP_FAILED) {
+        if (room)
+            munmap(room, segment->bytes);
         return -1;
+    }
     segment->base = base;
     return 0;
 }

@@ -18,6 +18,8 @@
 #define MR_SEGMENT_MAGIC 0x314341524c4c494dULL // "MILLRAC1", little-endian
 #define MR_SEGMENT_LAYOUT_VERSION 2u
 
+#define MR_HUGE_PAGE_BYTES (2u << 20)
+
 enum mr_segment_kind { MR_SEGMENT_RING = 1, MR_SEGMENT_STAGE = 2, MR_SEGMENT_STATE = 3 };
 enum mr_attach { MR_ATTACH_READ_WRITE, MR_ATTACH_READ_ONLY };
 

@@ -59,7 +59,7 @@ static void commit_and_give_way(struct mr_source_run *run)
     bool caught_up = writer->position - writer->published < stage->pipeline->batch_bytes_max / 2;
     mr_source_commit(run);
     if (caught_up)
-        mr_wait_give_way(&stage->wait);
+        mr_wait_give_way(&stage->wait, run->wake_mono_ns);
 }
 
 // Until the input ends, a stop is asked for or the source fails. Returns the code that the stage

@@ -232,9 +232,11 @@ void mr_wait_until(struct mr_wait *wait, int64_t mono_ns)
     stay_awake_until(wait, mono_ns);
 }
 
-void mr_wait_give_way(struct mr_wait *wait)
+void mr_wait_give_way(struct mr_wait *wait, int64_t mono_ns)
 {
-    if (wait->strategy == MR_WAIT_AUTO && wait->share == MR_CORE_SHARED &&
-        mr_ticks_to_ns((int64_t)(mr_tick() - wait->given_tick)) >= wait->keep_ns)
+    if (wait->strategy != MR_WAIT_AUTO || wait->share != MR_CORE_SHARED)
+        return;
+    if (mr_ticks_to_ns((int64_t)(mr_tick() - wait->given_tick)) >= wait->keep_ns ||
+        (mono_ns != 0 && mono_ns - mr_mono_ns() >= TURN_OF_OTHERS_NS))
         give_core(wait);
 }

@@ -62,9 +62,9 @@ unsigned mr_allowed_cores(void);
 // Until that moment of CLOCK_MONOTONIC, which is known beforehand.
 void mr_wait_until(struct mr_wait *wait, int64_t mono_ns);
 
-// For one that has published, and may have more to do at once: on a shared core the others have a turn when
-// it has had the core for keep_ns.
-void mr_wait_give_way(struct mr_wait *wait);
+// For one that has published just now: on a shared core the others have a turn at once where its next work
+// is not due soon (mono_ns; 0: it is), else when it has had the core for keep_ns.
+void mr_wait_give_way(struct mr_wait *wait, int64_t mono_ns);
 
 // ---- the decisions, pure
 // What a wait that has lasted so long goes on with: MR_WAIT_SPIN, MR_WAIT_YIELD or MR_WAIT_PARK.

@@ -17,6 +17,9 @@ struct file_options {
     struct mr_node *source, *schemas, *transform, *sink, *dead_letter;
     struct mr_node *ring, *ingress, *egress, *metrics;
     struct mr_node *wait, *placement;
+    int huge_pages;
+    bool prefault, lock_memory;
+    int64_t realtime;
     uint64_t batch_bytes;
 };
 
@@ -40,6 +43,12 @@ static const struct mr_option file_option_table[] = {
     FILE_OPTION("wait", MR_OPTION_NODE, wait, NULL, "what idle stages do", NULL),
     FILE_OPTION("placement", MR_OPTION_NODE, placement, NULL, "which cores the stages run on",
                 NULL),
+    FILE_OPTION("huge_pages", MR_OPTION_ENUM, huge_pages, "off", "pages of the shared memory",
+                "off,advise"),
+    FILE_OPTION("prefault", MR_OPTION_BOOL, prefault, "false", "map shared memory at the start",
+                NULL),
+    FILE_OPTION("lock_memory", MR_OPTION_BOOL, lock_memory, "false", "never swap it out", NULL),
+    FILE_OPTION("realtime", MR_OPTION_INT, realtime, "0", "SCHED_FIFO priority; 0: none", NULL),
     FILE_OPTION("batch", MR_OPTION_SIZE, batch_bytes, "16KiB", "most bytes between commits", NULL),
     FILE_OPTION("metrics", MR_OPTION_NODE, metrics, NULL, "{port: ...}", NULL),
     FILE_OPTION("shm", MR_OPTION_STRING, shm, NULL, "root of the run directories", NULL),
@@ -306,11 +315,19 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
     if (code == MR_OK)
         code = mr_stages_read_placement(file.placement, &pipeline->placement, err);
     if (code == MR_OK)
+        code = mr_stages_check_realtime(pipeline, file.realtime, err);
+    if (code == MR_OK)
         code = check_batch(pipeline, file.batch_bytes, err);
     if (code == MR_OK)
         code = check_schemas(pipeline, err);
     if (code != MR_OK)
         return code;
+    pipeline->memory = (struct mr_memory){
+        .huge_pages = (enum mr_huge_pages)file.huge_pages,
+        .prefault = file.prefault,
+        .lock = file.lock_memory,
+    };
+    pipeline->realtime = (int)file.realtime;
     pipeline->batch_bytes_max = file.batch_bytes;
     return MR_OK;
 }

@@ -15,6 +15,10 @@
 //     egress: {size: ..., full: ...}
 //     wait: auto                    # spin | yield | park | auto, or [producer's, transform's, loader's]
 //     placement: none               # none | auto | [producer's, transform's, loader's core]
+//     huge_pages: off               # off | advise; of the shared memory: core/pipeline/memory.h
+//     prefault: false
+//     lock_memory: false
+//     realtime: 0                   # priority 1 to 99; 0: none: core/pipeline/realtime.h
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
 //     metrics: {port: 9464}
 //     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM if set
@@ -47,6 +51,13 @@ struct mr_placement {
     const struct mr_node *node; // for what is wrong with it; NULL: not given
 };
 
+// How shared memory is held: core/pipeline/memory.h.
+enum mr_huge_pages { MR_HUGE_PAGES_OFF, MR_HUGE_PAGES_ADVISE };
+struct mr_memory {
+    enum mr_huge_pages huge_pages;
+    bool prefault, lock;
+};
+
 struct mr_pipeline {
     struct mr_node *root; // owned; option strings point into it
     const char *file;
@@ -61,6 +72,8 @@ struct mr_pipeline {
     struct mr_ring_options rings[MR_RING_COUNT];
     enum mr_wait_strategy wait[MR_ROLE_COUNT];
     struct mr_placement placement;
+    struct mr_memory memory;
+    int realtime; // priority; 0: none
     uint64_t batch_bytes_max;
     const char *dead_letter_path; // a directory; NULL: <sink path>.dead
     int metrics_port;             // 0: none

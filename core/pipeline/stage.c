@@ -9,6 +9,7 @@
 
 #include "core/dead_letter.h"
 #include "core/log.h"
+#include "core/pipeline/realtime.h"
 #include "core/pipeline/stage_private.h"
 
 #define MILLISECOND_NS 1000000LL
@@ -29,6 +30,10 @@ void mr_stage_beat(struct mr_stage *stage)
     if (mr_ticks_to_ns((int64_t)(now_tick - stage->beat_tick)) < BEAT_INTERVAL_NS)
         return;
     stage->beat_tick = now_tick;
+    if (MR_UNLIKELY(mr_realtime_was_lost()))
+        mr_warn("realtime: the %s had not slept for 200 ms of its time: it goes on with ordinary "
+                "scheduling",
+                mr_role_name(stage->role));
     mr_store_relaxed_u64((uint64_t *)&stage->shared->gauges.heartbeat_ns, (uint64_t)mr_mono_ns());
     mr_store_relaxed_u64(&stage->shared->gauges.parks, stage->wait.parks);
 }

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "core/journal.h"
+#include "core/pipeline/memory.h"
 #include "core/pipeline/placement.h"
+#include "core/pipeline/realtime.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/stage_private.h"
 #include "core/pipeline/stream_path.h"
@@ -306,14 +308,28 @@ static int take_place(struct mr_stage *stage, struct mr_error *err)
     const struct mr_place *place = &places[stage->role];
     stage->wait = (struct mr_wait){
         .strategy = pipeline->wait[stage->role], .share = place->share, .keep_ns = place->keep_ns};
-    if (place->core < 0)
-        return MR_OK;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(place->core, &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0)
-        return mr_fail_errno(err, MR_ERR_STAGE, "placement: cannot run on core %d", place->core);
-    return MR_OK;
+    if (pipeline->realtime > 0)
+        stage->wait.share =
+            MR_CORE_METERED; // a real-time process that burnt time would take it all
+    if (place->core >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(place->core, &set);
+        if (sched_setaffinity(0, sizeof set, &set) < 0)
+            return mr_fail_errno(err, MR_ERR_STAGE, "placement: cannot run on core %d",
+                                 place->core);
+    }
+    return mr_realtime_enter(pipeline, err);
+}
+
+// What was opened so far; the state follows when it is reserved.
+static int prepare_memory(const struct mr_stage *stage, struct mr_error *err)
+{
+    int code = mr_memory_prepare(stage->pipeline, &stage->segment, err);
+    for (unsigned i = 0; i < MR_RING_COUNT && code == MR_OK; i++)
+        if (stage->rings[i].segment.base)
+            code = mr_memory_prepare(stage->pipeline, &stage->rings[i].segment, err);
+    return code;
 }
 
 int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, enum mr_role role,
@@ -338,6 +354,8 @@ int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, en
         return code;
     code = open_locked(stage, err);
     close(setup_fd);
+    if (code == MR_OK)
+        code = prepare_memory(stage, err);
     if (code != MR_OK)
         mr_stage_detach(stage);
     return code;

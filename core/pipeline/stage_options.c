@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/cores.h"
+#include "core/pipeline/realtime.h"
 
 const char *const mr_wait_strategy_names[] = {"spin", "yield", "park", "auto", NULL};
 _Static_assert(MR_WAIT_SPIN == 0 && MR_WAIT_YIELD == 1 && MR_WAIT_PARK == 2 && MR_WAIT_AUTO == 3,
@@ -83,4 +84,22 @@ int mr_stages_read_placement(const struct mr_node *node, struct mr_placement *pl
     else if (strcmp(node->text, "none") != 0)
         code = mr_config_fail(node, err, "found \"%s\", expected %s", node->text, expected);
     return code;
+}
+
+int mr_stages_check_realtime(const struct mr_pipeline *pipeline, int64_t priority,
+                             struct mr_error *err)
+{
+    const struct mr_node *node = mr_config_child(pipeline->root, "realtime");
+    if (priority < 0 || priority > MR_REALTIME_PRIORITY_MAX)
+        return mr_config_fail(node, err, "found %lld, expected a priority from 1 to %d, or 0: none",
+                              (long long)priority, MR_REALTIME_PRIORITY_MAX);
+    for (unsigned role = 0; role < MR_ROLE_COUNT && priority > 0; role++)
+        if (pipeline->wait[role] == MR_WAIT_SPIN || pipeline->wait[role] == MR_WAIT_YIELD)
+            return mr_config_fail(
+                node, err,
+                "found %lld beside wait: %s of the %s, which would keep everything "
+                "else from its core: expected wait: auto or park",
+                (long long)priority, mr_wait_strategy_names[pipeline->wait[role]],
+                mr_role_name((enum mr_role)role));
+    return MR_OK;
 }

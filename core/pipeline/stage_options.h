@@ -12,5 +12,8 @@ int mr_stages_read_wait(const struct mr_node *node, enum mr_wait_strategy wait[M
 // `node` may be NULL: the default, none.
 int mr_stages_read_placement(const struct mr_node *node, struct mr_placement *placement,
                              struct mr_error *err);
+// Between 0 and 99, and only for stages that sleep while they wait.
+int mr_stages_check_realtime(const struct mr_pipeline *pipeline, int64_t priority,
+                             struct mr_error *err);
 
 #endif

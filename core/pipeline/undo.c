@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/pipeline/memory.h"
 #include "core/pipeline/stage_private.h"
 
 #define SHORT_BYTES 32 // of an entry
@@ -66,6 +67,8 @@ int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct 
                 path, stage->state_segment.bytes, bytes, stage->pipeline->name);
     }
     if (code != MR_OK)
+        return code;
+    if ((code = mr_memory_prepare(stage->pipeline, &stage->state_segment, err)) != MR_OK)
         return code;
     stage->undo = (void *)((uint8_t *)stage->state_segment.base + MR_PAGE_BYTES);
     stage->state = (uint8_t *)stage->undo + undo_bytes;

@@ -71,6 +71,10 @@ Test(pipeline, defaults)
     cr_expect_eq(pipeline.rings[MR_RING_EGRESS].start_pos, 0);
     cr_expect_eq(pipeline.wait[MR_ROLE_LOADER], MR_WAIT_AUTO);
     cr_expect_eq(pipeline.placement.kind, MR_PLACEMENT_NONE);
+    cr_expect_eq(pipeline.memory.huge_pages, MR_HUGE_PAGES_OFF);
+    cr_expect_not(pipeline.memory.prefault);
+    cr_expect_not(pipeline.memory.lock);
+    cr_expect_eq(pipeline.realtime, 0);
     cr_expect_eq(pipeline.batch_bytes_max, 16384);
     cr_expect_eq(pipeline.metrics_port, 0);
     cr_expect_null(pipeline.dead_letter_path);
@@ -287,4 +291,26 @@ Test(pipeline, placement_is_none_auto_or_three_cores)
            ":3: placement: found a list of 2, expected three: producer's, transform's, loader's");
     refuse(ENDS "placement: [0, -1, 0]\n",
            ":3: placement[1]: found -1, expected a core from 0 to 1023");
+}
+
+Test(pipeline, how_memory_is_held)
+{
+    load(ENDS "huge_pages: advise\nprefault: true\nlock_memory: yes\n");
+    cr_expect_eq(pipeline.memory.huge_pages, MR_HUGE_PAGES_ADVISE);
+    cr_expect(pipeline.memory.prefault);
+    cr_expect(pipeline.memory.lock);
+    refuse(ENDS "huge_pages: 1GiB\n", ":3: huge_pages: found \"1GiB\", expected off or advise");
+}
+
+Test(pipeline, realtime_is_for_stages_that_sleep)
+{
+    load(ENDS "realtime: 10\n");
+    cr_expect_eq(pipeline.realtime, 10);
+    load(ENDS "realtime: 10\nwait: [park, auto, park]\n");
+    cr_expect_eq(pipeline.realtime, 10);
+    refuse(ENDS "realtime: 100\n",
+           ":3: realtime: found 100, expected a priority from 1 to 99, or 0: none");
+    refuse(ENDS "realtime: 10\nwait: [auto, spin, auto]\n",
+           ":3: realtime: found 10 beside wait: spin of the transform, which would keep everything "
+           "else from its core: expected wait: auto or park");
 }
