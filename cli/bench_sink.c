@@ -24,6 +24,7 @@
 #include "ringbuf/writer.h"
 
 #define BATCH_BYTES (64u << 10) // published at once
+#define PATTERNS 64
 #define LOOK_INTERVAL_NS 20000
 #define START_WAIT_NS 10000000000LL
 #define DIRECTORY_BYTES 320
@@ -39,8 +40,8 @@ struct sink_bench {
     int lock_fd;
     struct mr_ring egress;
     struct mr_writer writer;
-    uint8_t *lap;                // of the ring, as the records stand in it
-    uint64_t lap_records, place; // and which of them is the next
+    uint8_t *patterns;           // of records: content and envelope
+    uint64_t lap_records, place; // in the ring's lap, and which of them is the next
     uint32_t *checksums;         // of each record of the stream
     pid_t loader;
 };
@@ -65,8 +66,14 @@ static void fill_record(struct mr_record *record, uint32_t length, uint64_t plac
     }
 }
 
-// One lap of records, as they will stand in the ring, and the checksum of each record of the stream:
-// what is left to do while the clock runs is to write sequence and checksum into what stands there.
+static struct mr_record *pattern_of(const struct sink_bench *bench, uint64_t n)
+{
+    uint64_t stride = mr_record_stride((uint32_t)bench->options->record_bytes);
+    return (struct mr_record *)(void *)(bench->patterns + n % PATTERNS * stride);
+}
+
+// A few patterns whose turn comes again and again, and the checksum of each record of the stream: what
+// is left to do while the clock runs is to copy, and to set sequence and checksum.
 static int make_stream(struct sink_bench *bench, struct mr_error *err)
 {
     uint32_t length = (uint32_t)bench->options->record_bytes;
@@ -75,17 +82,16 @@ static int make_stream(struct sink_bench *bench, struct mr_error *err)
     bench->lap_records = capacity / stride;
     bench->report->records = laps * bench->lap_records;
     bench->checksums = calloc(bench->report->records, sizeof *bench->checksums);
-    bench->lap = calloc(1, capacity);
-    if (!bench->checksums || !bench->lap)
-        return mr_fail(err, MR_ERR_MEMORY, "no memory for a lap of the stream and its checksums");
-    for (uint64_t i = 0; i < bench->lap_records; i++)
-        fill_record((struct mr_record *)(void *)(bench->lap + i * stride), length, i);
+    bench->patterns = calloc(PATTERNS, stride);
+    if (!bench->checksums || !bench->patterns)
+        return mr_fail(err, MR_ERR_MEMORY, "no memory for the stream's checksums");
+    for (uint64_t i = 0; i < PATTERNS; i++)
+        fill_record(pattern_of(bench, i), length, i);
     for (uint64_t n = 0; n < bench->report->records && !stop_asked; n++) {
-        uint64_t place = n % bench->lap_records;
-        struct mr_record *record = (struct mr_record *)(void *)(bench->lap + place * stride);
+        struct mr_record *record = pattern_of(bench, n);
         record->sequence = n;
-        bench->checksums[n] =
-            mr_record_checksum(record, length, n / bench->lap_records * capacity + place * stride);
+        bench->checksums[n] = mr_record_checksum(
+            record, length, n / bench->lap_records * capacity + n % bench->lap_records * stride);
     }
     return MR_OK;
 }
@@ -94,10 +100,13 @@ static int make_stream(struct sink_bench *bench, struct mr_error *err)
 // before the first of a lap gets its own from the ring.
 static inline bool put_record(struct sink_bench *bench, uint64_t n)
 {
+    size_t length = bench->options->record_bytes;
     bench->egress.checksummed = bench->place == 0;
-    struct mr_record *record = mr_claim(&bench->writer, (uint32_t)bench->options->record_bytes);
+    struct mr_record *record = mr_claim(&bench->writer, (uint32_t)length);
     if (!record)
         return false;
+    const size_t from = offsetof(struct mr_record, sequence); // what is before it is the ring's
+    memcpy((uint8_t *)record + from, (const uint8_t *)pattern_of(bench, n) + from, length - from);
     record->sequence = n;
     mr_commit(&bench->writer);
     record->checksum = bench->checksums[n];
@@ -109,9 +118,7 @@ static inline bool put_record(struct sink_bench *bench, uint64_t n)
 static bool record_is_good(const struct sink_bench *bench, const struct mr_record *record,
                            uint64_t n)
 {
-    uint64_t stride = mr_record_stride((uint32_t)bench->options->record_bytes);
-    struct mr_record *expected =
-        (struct mr_record *)(void *)(bench->lap + n % bench->lap_records * stride);
+    struct mr_record *expected = pattern_of(bench, n);
     expected->sequence = n;
     expected->checksum = bench->checksums[n];
     return memcmp(record, expected, bench->options->record_bytes) == 0;
@@ -181,14 +188,6 @@ static int reap_loader(struct sink_bench *bench, double *cpu_s, struct mr_error 
 }
 
 // ---- a round of the sink -----------------------------------------------------------------------
-// The lap is laid into the ring before the clock runs.
-static void lay_out(struct sink_bench *bench)
-{
-    memcpy(bench->egress.data, bench->lap, bench->options->ring_bytes);
-    mr_writer_open(&bench->writer, &bench->egress);
-    bench->place = 0;
-}
-
 static int wait_a_little(struct sink_bench *bench, struct mr_error *err)
 {
     mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
@@ -273,7 +272,8 @@ static int measure_sink(struct sink_bench *bench, struct mr_ring *dead, struct m
     struct mr_segment segment;
     struct mr_stage_layout *page;
     double cpu_s = 0;
-    lay_out(bench);
+    mr_writer_open(&bench->writer, &bench->egress);
+    bench->place = 0;
     start_loader(bench);
     int code = await_loader(bench, &segment, &page, err);
     if (code != MR_OK)
@@ -479,7 +479,7 @@ static void clear_away(struct sink_bench *bench)
     }
     if (bench->made)
         remove_tree(bench->directory);
-    free(bench->lap);
+    free(bench->patterns);
     free(bench->checksums);
 }
 

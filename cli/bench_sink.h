@@ -2,9 +2,8 @@
 // What the journal sink takes, flat out, beside what the same file system takes from a bare loop of
 // writes (cli/bench_raw_write.h) in the same minute, in turn with it.
 //
-//   sink   a ring is filled with records whose content lies there and whose checksums were made
-//          beforehand, so that their writer costs next to nothing, and a real loader process writes
-//          them out. Time runs from the first publish until the last record is released: in the page
+//   sink   a ring is filled with records whose content and checksums were made beforehand, so that
+//          their writer costs little, and a real loader process writes them out. Time runs from the first publish until the last record is released: in the page
 //          cache (durability none) or synced. Then the journal is read back, and every record's
 //          checksum, sequence and content are checked.
 //   raw    the same bytes in several ways; the best way's median is the limit.
@@ -21,7 +20,7 @@ struct mr_sink_bench_options {
     const char *path;
     enum mr_durability durability;
     bool direct;
-    uint64_t bytes; // of each round, a power of two
+    uint64_t bytes; // of each round: whole laps of the ring
     uint64_t record_bytes;
     uint64_t ring_bytes;    // of the ring that feeds the loader; a power of two
     uint64_t segment_bytes; // of the journal
@@ -34,7 +33,7 @@ struct mr_sink_bench_report {
     double bytes_per_second[MR_BENCH_ROUNDS_MAX];
     double
         cpu_s_per_gb[MR_BENCH_ROUNDS_MAX]; // user and system, of the loader and its kernel workers
-    struct mr_histogram durable_ns;        // of batches of 64 KiB: published to released
+    struct mr_histogram durable_ns;        // published to released
     uint32_t io_backend;
     struct mr_raw_way ways[MR_RAW_WAYS_MAX];
     unsigned way_count;
