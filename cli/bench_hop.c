@@ -31,10 +31,10 @@ static void choose_cells(struct mr_hop_report *report)
     report->batches = &report->cells[report->cells_count];
     for (unsigned i = 0; i < report->sizes; i++)
         add_cell(report, ring, &ring->loops[i], MR_PAIR_BATCHES);
-    report->bare = &report->cells[report->cells_count];
+    report->handling = &report->cells[report->cells_count];
     for (unsigned i = 0; i < report->sizes; i++)
-        add_cell(report, &mr_pair_blocks,
-                 mr_pair_loops_of(&mr_pair_blocks, ring->loops[i].record_bytes), MR_PAIR_BATCHES);
+        add_cell(report, &mr_pair_handling,
+                 mr_pair_loops_of(&mr_pair_handling, ring->loops[i].record_bytes), MR_PAIR_BATCHES);
     report->copies = &report->cells[report->cells_count];
     for (unsigned i = 0; i < report->copies_count; i++)
         add_cell(report, &mr_pair_copy, &mr_pair_copy.loops[i], MR_PAIR_BATCHES);

@@ -5,7 +5,7 @@
 //   round trip      a 64-byte record there and back on two rings; beside it the bare cache line, there and back
 //   one at a time   64-byte records one way, each published and released by itself
 //   batches         the same in batches, for records of each size; beside them a plain copy between the two
-//                   cores, and bare blocks: the same records made and checked without a ring
+//                   cores, and what making and checking the records costs without moving them
 //
 // Every record's sequence and content are checked where it arrives, in the measurement.
 #ifndef MR_CLI_BENCH_HOP_H
@@ -33,7 +33,7 @@ struct mr_hop_report {
     unsigned cells_count;
     // Among the cells:
     struct mr_pair_cell *round_trip, *one_at_a_time;
-    struct mr_pair_cell *batches, *bare; // `sizes` each, the same sizes
+    struct mr_pair_cell *batches, *handling; // `sizes` each, the same sizes
     unsigned sizes;
     struct mr_pair_cell *copies; // of blocks
     unsigned copies_count;

@@ -115,9 +115,9 @@ void mr_pair_refuse(struct mr_pair_side *side, const void *record, uint32_t reco
                     uint64_t sequence);
 
 extern const struct mr_pair_transport mr_pair_millrace; // Millrace's own ring
-extern const struct mr_pair_transport mr_pair_copy; // the limit: a plain copy, blocks for records
+extern const struct mr_pair_transport mr_pair_copy;     // limit: a plain copy, blocks for records
 extern const struct mr_pair_transport
-    mr_pair_blocks; // records made and checked in place, a flag a batch
+    mr_pair_handling; // limit: records made and checked, but not moved
 
 #ifdef __cplusplus
 }

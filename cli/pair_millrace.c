@@ -29,10 +29,7 @@ MR_PAIR_INLINE bool millrace_send(void *out, uint32_t bytes, uint64_t sequence, 
         mr_pair_fill_body(record, bytes, sequence + i); // length and checksum are the ring's
         mr_commit(writer);
     }
-    if (count == 1)
-        mr_publish_lazily(writer, 0);
-    else
-        mr_publish(writer, 0);
+    mr_publish_lazily(writer, 0);
     return true;
 }
 
@@ -51,10 +48,8 @@ MR_PAIR_INLINE unsigned millrace_receive(void *in, uint32_t bytes, uint64_t sequ
         }
         count++;
     }
-    if (count > 0 && count_max == 1)
+    if (count > 0)
         mr_release_lazily(reader, NULL);
-    else if (count > 0)
-        mr_release(reader, reader->position, NULL);
     return count;
 }
 
@@ -119,7 +114,7 @@ static int millrace_join(void *state, int side, void **out, void **in, struct mr
 
 const struct mr_pair_transport mr_pair_millrace = {
     .name = "millrace",
-    .how = "claim and commit in place, publish and release per record or batch",
+    .how = "claimed and looked at in place; publish and release lazily, publish when idle",
     .open = millrace_open,
     .join = millrace_join,
     .close = millrace_close,

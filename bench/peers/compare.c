@@ -11,7 +11,7 @@
 
 bool compare_is_peer(const struct mr_pair_cell *cell)
 {
-    return cell->transport != &mr_pair_millrace && cell->transport != &mr_pair_blocks &&
+    return cell->transport != &mr_pair_millrace && cell->transport != &mr_pair_handling &&
            cell->transport != &mr_pair_copy;
 }
 

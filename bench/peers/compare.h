@@ -2,7 +2,8 @@
 // All transports beside each other, and what is said about them.
 //
 // A *group* is one part and one size of record: its rows compare. The first row is Millrace's, unless it has no
-// such record (8 bytes bare); the last is bare blocks, the limit of what can be passed in this harness.
+// such record (8 bytes bare); the last of batches is a limit: the records made and
+// checked, but not moved.
 #ifndef MR_BENCH_PEERS_COMPARE_H
 #define MR_BENCH_PEERS_COMPARE_H
 

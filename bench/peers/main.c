@@ -15,7 +15,7 @@
 static const struct mr_pair_transport *const transports[] = {
     &mr_pair_millrace,   &mr_peer_ck_ring,    &mr_peer_rte_ring, &mr_peer_rte_ring_zero_copy,
     &mr_peer_boost_spsc, &mr_peer_moodycamel, &mr_peer_iceoryx,  &mr_peer_unix_socket,
-    &mr_peer_pipe,       &mr_peer_zeromq,     &mr_pair_blocks,
+    &mr_peer_pipe,       &mr_peer_zeromq,     &mr_pair_handling,
 };
 
 static const struct {
@@ -53,6 +53,8 @@ static void choose_cells(struct compare *compare, const struct mr_arg_list *only
         for (unsigned t = 0; t < MR_COUNT_OF(transports); t++) {
             const struct mr_pair_loops *loops =
                 mr_pair_loops_of(transports[t], groups[g].record_bytes);
+            if (transports[t] == &mr_pair_handling && groups[g].part != MR_PAIR_BATCHES)
+                continue; // a limit of batches
             if (loops && is_wanted(transports[t], only))
                 add_cell(compare, transports[t], loops, groups[g].part);
         }

@@ -27,7 +27,7 @@ check_equal "the ratio lies within its own bounds" "$(get '.rtt_ratio >= .rtt_ra
 check_equal "one at a time" "$(get '.one_at_a_time | .records_per_second > 0 and .kept > 0')" true
 check_equal "batches of every size" "$(get '[.batches[].record_bytes] | join(" ")')" "44 64 256 1024 4096"
 check_equal "each size has rate and ratios" \
-    "$(get '[.batches[] | .records_per_second > 0 and .copy_ratio > 0 and .bare_ratio > 0] | unique[]')" true
+    "$(get '[.batches[] | .records_per_second > 0 and .copy_ratio > 0 and .limit_ratio > 0] | unique[]')" true
 check_equal "no record went unchecked" \
     "$(get '.records_checked == (.regime.measured / .rounds - 1) * .rounds * 2000 + .rounds * 500')" true
 check_equal "what was kept" "$(get '.regime | .kept <= .measured and .moved == (.kept < .measured)')" true

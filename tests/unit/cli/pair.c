@@ -160,7 +160,7 @@ Test(pair, the_ring_passes)
 Test(pair, the_limits_pass)
 {
     check_sound(&mr_pair_copy);
-    check_sound(&mr_pair_blocks);
+    check_sound(&mr_pair_handling);
 }
 
 // What was wrong is named: which record, and that it is the one that a fault met.
