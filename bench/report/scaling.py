@@ -31,7 +31,7 @@ def curves(records, messages):
     sizes = [40, 64, 128, 256, 512, 1024, 2048, 4096]
     return {
         "record-bytes": ("record, bytes", [
-            (size, trio("--record-bytes", str(size), count=max(records // 20, records * 64 // size))) for size in sizes]),
+            (size, trio("--record-bytes", str(size), count=records * 64 // size)) for size in sizes]),
         "operators": ("operators", [(n, trio("--set", f"transform={chain(n)}")) for n in (1, 2, 4, 8)]),
         "taps": ("taps", [(n, trio("--taps", str(n))) for n in range(5)]),
         "ring": ("ring, KiB", [(kib, trio("--set", f"ring.size={kib}KiB", "--set", f"batch={min(16, kib // 8)}KiB"))
