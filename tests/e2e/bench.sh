@@ -16,7 +16,8 @@ check_equal "trio: every record was verified" \
 check_equal "trio: percentiles are in order, the warm-up is not counted" "$(jq -c '[.runs[0].latency_ns[] |
     .p50 > 0 and .p50 <= .p90 and .p90 <= .p99 and .p99 <= .["p99.9"] and .["p99.9"] <= .max and .n < 20000] | unique' \
     "$WORK/trio")" '[true]'
-check_match "trio: one distribution a hop and way" "$(ls "$WORK/hgrm" | wc -l)" '^(9|12|15)$'
+check_equal "trio: one distribution a hop and way" "$(ls "$WORK/hgrm" | wc -l)" \
+    "$(jq '[.runs[].latency_ns | length] | add' "$WORK/trio")"
 if [ "$(nproc)" -gt 1 ]; then
     check "trio: the bare round trip of the same run" jq -e '.raw_rtt_ns > 0 and .runs[0].raw_rtt_ns > 0' "$WORK/trio"
 fi
