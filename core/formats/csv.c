@@ -51,14 +51,17 @@ static inline const char *find_separator(const char *at, const char *end, char d
 #if defined(__SSE2__)
 #define BLOCK_BYTES 64
 
+static inline uint64_t equal_bytes_16(__m128i bytes, __m128i wanted)
+{
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted));
+}
+
 // A bit for each byte of the block that is `c`.
 static inline uint64_t equal_bytes(const __m128i *block, char c)
 {
     const __m128i wanted = _mm_set1_epi8(c);
-    uint64_t bits = 0;
-    for (int i = 3; i >= 0; i--)
-        bits = bits << 16 | (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block[i], wanted));
-    return bits;
+    return equal_bytes_16(block[0], wanted) | equal_bytes_16(block[1], wanted) << 16 |
+           equal_bytes_16(block[2], wanted) << 32 | equal_bytes_16(block[3], wanted) << 48;
 }
 
 // A whole row that has no quote in it, a block at a time. False, with nothing settled: the row has

@@ -47,7 +47,11 @@ size_t mr_print_f32(float value, char *out);
 size_t mr_print_timestamp(int64_t time_ns, char *out); // "2020-01-30T14:30:00.000000001Z"
 
 // 10^exponent, exponent 0 to 19.
-uint64_t mr_power_of_ten(unsigned exponent);
+extern const uint64_t mr_powers_of_ten[20];
+static inline uint64_t mr_power_of_ten(unsigned exponent)
+{
+    return mr_powers_of_ten[exponent];
+}
 
 // Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back.
 int64_t mr_days_from_civil(int64_t year, unsigned month, unsigned day);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers as programs write them, a word at a time: -? digits, at most one point, nothing around,
-// at most 19 characters behind the sign. Most fields of most files are such. Whatever else a number
+// Numbers as programs write them, a word at a time: -? digits, at most one point and that not far
+// behind, nothing around, at most 19 characters behind the sign. Most fields of most files are such. Whatever else a number
 // may be is left to core/formats/number.h: false means "ask there", never "wrong".
 //
 // No byte outside the text is read.
@@ -83,30 +83,42 @@ static inline bool mr_plain_word(const char *text, size_t length, struct mr_plai
     return mr_plain_not_digits(word) == 0;
 }
 
-// 9 to 16 characters.
+// The last 1 to 8 of a word's characters as digits, the others 0.
+static inline uint64_t mr_plain_tail(uint64_t word, size_t count)
+{
+    return (word ^ MR_PLAIN_ONES * '0') & ~0ULL << (64 - 8 * count);
+}
+
+// 9 to 16 characters, a point, where there is one, among the first eight.
 static inline bool mr_plain_two_words(const char *text, size_t length, struct mr_plain *out)
 {
     uint64_t first = mr_plain_load(text, 8), last = mr_plain_load(text + length - 8, 8);
-    unsigned __int128 both = first | (unsigned __int128)(last >> 8 * (16 - length)) << 64;
-    uint64_t points = mr_plain_points(first),
-             points_behind = mr_plain_points((uint64_t)(both >> 64));
-    out->behind_point = 0;
-    if (points | points_behind) {
-        unsigned before = points ? (unsigned)__builtin_ctzll(points) / 8
-                                 : 8 + (unsigned)__builtin_ctzll(points_behind) / 8;
-        unsigned __int128 low = ((unsigned __int128)1 << 8 * before) - 1;
-        both = (both & low) | (both >> 8 & ~low);
-        out->behind_point = (unsigned)--length - before;
+    uint64_t points = mr_plain_points(first);
+    if (!points) {
+        first ^= MR_PLAIN_ONES * '0';
+        last = mr_plain_tail(last, length - 8);
+        out->behind_point = 0;
+        out->digit_count = (unsigned)length;
+        out->digits =
+            mr_plain_join(first) * mr_power_of_ten((unsigned)length - 8) + mr_plain_join(last);
+        return (mr_plain_not_digits(first) | mr_plain_not_digits(last)) == 0;
     }
-    out->digit_count = (unsigned)length;
-    unsigned unused_bits = 8 * (16 - (unsigned)length);
-    both <<= unused_bits;
-    first = (uint64_t)both;
-    last = (uint64_t)(both >> 64) ^ MR_PLAIN_ONES * '0';
-    // With eight digits left the lower word is all unused.
-    first ^= unused_bits < 64 ? MR_PLAIN_ONES * '0' << unused_bits : 0;
-    out->digits = mr_plain_join(first) * 100000000 + mr_plain_join(last);
-    return (mr_plain_not_digits(first) | mr_plain_not_digits(last)) == 0;
+    unsigned before = (unsigned)__builtin_ctzll(points) / 8, behind = (unsigned)length - 1 - before;
+    uint64_t middle = 0; // the first eight behind the point, where there are more
+    // In two steps: all 64 bits go where nothing stands before the point.
+    first = (first ^ MR_PLAIN_ONES * '0') << 8 << (56 - 8 * before);
+    out->digits = mr_plain_join(first);
+    if (behind > 8) {
+        middle = mr_plain_load(text + before + 1, 8) ^ MR_PLAIN_ONES * '0';
+        out->digits = out->digits * 100000000 + mr_plain_join(middle);
+    }
+    unsigned rest = behind > 8 ? behind - 8 : behind;
+    last = mr_plain_tail(last, rest);
+    out->digits = out->digits * mr_power_of_ten(rest) + mr_plain_join(last);
+    out->behind_point = behind;
+    out->digit_count = (unsigned)length - 1;
+    return (mr_plain_not_digits(first) | mr_plain_not_digits(middle) | mr_plain_not_digits(last)) ==
+           0;
 }
 
 // 17 to 19 characters: the first few one by one, then two words.
