@@ -271,7 +271,8 @@ bool mr_field_map_fill(struct mr_field_map *map, const struct mr_span *values,
             return false;
     }
     if (map->time && !mr_field_is_null(map->schema, map->time, record))
-        record->event_time_ns = mr_field_get_i64(map->time, record);
+        memcpy(&record->event_time_ns, (const char *)record + map->time->offset,
+               sizeof record->event_time_ns);
     return true;
 }
 

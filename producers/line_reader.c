@@ -159,17 +159,21 @@ static void take_json(struct mr_line_reader *reader, struct mr_source_run *run,
     map_line(reader, run, line);
 }
 
-static struct mr_span csv_value(struct mr_line_reader *reader, const struct mr_csv_field *field,
-                                const char *row)
+static void unquote(struct mr_line_reader *reader, struct mr_span *value)
+{
+    char *out = reader->unquoted + reader->unquoted_used;
+    value->length = (uint32_t)mr_csv_unquote(value->text, value->length, reader->quote, out);
+    value->text = out;
+    reader->unquoted_used += value->length;
+}
+
+static inline struct mr_span csv_value(struct mr_line_reader *reader,
+                                       const struct mr_csv_field *field, const char *row)
 {
     struct mr_span value = {row + field->offset, field->length,
                             field->quoted ? MR_SPAN_STRING : MR_SPAN_BARE};
-    if (MR_UNLIKELY(field->doubled)) {
-        char *out = reader->unquoted + reader->unquoted_used;
-        value.length = (uint32_t)mr_csv_unquote(value.text, value.length, reader->quote, out);
-        value.text = out;
-        reader->unquoted_used += value.length;
-    }
+    if (MR_UNLIKELY(field->doubled))
+        unquote(reader, &value);
     return value;
 }
 

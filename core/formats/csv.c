@@ -51,40 +51,46 @@ static inline const char *find_separator(const char *at, const char *end, char d
 #if defined(__SSE2__)
 #define BLOCK_BYTES 64
 
-static inline uint64_t equal_bytes_16(__m128i bytes, __m128i wanted)
+struct special_bytes {
+    __m128i delimiter, quote, feed;
+};
+
+static inline uint64_t special_16(const char *at, const struct special_bytes *wanted)
 {
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted));
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i separators =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, wanted->delimiter), _mm_cmpeq_epi8(bytes, wanted->feed));
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(separators, _mm_cmpeq_epi8(bytes, wanted->quote)));
 }
 
-// A bit for each byte of the block that is `c`.
-static inline uint64_t equal_bytes(const __m128i *block, char c)
+// A bit for each byte of the block that is a delimiter, a quote or a line feed.
+static inline uint64_t special_64(const char *at, const struct special_bytes *wanted)
 {
-    const __m128i wanted = _mm_set1_epi8(c);
-    return equal_bytes_16(block[0], wanted) | equal_bytes_16(block[1], wanted) << 16 |
-           equal_bytes_16(block[2], wanted) << 32 | equal_bytes_16(block[3], wanted) << 48;
+    return special_16(at, wanted) | special_16(at + 16, wanted) << 16 |
+           special_16(at + 32, wanted) << 32 | special_16(at + 48, wanted) << 48;
 }
 
 // A whole row that has no quote in it, a block at a time. False, with nothing settled: the row has
 // one, or may reach beyond the last whole block.
 static bool take_bare_row(struct mr_csv *csv, const char *bytes, size_t length)
 {
+    const struct special_bytes wanted = {_mm_set1_epi8(csv->delimiter), _mm_set1_epi8(csv->quote),
+                                         _mm_set1_epi8('\n')};
     uint32_t start = 0, block_start = 0;
     unsigned count = 0;
-    uint64_t feeds = 0;
-    for (; feeds == 0; block_start += BLOCK_BYTES) {
+    bool ended = false;
+    for (; !ended; block_start += BLOCK_BYTES) {
         if (block_start + (size_t)BLOCK_BYTES > length || count > MR_CSV_FIELDS_MAX - BLOCK_BYTES)
             return false;
-        __m128i block[4];
-        memcpy(block, bytes + block_start, sizeof block);
-        feeds = equal_bytes(block, '\n');
-        uint64_t row_bits = feeds ^ (feeds - 1); // up to the line feed, or all
-        uint64_t separators = (feeds | equal_bytes(block, csv->delimiter)) & row_bits;
-        if (equal_bytes(block, csv->quote) & row_bits)
-            return false;
-        for (; separators != 0; separators &= separators - 1) {
-            uint32_t end = block_start + (uint32_t)__builtin_ctzll(separators);
+        uint64_t special = special_64(bytes + block_start, &wanted);
+        for (; special != 0 && !ended; special &= special - 1) {
+            uint32_t end = block_start + (uint32_t)__builtin_ctzll(special);
+            if (MR_UNLIKELY(bytes[end] == csv->quote))
+                return false;
             csv->fields[count++] = (struct mr_csv_field){.offset = start, .length = end - start};
             start = end + 1;
+            ended = bytes[end] == '\n';
         }
     }
     struct mr_csv_field *last = &csv->fields[count - 1];
