@@ -122,13 +122,12 @@ struct way {
 static const struct way ways[] = {
     {"book", 0, false, false},
     {"old bytes kept", 0, true, false},
-    {"kept, foreseen 4 ahead", 4, true, false},
     {"kept, foreseen 8 ahead", 8, true, false},
-    {"kept, foreseen 12 ahead", 12, true, false},
     {"kept, foreseen 16 ahead", 16, true, false},
+    {"kept, foreseen 20 ahead", 20, true, false},
     {"kept, foreseen 24 ahead", 24, true, false},
-    {"kept, foreseen 32 ahead", 32, true, false},
-    {"kept, 12 ahead, huge pages", 12, true, true},
+    {"kept, foreseen 40 ahead", 40, true, false},
+    {"kept, 24 ahead, huge pages", 24, true, true},
 };
 #define WAYS (sizeof ways / sizeof ways[0])
 

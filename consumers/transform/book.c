@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-#define FORESIGHT_STEP 4 // operations between the steps of mr_book_foresee
-_Static_assert(2 * FORESIGHT_STEP < MR_BOOK_COMING, "the first step is not forgotten by the last");
-
 uint64_t mr_book_bytes(const struct mr_book_limits *limits)
 {
     return mr_order_table_bytes(limits->orders_max) + mr_levels_bytes(limits->levels_max);
@@ -77,37 +74,4 @@ enum mr_book_answer mr_book_replace(struct mr_book *book, const struct mr_order 
     fresh.price = price;
     fresh.shares = shares;
     return mr_book_add(book, &fresh);
-}
-
-// ---- what comes next ------------------------------------------------------------------------------
-
-static struct mr_book_coming *coming_before(struct mr_book *book, uint32_t how_long)
-{
-    return &book->coming[(book->foreseen - how_long) % MR_BOOK_COMING];
-}
-
-// The order has arrived: its side and price are known.
-static void foresee_side(struct mr_book *book, struct mr_book_coming *coming)
-{
-    if (coming->side == MR_SIDE_NONE) {
-        const struct mr_order *order = mr_order_seat(&book->orders, coming->ref);
-        if (order->locate != coming->locate) // also where there is none
-            return;
-        coming->side = order->side;
-        coming->price = order->price;
-    }
-    mr_levels_prefetch(&book->levels, coming->locate, coming->side);
-}
-
-void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming)
-{
-    *coming_before(book, 0) = *coming;
-    mr_order_prefetch(&book->orders, coming->ref);
-    if (coming->new_ref != 0)
-        mr_order_prefetch(&book->orders, coming->new_ref);
-    foresee_side(book, coming_before(book, FORESIGHT_STEP));
-    const struct mr_book_coming *last = coming_before(book, 2 * FORESIGHT_STEP);
-    if (last->side != MR_SIDE_NONE)
-        mr_levels_prefetch_deep(&book->levels, last->locate, last->side, last->price);
-    book->foreseen++;
 }

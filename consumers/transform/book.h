@@ -38,7 +38,7 @@ struct mr_book_coming {
     uint8_t side; // of an add
 };
 
-#define MR_BOOK_COMING 16 // a power of two
+#define MR_BOOK_COMING 64 // a power of two
 struct mr_book_limits {
     uint32_t orders_max; // 1 to MR_ORDER_TABLE_MAX
     uint32_t levels_max; // 1 to MR_LEVELS_MAX; see mr_levels_bytes
@@ -82,10 +82,43 @@ static inline bool mr_book_best(const struct mr_book *book, uint16_t locate, enu
 }
 
 // Starts fetching what the operation will ask for, in three steps that need each other: the order, its
-// side of the symbol, its level. Each call takes the next step of those 4 and 8 before it, too: so
-// operations are to be foreseen in their order, about 12 before their turn. A hint: nothing depends on
-// it, whatever is foreseen and never comes.
-void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming);
+// side of the symbol, its level. Each call takes the next step of those one and two steps before it, too:
+// so operations are to be foreseen in their order, MR_BOOK_FORESIGHT or more before their turn. A hint:
+// nothing depends on it, whatever is foreseen and never comes.
+#define MR_BOOK_STEP 8
+#define MR_BOOK_FORESIGHT (3 * MR_BOOK_STEP)
+_Static_assert(2 * MR_BOOK_STEP < MR_BOOK_COMING, "the first step is not forgotten by the last");
+
+static inline struct mr_book_coming *mr_book_coming_before(struct mr_book *book, uint32_t how_long)
+{
+    return &book->coming[(book->foreseen - how_long) % MR_BOOK_COMING];
+}
+// The order has arrived: its side and price are known.
+static inline void mr_book_foresee_side(struct mr_book *book, struct mr_book_coming *coming)
+{
+    if (coming->side == MR_SIDE_NONE) {
+        const struct mr_order *order = mr_order_in_bucket(
+            &book->orders.buckets[mr_order_home(&book->orders, coming->ref)], coming->ref);
+        if (order == NULL)
+            return;
+        coming->side = order->side;
+        coming->price = order->price;
+    }
+    mr_levels_prefetch(&book->levels, coming->locate, coming->side);
+}
+// In a header, so that the caller fills the place where it is kept.
+static inline void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming)
+{
+    *mr_book_coming_before(book, 0) = *coming;
+    mr_order_prefetch(&book->orders, coming->ref);
+    if (coming->new_ref != 0)
+        mr_order_prefetch(&book->orders, coming->new_ref);
+    mr_book_foresee_side(book, mr_book_coming_before(book, MR_BOOK_STEP));
+    const struct mr_book_coming *last = mr_book_coming_before(book, 2 * MR_BOOK_STEP);
+    if (last->side != MR_SIDE_NONE)
+        mr_levels_prefetch_deep(&book->levels, last->locate, last->side, last->price);
+    book->foreseen++;
+}
 
 static inline uint64_t mr_book_orders_live(const struct mr_book *book)
 {

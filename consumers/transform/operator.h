@@ -62,7 +62,7 @@ struct mr_op {
     unsigned counters; // first counter in stage->now.plugin
 };
 
-#define MR_FORESIGHT 12 // records; what distances are worth stands in docs/PERFORMANCE.md
+#define MR_FORESIGHT 24 // records; what distances are worth stands in docs/PERFORMANCE.md
 
 struct mr_chain {
     struct mr_stage *stage;

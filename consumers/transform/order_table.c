@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "consumers/transform/order_table.h"
 
-// A quarter of the places more than are used at most, and one bucket in any case.
+// A quarter of the places is never used.
 static uint64_t bucket_count(uint32_t orders_max)
 {
     uint64_t places = (uint64_t)orders_max + orders_max / 3 + 1;

@@ -72,12 +72,13 @@ static inline uint64_t mr_order_home(const struct mr_order_table *table, uint64_
 {
     return (ref * 0x9E3779B97F4A7C15ULL >> 32) * table->bucket_count >> 32;
 }
+// All three are looked at: which it is cannot be predicted.
 static inline struct mr_order *mr_order_in_bucket(struct mr_order_bucket *bucket, uint64_t ref)
 {
-    for (unsigned i = 0; i < MR_BUCKET_ORDERS; i++)
-        if (bucket->orders[i].ref == ref && mr_order_is_seated(&bucket->orders[i]))
-            return &bucket->orders[i];
-    return NULL;
+    struct mr_order *orders = bucket->orders;
+    unsigned at = (orders[1].ref == ref) & mr_order_is_seated(&orders[1]) ? 1 : 0;
+    at = (orders[2].ref == ref) & mr_order_is_seated(&orders[2]) ? 2 : at;
+    return orders[at].ref == ref && mr_order_is_seated(&orders[at]) ? &orders[at] : NULL;
 }
 // Where the order stands, or else the empty place where it would.
 struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref);

@@ -9,6 +9,7 @@
     3 // go from a full top to the blocks at once, so that the next ones find room;
 #define REFILLED_LEVELS 4 // come back to an empty one
 #define LEVELS_PER_BLOCK_RESERVED 16
+#define FIRST_LINE_LEVELS 3  // of a side
 #define DEEP_LINES_FETCHED 3 // of a block: most are thin
 
 _Static_assert(SPILLED_LEVELS < MR_TOP_LEVELS && REFILLED_LEVELS < MR_TOP_LEVELS,
@@ -39,18 +40,14 @@ void mr_levels_attach(struct mr_levels *levels, void *memory, uint32_t levels_ma
     levels->live_touched = 0;
 }
 
-void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr_side side)
-{
-    const uint8_t *lines = (const uint8_t *)mr_level_side_at(levels, locate, side);
-    for (size_t at = 0; at < sizeof(struct mr_level_side); at += MR_CACHE_LINE)
-        __builtin_prefetch(lines + at, 1);
-}
-
 void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                              uint32_t price)
 {
     const struct mr_level_side *of = mr_level_side_at(levels, locate, side);
-    if (of->deeper == 0 || mr_rank_of(side, price) >= of->top[of->count - 1].rank)
+    if (mr_rank_of(side, price) >= of->top[FIRST_LINE_LEVELS - 1].rank)
+        return;
+    __builtin_prefetch((const uint8_t *)of + MR_CACHE_LINE, 1);
+    if (of->deeper == 0)
         return;
     const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, of->deeper);
     for (size_t at = 0; at < DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
@@ -77,13 +74,14 @@ static inline void touch_top(struct mr_levels *levels, struct mr_level_side *sid
                  (to - from) * (uint32_t)sizeof(struct mr_ranked_level));
 }
 
-// How many of the top levels are better than this rank.
+// How many of the top levels are better than this rank: all are looked at, for where to stop cannot be
+// predicted. What is not in use has rank 0, which is better than none.
 static inline uint32_t count_better(const struct mr_level_side *side, uint32_t rank)
 {
-    uint32_t at = 0;
-    while (at < side->count && side->top[at].rank > rank)
-        at++;
-    return at;
+    uint32_t better = 0;
+    for (unsigned i = 0; i < MR_TOP_LEVELS; i++)
+        better += side->top[i].rank > rank;
+    return better;
 }
 
 static inline struct mr_ranked_level *find_level(const struct mr_levels *levels,
@@ -103,6 +101,8 @@ static bool spill(struct mr_levels *levels, struct mr_level_side *side)
     if (!mr_chain_push(levels, &side->deeper, &side->top[keep], SPILLED_LEVELS))
         return false;
     touch_count(levels, side);
+    touch_top(levels, side, keep, side->count);
+    memset(&side->top[keep], 0, SPILLED_LEVELS * sizeof side->top[0]);
     side->count = keep;
     return true;
 }
@@ -146,6 +146,7 @@ static void remove_level(struct mr_levels *levels, struct mr_level_side *side, u
     touch_top(levels, side, at, side->count);
     side->count--;
     memmove(&side->top[at], &side->top[at + 1], (side->count - at) * sizeof side->top[0]);
+    side->top[side->count] = (struct mr_ranked_level){0};
     if (side->count == 0 && side->deeper != 0)
         refill(levels, side);
 }

@@ -93,9 +93,13 @@ static inline bool mr_levels_best(const struct mr_levels *levels, uint16_t locat
     *out = of->count > 0 ? mr_level_of(side, &of->top[0]) : (struct mr_level){0};
     return of->count > 0;
 }
-// For callers who know what comes next. The first starts fetching a side of a symbol, the second, once
-// that is there, what it has of this price beyond its best levels.
-void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate, enum mr_side side);
+// For callers who know what comes next. The first starts fetching the best levels of a side, the second,
+// once they are there, what the side has of this price beyond them.
+static inline void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate,
+                                      enum mr_side side)
+{
+    __builtin_prefetch(mr_level_side_at(levels, locate, side), 1);
+}
 void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                              uint32_t price);
 // Up to `count` levels from the best on; returns how many there are of them.
