@@ -142,7 +142,7 @@ endif
 demo: all
 	@scripts/demo.sh $(B)/release/millrace
 
-test: test-deps all units
+test: test-deps all units $(B)/release/bench/instructions/instructions
 	@scripts/test.sh $(B)/release
 
 # Every figure, in under 15 minutes, into a dated report below bench/results. QUICK=1: only to see that it works.
@@ -176,6 +176,20 @@ endif
 # QUICK=1: a fifth of the time.
 bench-peers: $(B)/release/bench/peers/peers
 	@QUICK=$(QUICK) scripts/bench-peers.sh $(B)/release
+
+# Instructions a record, beside those recorded in bench/instructions.txt: fails where one grew by more than 3 %.
+# UPDATE=1 records them. The program loads operators, as millrace does.
+INSTRUCTIONS_OBJ := $(patsubst %.c,$(B)/release/%.o,$(wildcard bench/instructions/*.c))
+INSTRUCTIONS := $(B)/release/bench/instructions/instructions
+$(INSTRUCTIONS_OBJ): | test-deps
+$(INSTRUCTIONS): $(INSTRUCTIONS_OBJ) $(B)/release/libsupport.a $(B)/release/libapp.a $(B)/release/libmillrace.a
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -rdynamic $(INSTRUCTIONS_OBJ) $(B)/release/libsupport.a $(B)/release/libapp.a \
+	  $(B)/release/libmillrace.a $(LDFLAGS) $(LIBS) -o $@
+-include $(INSTRUCTIONS_OBJ:.o=.d)
+.PHONY: bench-instructions
+bench-instructions: $(INSTRUCTIONS) examples
+	@CC='$(CC)' UPDATE=$(UPDATE) scripts/bench-instructions.sh $(B)/release
 
 # RUNS executions of each fuzzer; what they find interesting is kept in CORPUS between runs.
 RUNS ?= 100000
@@ -224,6 +238,7 @@ help:
 	@echo 'make bench     measure everything on this machine; report in bench/results'
 	@echo 'make bench-scaling   how cost grows;  make bench-steady   100 million records'
 	@echo 'make bench-peers  the ring beside ck_ring, rte_ring, boost, moodycamel, iceoryx, sockets, ZeroMQ; QUICK=1'
+	@echo 'make bench-instructions  instructions a record beside those recorded; UPDATE=1 records them'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ring: the writer's and the reader's half of one record, in batches of 32.
+#include <stdio.h>
+
+#include "bench/instructions/cases.h"
+#include "core/market.h"
+#include "tests/support/ring_fixture.h"
+
+#define BATCH 32
+#define RECORD_BYTES 64
+
+enum part { COMMIT, PUBLISH_EACH, PUBLISH_BATCH, RELEASE_EACH, RELEASE_BATCH };
+
+struct half {
+    struct ring_fixture fixture;
+    enum part part;
+    uint64_t written, read;
+};
+
+// Claims and commits alone; what publishes is counted only where it is the case's.
+static inline void put(struct half *half)
+{
+    struct mr_record *record = mr_claim(&half->fixture.writer, RECORD_BYTES);
+    record->sequence = half->written++;
+    record->schema_id = MR_SCHEMA_ORDER_ADD;
+    record->flags = 0;
+    mr_commit(&half->fixture.writer);
+}
+
+static void put_batch(struct half *half)
+{
+    struct mr_writer *writer = &half->fixture.writer;
+    if (half->part == PUBLISH_EACH) {
+        count_begin();
+        for (unsigned i = 0; i < BATCH; i++) {
+            put(half);
+            mr_publish(writer, 0);
+        }
+        count_end();
+    } else if (half->part == PUBLISH_BATCH || half->part == COMMIT) {
+        count_begin();
+        for (unsigned i = 0; i < BATCH; i++)
+            put(half);
+        if (half->part == PUBLISH_BATCH)
+            mr_publish(writer, 0);
+        count_end();
+    } else {
+        for (unsigned i = 0; i < BATCH; i++)
+            put(half);
+    }
+    mr_publish(writer, 0);
+}
+
+static inline bool take(struct half *half)
+{
+    uint32_t length;
+    const struct mr_record *record = mr_next(&half->fixture.reader, &length);
+    return record && length == RECORD_BYTES && record->sequence == half->read++;
+}
+
+static bool take_batch(struct half *half)
+{
+    struct mr_reader *reader = &half->fixture.reader;
+    bool good = true;
+    if (half->part == RELEASE_EACH) {
+        count_begin();
+        for (unsigned i = 0; i < BATCH; i++) {
+            good &= take(half);
+            mr_release(reader, reader->position, NULL);
+        }
+        count_end();
+    } else if (half->part == RELEASE_BATCH) {
+        count_begin();
+        for (unsigned i = 0; i < BATCH; i++)
+            good &= take(half);
+        mr_release(reader, reader->position, NULL);
+        count_end();
+    } else {
+        for (unsigned i = 0; i < BATCH; i++)
+            good &= take(half);
+        mr_release(reader, reader->position, NULL);
+    }
+    return good;
+}
+
+static void turn(struct half *half, const char *name)
+{
+    for (unsigned i = 0; i < CASE_RECORDS; i += BATCH) {
+        put_batch(half);
+        expect(take_batch(half), name, "a record that came out is not the one that went in");
+    }
+}
+
+static void count_part(const char *what, enum part part, bool checksummed)
+{
+    char name[64];
+    struct half half = {.part = part};
+    snprintf(name, sizeof name, "ring %s%s", what, checksummed ? ", checksummed" : "");
+    ring_fixture_open(&half.fixture, (struct mr_ring_options){.checksummed = checksummed});
+    turn(&half, name);
+    struct tally tally = tally_start(name);
+    turn(&half, name);
+    tally_finish(&tally, CASE_RECORDS);
+    ring_fixture_close(&half.fixture);
+}
+
+void count_ring(void)
+{
+    for (unsigned checksummed = 0; checksummed < 2; checksummed++) {
+        count_part("claim+commit", COMMIT, checksummed);
+        count_part("claim+commit+publish each", PUBLISH_EACH, checksummed);
+        count_part("claim+commit, publish 32", PUBLISH_BATCH, checksummed);
+    }
+    count_part("next+release each", RELEASE_EACH, false);
+    count_part("next, release 32", RELEASE_BATCH, false);
+}
