@@ -194,9 +194,10 @@ static int check_options(struct mr_itch_bench_options *options, uint64_t rounds,
                        options->symbols, MR_ITCH_SESSION_SYMBOLS_MAX);
     if (options->live == 0)
         options->live = ORDERS_PER_STOCK * options->symbols;
-    if (options->live > LIVE_MAX)
+    const uint32_t live_max = LIVE_MAX;
+    if (options->live > live_max)
         return mr_fail(err, MR_ERR_USAGE, "--live: found %" PRIu64 ", expected at most %u",
-                       options->live, LIVE_MAX);
+                       options->live, live_max);
     if (strcmp(options->durability, "none") == 0 || strcmp(options->durability, "batch") == 0 ||
         strcmp(options->durability, "record") == 0)
         return MR_OK;

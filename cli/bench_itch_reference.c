@@ -126,7 +126,7 @@ static void trade(struct books *books, const uint8_t *m, uint64_t sequence, uint
 
 static void take(struct books *books, const uint8_t *m, uint64_t sequence)
 {
-    bool comes = m[0] == 'A' || m[0] == 'F', refers = memchr("ECXDU", m[0], 5) != NULL;
+    bool comes = m[0] == 'A' || m[0] == 'F', refers = m[0] != '\0' && strchr("ECXDU", m[0]) != NULL;
     uint64_t ref = comes || refers ? mr_get_be64(m + 11) : 0;
     if (refers && (ref >= books->orders_max || books->orders[ref].shares == 0)) {
         books->failed = true;

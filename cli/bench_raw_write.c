@@ -46,7 +46,7 @@ unsigned mr_raw_ways(enum mr_durability durability, bool direct,
         {&mr_io_uring, 256 * KIB, 8, 8 * MIB}, {&mr_io_uring, MIB, 8, 8 * MIB},
         {&mr_io_uring, 4 * MIB, 4, 16 * MIB},
     };
-#define WAYS(list) (memcpy(out, list, sizeof list), (unsigned)MR_COUNT_OF(list))
+#define WAYS(list) (memcpy(out, (list), sizeof(list)), (unsigned)MR_COUNT_OF(list))
     if (durability == MR_DURABILITY_RECORD)
         return WAYS(each);
     if (durability == MR_DURABILITY_BATCH)

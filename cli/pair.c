@@ -28,7 +28,7 @@ void mr_pair_unmap(void *memory, size_t bytes)
 uint32_t mr_pair_slots(uint32_t record_bytes)
 {
     uint32_t slots = 1;
-    while (slots * 2 * (uint64_t)record_bytes <= MR_PAIR_CHANNEL_BYTES)
+    while (2ULL * slots * record_bytes <= MR_PAIR_CHANNEL_BYTES)
         slots *= 2;
     return slots;
 }

@@ -83,8 +83,8 @@ static void handling_close(void *state)
 
 static int handling_open(void **state, uint32_t record_bytes, struct mr_error *err)
 {
-    struct handling *handling = aligned_alloc(
-        MR_FALSE_SHARING_RANGE, mr_align_up(sizeof *handling, MR_FALSE_SHARING_RANGE));
+    const uint64_t grid = (uint64_t)MR_FALSE_SHARING_RANGE;
+    struct handling *handling = aligned_alloc(grid, mr_align_up(sizeof *handling, grid));
     if (!handling)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for two blocks");
     *handling = (struct handling){.record_bytes = record_bytes};

@@ -62,7 +62,8 @@ int mr_pair_rounds_judge(struct mr_pair_rounds *rounds, struct mr_pair_cell *cel
                          struct mr_error *err)
 {
     struct mr_pair_spread kept;
-    double *room = calloc((size_t)count * MR_BENCH_ROUNDS_MAX * 2, sizeof *room);
+    double *room =
+        calloc((size_t)count * MR_BENCH_ROUNDS_MAX * 2 + 1, sizeof *room); // never nothing
     if (!room)
         return mr_fail(err, MR_ERR_MEMORY, "no memory to judge %u measurements", count);
     spread_of_probes(rounds, cells, count, false, &rounds->raw_rtt_ns, room);

@@ -119,7 +119,8 @@ static double probe_from_here(struct mr_pair_shared *shared, uint64_t trips)
         taken[i] = mr_tick() - start;
     }
     qsort(taken, trips, sizeof *taken, compare_ticks);
-    return (double)taken[trips / 2] * mr_ns_per_tick;
+    uint64_t median = trips / 2;
+    return (double)taken[median] * mr_ns_per_tick;
 }
 
 static void probe_from_there(struct mr_pair_shared *shared, uint64_t trips)

@@ -76,8 +76,8 @@ static inline uint64_t mr_order_home(const struct mr_order_table *table, uint64_
 static inline struct mr_order *mr_order_in_bucket(struct mr_order_bucket *bucket, uint64_t ref)
 {
     struct mr_order *orders = bucket->orders;
-    unsigned at = (orders[1].ref == ref) & mr_order_is_seated(&orders[1]) ? 1 : 0;
-    at = (orders[2].ref == ref) & mr_order_is_seated(&orders[2]) ? 2 : at;
+    unsigned at = ((orders[1].ref == ref) & mr_order_is_seated(&orders[1])) ? 1 : 0;
+    at = ((orders[2].ref == ref) & mr_order_is_seated(&orders[2])) ? 2 : at;
     return orders[at].ref == ref && mr_order_is_seated(&orders[at]) ? &orders[at] : NULL;
 }
 // Where the order stands, or else the empty place where it would.

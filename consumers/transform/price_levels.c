@@ -50,7 +50,7 @@ void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, en
     if (of->deeper == 0)
         return;
     const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, of->deeper);
-    for (size_t at = 0; at < DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
+    for (size_t at = 0; at < (size_t)DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
         __builtin_prefetch(lines + at, 1);
 }
 
