@@ -112,7 +112,7 @@ static void use_notes(struct mr_reader *reader, uint64_t position,
 void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
                    struct mr_histogram *age_ns)
 {
-    // Pairs with the release store in leave_note.
+    // Pairs with the release store in mr_leave_note.
     uint64_t lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
     uint64_t now = 0;
     if (*noted < reader->lane_read || lane_write - *noted > MR_RING_LANE_NOTES)
@@ -140,7 +140,7 @@ void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_rea
 
 void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight)
 {
-    // Pairs with the release store in leave_note.
+    // Pairs with the release store in mr_leave_note.
     uint64_t lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
     if (lane_write - reader->lane_seen > MR_RING_LANE_NOTES)
         reader->lane_seen = lane_write; // damage to a diagnostic: skipped

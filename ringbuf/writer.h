@@ -62,8 +62,8 @@ static inline uint32_t mr_claim_bytes_max(const struct mr_writer *writer)
 // Slow path of mr_claim: looks at the reader's cursor again, pads before the wrap.
 struct mr_record *mr_claim_slow(struct mr_writer *writer, uint32_t length);
 
-// Room for a record of `length` bytes, contiguous and 8-byte aligned; its content is undefined but
-// for `length`, which is set. NULL where there is no room now (mr_wait_space waits for it), or
+// Room for a record of `length` bytes, contiguous and 8-byte aligned; what stands in it is undefined,
+// and its length word is not to be read either: it may be marked as unpublished. NULL where there is no room now (mr_wait_for_space waits for it), or
 // where length is below the envelope's or above mr_claim_bytes_max. One claim at a time.
 static inline struct mr_record *mr_claim(struct mr_writer *writer, uint32_t length)
 {
