@@ -173,7 +173,8 @@ void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase);
 unsigned mr_stage_add_counter(struct mr_stage *stage, const char *plugin, const char *name);
 
 // ---- within a batch
-// Room for one record of `length` bytes on output `port`; waits for the reader where the ring is
+// Room for one record of `length` bytes on output `port`, all but its first 8, which the ring writes
+// (ringbuf/writer.h); waits for the reader where the ring is
 // full (policy block). NULL: the record is to be dropped and counted so (policy drop_newest), or
 // the stage was told to halt at once (stage->halted), or the record is longer than the ring
 // takes (length above mr_claim_bytes_max: check before).
