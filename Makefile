@@ -24,6 +24,7 @@ APP_SRC := $(filter-out $(LIB_SRC) cli/main.c, $(wildcard core/*.c core/formats/
            $(wildcard core/formats/*.cpp)
 UNIT_SRC := $(wildcard tests/unit/*.c tests/unit/*/*.c)
 STRESS_SRC := $(wildcard tests/stress/*.c)
+FAULTS_SRC := $(wildcard tests/faults/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
@@ -70,6 +71,7 @@ $(1)_APP_OBJ := $$(patsubst %.cpp,$(B)/$(1)/%.o,$$(APP_SRC:%.c=$(B)/$(1)/%.o))
 $(1)_SUPPORT_OBJ := $$(SUPPORT_SRC:%.c=$(B)/$(1)/%.o)
 $(1)_UNIT := $$(UNIT_SRC:%.c=$(B)/$(1)/%)
 $(1)_STRESS := $$(STRESS_SRC:%.c=$(B)/$(1)/%)
+$(1)_FAULTS := $$(FAULTS_SRC:%.c=$(B)/$(1)/%)
 $(1)_EXAMPLES := $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so)
 $(1)_BENCH := $$(BENCH_SRC:%.c=$(B)/$(1)/%)
 
@@ -102,7 +104,7 @@ $$($(1)_UNIT): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmil
 	$$(say) LD $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) -lcriterion $$(LIBS) -o $$@
-$$($(1)_STRESS) $$($(1)_BENCH): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
+$$($(1)_STRESS) $$($(1)_FAULTS) $$($(1)_BENCH): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
 	  $$(LDFLAGS) $$(LIBS) -o $$@
@@ -113,14 +115,14 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
 	@mkdir -p $$(@D)
 	$$(say) SO $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
--include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) \
+-include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) $$($(1)_FAULTS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
 $(foreach v,release asan tsan fuzz,$(eval $(call variant,$(v))))
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)
-units: $(release_UNIT) $(release_STRESS)
+units: $(release_UNIT) $(release_STRESS) $(release_FAULTS)
 
 # ---- set-up ------------------------------------------------------------------------------------------
 # DEPS=skip leaves the packages alone (another distribution, an image that is ready).
@@ -205,6 +207,8 @@ fuzz: test-deps $(FUZZERS)
 sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(B)/asan/millrace $(asan_EXAMPLES) \
           $(B)/tsan/tests/stress/ring_threads
 	@scripts/sanitize.sh $(B)
+
+# ---- shown by force (docs/RELIABILITY.md); each ends in one line with its figure ---------------------
 
 format:
 	clang-format -i $(ALL_C)
