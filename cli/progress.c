@@ -14,7 +14,6 @@
 #define LINES_TICK_NS 5000000000LL
 #define BAR_CELLS 20
 #define NAMEABLE_WAIT_NS 1000000 // shorter waits are ordinary work
-#define STALLED_AFTER_NS 2000000000LL
 
 void mr_rate_update(struct mr_rate *rate, int64_t now_ns, uint64_t count)
 {
@@ -58,7 +57,7 @@ static void print_stage(const struct mr_report *report, enum mr_role role, FILE 
     const struct mr_stage_report *stage = &report->stages[role];
     const struct mr_stage_gauges *gauges = &stage->gauges;
     int64_t waited_ns = report->read_mono_ns - gauges->waiting_since_ns;
-    int64_t beat_ns = report->read_mono_ns - gauges->heartbeat_ns;
+    const struct mr_stall *stall = &stage->stall;
     char in[32], emitted[32], wait[32];
     fprintf(out, "  %-9s  %-8s  in %s, emitted %s", mr_role_name(role),
             mr_phase_name(gauges->phase),
@@ -67,9 +66,13 @@ static void print_stage(const struct mr_report *report, enum mr_role role, FILE 
     if (stage->slot.counts[MR_COUNT_REJECTED])
         fprintf(out, ", rejected %s",
                 mr_report_count_text(stage->slot.counts[MR_COUNT_REJECTED], in, sizeof in));
-    if (stage->alive && beat_ns > STALLED_AFTER_NS)
-        fprintf(out, "; NO HEARTBEAT for %s",
-                mr_report_duration_text((double)beat_ns, wait, sizeof wait));
+    if (stage->restarts)
+        fprintf(out, ", restarts %s", mr_report_count_text(stage->restarts, in, sizeof in));
+    if (stall->since_ns)
+        fprintf(out, "; NO SIGN OF LIFE for %s: %s",
+                mr_report_duration_text((double)(report->read_mono_ns - stall->since_ns), wait,
+                                        sizeof wait),
+                mr_stall_text(stall->cause));
     else if (stage->alive && gauges->waiting_for != MR_WAIT_NOTHING && waited_ns > NAMEABLE_WAIT_NS)
         fprintf(out, "; waits for %s, %s", waited_for(role, gauges->waiting_for),
                 mr_report_duration_text((double)waited_ns, wait, sizeof wait));

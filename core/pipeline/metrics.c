@@ -139,6 +139,15 @@ static void write_up(FILE *out, const struct mr_metric *metric, const struct mr_
     }
 }
 
+static void write_restarts(FILE *out, const struct mr_metric *metric,
+                           const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
+        put_count(out, report->stages[role].restarts);
+    }
+}
+
 static void write_waited(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
@@ -256,6 +265,8 @@ const struct mr_metric mr_metrics[] = {
     {"millrace_balance", "", "1 while every record is accounted for, else 0.", write_run, GAUGE, 0},
     {"millrace_run_seconds", "seconds", "Since the first record came in.", write_run, GAUGE, 1},
     {"millrace_stage_up", "", "1 while the stage's process runs.", write_up, GAUGE, 0},
+    {"millrace_stage_restarts_total", "", "Processes that took over from one that was gone.",
+     write_restarts, COUNTER, 0},
     {"millrace_stage_phase", "", "1 for the phase the stage is in.", write_phase, GAUGE, 0},
     {"millrace_stage_records_in_total", "", "Records the stage took in.", write_count, COUNTER,
      MR_COUNT_IN},

@@ -2,8 +2,6 @@
 // Reads and checks; core/pipeline/report_json.c and report_text.c print.
 #include "core/pipeline/report.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,9 +109,7 @@ static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layou
     stage->seen_ns = page->seen_ns;
     uint64_t in = stage->slot.counts[MR_COUNT_IN], gone = fates(stage->slot.counts);
     stage->in_flight = in > gone ? in - gone : 0;
-    // The pid is only shown; nothing is decided by it.
-    stage->alive = !is_ended(stage->gauges.phase) && stage->gauges.pid != 0 &&
-                   (kill((pid_t)stage->gauges.pid, 0) == 0 || errno == EPERM);
+    stage->restarts = stage->gauges.starts > 1 ? stage->gauges.starts - 1 : 0;
 }
 
 static void read_stage(struct mr_report *report, const struct mr_pipeline *pipeline,
@@ -127,6 +123,10 @@ static void read_stage(struct mr_report *report, const struct mr_pipeline *pipel
         return;
     stage->present = true;
     copy_page(stage, page);
+    // The lock tells; the pid is only shown.
+    stage->alive = !is_ended(stage->gauges.phase) && mr_segment_is_locked(&segment);
+    if (stage->alive)
+        mr_stall_look(&stage->stall, &stage->gauges, mr_mono_ns());
     mr_segment_detach(&segment);
 }
 

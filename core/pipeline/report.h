@@ -27,10 +27,13 @@
 
 #include "core/formats/json_out.h"
 #include "core/pipeline/stage.h"
+#include "core/pipeline/stall.h"
 
 struct mr_stage_report {
-    bool present; // it has a page
-    bool alive;   // its process is there and has not ended
+    bool present;          // it has a page
+    bool alive;            // its process is there and has not ended
+    uint64_t restarts;     // processes that took over from one that was gone
+    struct mr_stall stall; // alive, and without a sign of life
     struct mr_stage_gauges gauges;
     struct mr_stage_slot slot;
     uint64_t in_flight;

@@ -54,6 +54,7 @@ static void json_stage(struct mr_json *json, const struct mr_report *report, enu
     mr_json_text(json, "phase", mr_phase_name(stage->gauges.phase));
     mr_json_u64(json, "pid", stage->gauges.pid);
     mr_json_bool(json, "alive", stage->alive);
+    mr_json_u64(json, "restarts", stage->restarts);
     json_counts(json, stage);
     json_waiting(json, report, &stage->gauges);
     if (stage->gauges.phase == MR_PHASE_FAILED) {

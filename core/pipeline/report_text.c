@@ -146,6 +146,10 @@ static void text_problems(const struct mr_report *report, FILE *out)
 {
     char number[32];
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (report->stages[role].restarts)
+            fprintf(out, "  %s restarts: %s\n", mr_role_name(role),
+                    mr_report_count_text(report->stages[role].restarts, number, sizeof number));
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         if (report->stages[role].gauges.phase == MR_PHASE_FAILED &&
             report->stages[role].gauges.failure[0]) // else: halted, as it was told
             fprintf(out, "  %s failed: %s\n", mr_role_name(role),

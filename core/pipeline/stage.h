@@ -74,8 +74,9 @@ struct mr_stage_gauges {
     uint64_t durable_pos[MR_STAGE_PORTS_MAX]; // loader
     uint32_t io_backend;                      // loader: 0 none, 1 io_uring, 2 pwrite
     uint32_t exit_code;                       // mr_code
-    char failure[512];                        // MR_PHASE_FAILED
-    char files[512];                          // loader: what its sink writes, one path a line
+    uint64_t starts;   // processes that have entered here, the one that lives included
+    char failure[504]; // MR_PHASE_FAILED
+    char files[512];   // loader: what its sink writes, one path a line
 };
 
 struct mr_stage_layout { // at byte 4096 of the segment, behind the segment header

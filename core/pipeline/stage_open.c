@@ -266,6 +266,7 @@ static void enter(struct mr_stage *stage)
     gauges->pid = (uint32_t)getpid();
     gauges->waiting_for = MR_WAIT_NOTHING;
     gauges->exit_code = 0;
+    gauges->starts++;
     gauges->failure[0] = '\0';
     mr_store_release_u32(&gauges->drain_asked, 0);
     mr_stage_beat(stage);
