@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "core/disk.h"
 #include "core/journal_file.h"
 
 struct mr_journal_files {
@@ -21,12 +21,12 @@ struct mr_journal_files {
 // ---- opening
 static int list_paths(struct mr_journal_files *files, const char *path, struct mr_error *err)
 {
-    struct stat status;
+    struct mr_disk_status status;
     uint64_t *bases = NULL;
     unsigned count = 0;
-    if (stat(path, &status) != 0)
+    if (mr_disk->status(path, &status) != 0)
         return mr_fail_errno(err, MR_ERR_INPUT, "%s", path);
-    bool one_file = !S_ISDIR(status.st_mode);
+    bool one_file = !status.directory;
     if (!one_file) {
         int code = mr_journal_list(path, &bases, &count, err);
         if (code != MR_OK)

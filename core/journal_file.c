@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "core/disk.h"
 
 #define WINDOW_BYTES (1u << 20)
 
@@ -17,7 +17,7 @@ static int read_at(struct mr_journal_file *file, uint8_t *out, uint64_t bytes, u
 {
     *got = 0;
     while (*got < bytes) {
-        ssize_t n = pread(file->fd, out + *got, bytes - *got, (off_t)(at + *got));
+        ssize_t n = mr_disk->read(file->fd, out + *got, bytes - *got, at + *got);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -83,15 +83,15 @@ static int read_mark(struct mr_journal_file *file, struct mr_error *err)
 int mr_journal_file_open(struct mr_journal_file *file, const char *path,
                          struct mr_schema_set *schemas, struct mr_error *err)
 {
-    struct stat status;
+    struct mr_disk_status status;
     *file = (struct mr_journal_file){.fd = -1, .path = path};
-    file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (file->fd < 0 || fstat(file->fd, &status) != 0) {
+    file->fd = mr_disk->open(path, O_RDONLY);
+    if (file->fd < 0 || mr_disk->status_of(file->fd, &status) != 0) {
         mr_fail_errno(err, MR_ERR_INPUT, "%s", path);
         mr_journal_file_close(file);
         return MR_ERR_INPUT;
     }
-    file->file_bytes = (uint64_t)status.st_size;
+    file->file_bytes = status.bytes;
     int code = read_header(file, schemas, err);
     if (code == MR_OK)
         code = read_mark(file, err);
@@ -103,7 +103,7 @@ int mr_journal_file_open(struct mr_journal_file *file, const char *path,
 void mr_journal_file_close(struct mr_journal_file *file)
 {
     if (file->fd >= 0)
-        close(file->fd);
+        mr_disk->close(file->fd);
     free(file->window);
     file->fd = -1;
     file->window = NULL;
@@ -131,8 +131,8 @@ const uint8_t *mr_journal_file_look(struct mr_journal_file *file, uint64_t posit
 // Where the file has data again; unchanged where it cannot say.
 static uint64_t skip_hole(const struct mr_journal_file *file, uint64_t position)
 {
-    off_t at = (off_t)(file->header.header_bytes + position - file->header.base_pos);
-    off_t next = lseek(file->fd, at, SEEK_DATA);
+    int64_t at = (int64_t)(file->header.header_bytes + position - file->header.base_pos);
+    int64_t next = mr_disk->skip_hole(file->fd, (uint64_t)at);
     if (next < 0 && errno == ENXIO)
         return mr_journal_file_end(file);
     if (next <= at)

@@ -2,14 +2,13 @@
 // Which segments there are, and where the last one ends.
 #include "core/journal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "core/disk.h"
 #include "core/journal_file.h"
 
 #define NAME_DIGITS 20
@@ -44,29 +43,34 @@ static int add_base(uint64_t **list, unsigned *count, uint64_t base, struct mr_e
     return MR_OK;
 }
 
+struct bases {
+    uint64_t *list;
+    unsigned count;
+    struct mr_error *err;
+};
+
+static int add_name(void *self, const char *name)
+{
+    struct bases *found = self;
+    uint64_t base;
+    return parse_name(name, &base) ? add_base(&found->list, &found->count, base, found->err) : 0;
+}
+
 int mr_journal_list(const char *directory, uint64_t **out, unsigned *count, struct mr_error *err)
 {
+    struct bases found = {.err = err};
     *out = NULL;
     *count = 0;
-    DIR *entries = opendir(directory);
-    if (!entries)
-        return mr_fail_errno(err, MR_ERR_INPUT, "%s", directory);
-    int code = MR_OK;
-    struct dirent *entry;
-    while (code == MR_OK && (entry = readdir(entries)) != NULL) {
-        uint64_t base;
-        if (parse_name(entry->d_name, &base))
-            code = add_base(out, count, base, err);
-    }
-    closedir(entries);
+    int code = mr_disk->list(directory, add_name, &found);
     if (code != MR_OK) {
-        free(*out);
-        *out = NULL;
-        *count = 0;
-    } else if (*count > 1) {
-        qsort(*out, *count, sizeof **out, ascending);
+        free(found.list);
+        return code < 0 ? mr_fail_errno(err, MR_ERR_INPUT, "%s", directory) : code;
     }
-    return code;
+    if (found.count > 1)
+        qsort(found.list, found.count, sizeof *found.list, ascending);
+    *out = found.list;
+    *count = found.count;
+    return MR_OK;
 }
 
 // Bytes from the stop to the last one that is not zero.
@@ -117,8 +121,9 @@ int mr_journal_find_tail(const char *directory, struct mr_journal_tail *out, str
 {
     uint64_t *bases;
     unsigned count;
+    struct mr_disk_status status;
     *out = (struct mr_journal_tail){0};
-    if (access(directory, F_OK) != 0 && errno == ENOENT)
+    if (mr_disk->status(directory, &status) != 0 && errno == ENOENT)
         return MR_OK;
     int code = mr_journal_list(directory, &bases, &count, err);
     if (code != MR_OK || count == 0)

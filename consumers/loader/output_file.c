@@ -2,13 +2,11 @@
 #include "consumers/loader/output_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "core/clock.h"
+#include "core/disk.h"
 
 #define LOCK_WAIT_NS                                                                               \
     5000000000LL // writes of a killed process were seen to take 2.8 s on a slow disk
@@ -17,38 +15,27 @@
 // The process that holds a flock on this file, from the kernel's list; 0: unknown.
 static int lock_holder(int fd)
 {
-    struct stat status;
+    struct mr_disk_status status;
     char line[256], kind[16];
     int pid, holder = 0;
     unsigned long inode;
     FILE *locks = fopen("/proc/locks", "re");
     if (!locks)
         return 0;
-    if (fstat(fd, &status) != 0)
-        status.st_ino = 0;
+    if (mr_disk->status_of(fd, &status) != 0)
+        status.inode = 0;
     while (!holder && fgets(line, sizeof line, locks))
         if (sscanf(line, "%*s %15s %*s %*s %d %*x:%*x:%lu", kind, &pid, &inode) == 3 &&
-            strcmp(kind, "FLOCK") == 0 && inode == status.st_ino)
+            strcmp(kind, "FLOCK") == 0 && inode == status.inode)
             holder = pid;
     fclose(locks);
     return holder;
 }
 
-static bool try_flock(int fd)
-{
-    return flock(fd, LOCK_EX | LOCK_NB) == 0;
-}
-
-static bool try_record_lock(int fd)
-{
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_SETLK, &whole) == 0;
-}
-
-static int lock_patiently(int fd, const char *path, bool (*try)(int fd), struct mr_error *err)
+static int lock_patiently(int fd, const char *path, enum mr_disk_lock kind, struct mr_error *err)
 {
     int64_t until_ns = mr_mono_ns() + LOCK_WAIT_NS;
-    while (!try(fd)) {
+    while (mr_disk->lock(fd, kind) != 0) {
         if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR)
             return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot lock", path);
         if (mr_mono_ns() > until_ns)
@@ -62,31 +49,30 @@ static int lock_patiently(int fd, const char *path, bool (*try)(int fd), struct 
 
 int mr_file_lock(int fd, const char *path, struct mr_error *err)
 {
-    return lock_patiently(fd, path, try_flock, err);
+    return lock_patiently(fd, path, MR_DISK_LOCK_FILE, err);
 }
 
 int mr_file_lock_direct(int fd, const char *path, struct mr_error *err)
 {
-    return lock_patiently(fd, path, try_record_lock, err);
+    return lock_patiently(fd, path, MR_DISK_LOCK_RECORDS, err);
 }
 
 int mr_file_pass_direct(int fd, const char *path, struct mr_error *err)
 {
-    struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-    int code = lock_patiently(fd, path, try_record_lock, err);
-    if (code == MR_OK && fcntl(fd, F_OFD_SETLK, &none) != 0)
+    int code = lock_patiently(fd, path, MR_DISK_LOCK_RECORDS, err);
+    if (code == MR_OK && mr_disk->unlock(fd, MR_DISK_LOCK_RECORDS) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot unlock", path);
     return code;
 }
 
 static int make_one(const char *path, struct mr_error *err)
 {
-    struct stat status;
-    if (mkdir(path, 0777) == 0)
+    struct mr_disk_status status;
+    if (mr_disk->make_directory(path) == 0)
         return MR_OK;
     if (errno != EEXIST)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot make the directory", path);
-    if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode))
+    if (mr_disk->status(path, &status) == 0 && !status.directory)
         return mr_fail(err, MR_ERR_OUTPUT, "%s: found a file, expected a directory", path);
     return MR_OK;
 }
@@ -122,9 +108,9 @@ int mr_make_parents(const char *path, struct mr_error *err)
 
 int mr_file_check_name(int fd, const char *path, struct mr_error *err)
 {
-    struct stat held, named;
-    if (fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
-        held.st_dev == named.st_dev)
+    struct mr_disk_status held, named;
+    if (mr_disk->status_of(fd, &held) == 0 && mr_disk->status(path, &named) == 0 &&
+        held.inode == named.inode && held.device == named.device)
         return MR_OK;
     return mr_fail(err, MR_ERR_OUTPUT, "%s: was removed or replaced while it was being written",
                    path);

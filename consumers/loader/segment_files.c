@@ -7,11 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "consumers/loader/output_file.h"
+#include "core/disk.h"
 
 #define NEXT_NAME ".next"
 
@@ -24,7 +22,7 @@ int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
     int code = mr_make_directories(directory, err);
     if (code != MR_OK)
         return code;
-    files->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    files->directory_fd = mr_disk->open(directory, O_RDONLY | O_DIRECTORY);
     if (files->directory_fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", directory);
     return mr_file_lock(files->directory_fd, directory, err);
@@ -32,7 +30,7 @@ int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
 
 static int sync_directory(const struct mr_segment_files *files, struct mr_error *err)
 {
-    if (files->sync && fsync(files->directory_fd) != 0)
+    if (files->sync && mr_disk->sync_directory(files->directory_fd) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", files->directory);
     return MR_OK;
 }
@@ -46,7 +44,7 @@ int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
     // The newest first: at any moment what is left is a journal.
     for (unsigned i = count; code == MR_OK && i-- > 0;) {
         mr_journal_segment_path(files->directory, bases[i], path, sizeof path);
-        if (unlink(path) != 0)
+        if (mr_disk->unlink(path) != 0)
             code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot remove", path);
     }
     free(bases);
@@ -56,21 +54,23 @@ int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
 static void close_segment(struct mr_segment_files *files)
 {
     if (files->direct_fd >= 0)
-        close(files->direct_fd);
+        mr_disk->close(files->direct_fd);
     if (files->fd >= 0)
-        close(files->fd);
+        mr_disk->close(files->fd);
     files->fd = files->direct_fd = -1;
 }
 
 void mr_segment_files_close(struct mr_segment_files *files)
 {
+    char next[512];
     if (files->next_fd >= 0) {
-        unlinkat(files->directory_fd, NEXT_NAME, 0);
-        close(files->next_fd);
+        snprintf(next, sizeof next, "%s/" NEXT_NAME, files->directory);
+        mr_disk->unlink(next);
+        mr_disk->close(files->next_fd);
     }
     close_segment(files);
     if (files->directory_fd >= 0)
-        close(files->directory_fd);
+        mr_disk->close(files->directory_fd);
     files->next_fd = files->directory_fd = -1;
 }
 
@@ -80,7 +80,7 @@ static int write_at(int fd, const char *path, const void *bytes, size_t length, 
 {
     size_t done = 0;
     while (done < length) {
-        ssize_t n = pwrite(fd, (const uint8_t *)bytes + done, length - done, (off_t)(at + done));
+        ssize_t n = mr_disk->write(fd, (const uint8_t *)bytes + done, length - done, at + done);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -104,7 +104,7 @@ static int write_mark(int fd, const char *path, uint64_t header_bytes, uint64_t 
 static int sync_file(const struct mr_segment_files *files, int fd, const char *path,
                      struct mr_error *err)
 {
-    if (files->sync && fdatasync(fd) != 0)
+    if (files->sync && mr_disk->sync(fd) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
     return MR_OK;
 }
@@ -113,23 +113,21 @@ static int sync_file(const struct mr_segment_files *files, int fd, const char *p
 static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, bool *full,
                        struct mr_error *err)
 {
-    struct statvfs space = {0};
     int result;
     do { // a signal ends the call
-        result = fallocate(fd, 0, 0, (off_t)bytes);
+        result = mr_disk->allocate(fd, bytes);
     } while (result != 0 && errno == EINTR);
     if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return MR_OK;
     int why = errno;
-    if (ftruncate(fd, 0) != 0) // give back what it had got
+    if (mr_disk->truncate(fd, 0) != 0) // give back what it had got
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot truncate", files->directory);
-    fstatvfs(fd, &space);
     *full = why == ENOSPC || why == EDQUOT;
     errno = why;
     mr_fail_errno(err, MR_ERR_OUTPUT,
                   "%s: cannot preallocate a segment: wants %" PRIu64 " bytes, found %" PRIu64
                   " free (sink.segment_size makes it smaller)",
-                  files->directory, bytes, (uint64_t)space.f_bavail * space.f_frsize);
+                  files->directory, bytes, mr_disk->free_bytes(fd));
     return *full ? MR_OK : MR_ERR_OUTPUT;
 }
 
@@ -140,7 +138,7 @@ int mr_segment_files_prepare(struct mr_segment_files *files, bool *full, struct 
     if (files->next_fd >= 0)
         return MR_OK;
     snprintf(path, sizeof path, "%s/" NEXT_NAME, files->directory);
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = mr_disk->open(path, O_RDWR | O_CREAT | O_TRUNC);
     if (fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
     int code = mr_file_lock(fd, path, err);
@@ -154,8 +152,8 @@ int mr_segment_files_prepare(struct mr_segment_files *files, bool *full, struct 
         files->next_fd = fd;
         return MR_OK;
     }
-    close(fd);
-    unlink(path);
+    mr_disk->close(fd);
+    mr_disk->unlink(path);
     return code;
 }
 
@@ -176,27 +174,22 @@ static int write_header(struct mr_segment_files *files, int fd, const char *path
     return code == MR_OK ? sync_file(files, fd, path, err) : code;
 }
 
-// What the kernel says of direct I/O on this file, where it does (since 6.1).
+// What the kernel says of direct I/O on this file, where it does.
 static int check_alignment(const struct mr_segment_files *files, struct mr_error *err)
 {
-#ifdef STATX_DIOALIGN
-    struct statx status;
-    if (statx(files->direct_fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) != 0 ||
-        !(status.stx_mask & STATX_DIOALIGN))
+    uint32_t memory_bytes, offset_bytes;
+    if (!mr_disk->direct_units(files->direct_fd, &memory_bytes, &offset_bytes))
         return MR_OK;
-    if (status.stx_dio_offset_align == 0)
+    if (offset_bytes == 0)
         return mr_fail(err, MR_ERR_OUTPUT,
                        "%s: found a file that cannot be written past the page cache here, "
                        "expected one that can (sink.direct)",
                        files->path);
-    if (status.stx_dio_offset_align > MR_PAGE_BYTES || status.stx_dio_mem_align > MR_PAGE_BYTES)
+    if (offset_bytes > MR_PAGE_BYTES || memory_bytes > MR_PAGE_BYTES)
         return mr_fail(err, MR_ERR_OUTPUT,
                        "%s: found a file system that writes directly only in units of %u bytes, "
                        "expected at most %d (sink.direct)",
-                       files->path, status.stx_dio_offset_align, MR_PAGE_BYTES);
-#else
-    (void)files, (void)err;
-#endif
+                       files->path, offset_bytes, MR_PAGE_BYTES);
     return MR_OK;
 }
 
@@ -204,7 +197,7 @@ static int open_direct(struct mr_segment_files *files, struct mr_error *err)
 {
     if (!files->direct)
         return MR_OK;
-    files->direct_fd = open(files->path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    files->direct_fd = mr_disk->open(files->path, O_WRONLY | O_DIRECT);
     if (files->direct_fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT,
                              "%s: the file system refuses to be written past the page cache "
@@ -226,7 +219,7 @@ int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, ui
     code = write_header(files, files->next_fd, next, base_pos, previous_end, err);
     if (code != MR_OK)
         return code;
-    if (rename(next, files->path) != 0)
+    if (mr_disk->rename(next, files->path) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", next, files->path);
     files->fd = files->next_fd;
     files->next_fd = -1;
@@ -244,7 +237,7 @@ int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, st
     int code = mr_segment_files_look(files, err);
     if (code != MR_OK)
         return code;
-    if (ftruncate(files->fd, (off_t)bytes) != 0)
+    if (mr_disk->truncate(files->fd, bytes) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot cut to %" PRIu64 " bytes", files->path,
                              bytes);
     code = write_mark(files->fd, files->path, files->header_bytes, files->base_pos, end_pos, err);
@@ -262,7 +255,7 @@ int mr_segment_files_look(const struct mr_segment_files *files, struct mr_error 
 
 static int open_locked(struct mr_segment_files *files, struct mr_error *err)
 {
-    files->fd = open(files->path, O_RDWR | O_CLOEXEC);
+    files->fd = mr_disk->open(files->path, O_RDWR);
     if (files->fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", files->path);
     int code = mr_file_lock(files->fd, files->path, err);
