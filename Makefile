@@ -221,7 +221,7 @@ lint: test-deps format-check
 
 DEST = $(DESTDIR)$(PREFIX)
 # Rings, records, journals; and what an operator of one's own (a shared object) includes.
-HEADERS = millrace.h $(filter-out core/config_tree.h core/type.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h) \
+HEADERS = millrace.h $(filter-out core/config_tree.h core/type.h core/journal_private.h,$(wildcard core/*.h)) $(wildcard ringbuf/*.h) \
   core/pipeline/pipeline.h core/pipeline/stage.h consumers/transform/operator.h consumers/transform/touch.h consumers/transform/reshape.h
 install: all
 	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/share/man/man1

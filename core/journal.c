@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading a journal: record by record, from segment to segment, and a verdict on the place where it
-// stops.
+// Reading a journal: record by record, from segment to segment. The verdict on the place where it
+// stops: core/journal_stop.c.
 #include "core/journal.h"
 
 #include <inttypes.h>
@@ -9,14 +9,7 @@
 #include <string.h>
 
 #include "core/disk.h"
-#include "core/journal_file.h"
-
-struct mr_journal_files {
-    char **paths;
-    unsigned count;
-    unsigned index; // of the one that is open
-    struct mr_journal_file file;
-};
+#include "core/journal_private.h"
 
 // ---- opening
 static int list_paths(struct mr_journal_files *files, const char *path, struct mr_error *err)
@@ -52,13 +45,13 @@ static int list_paths(struct mr_journal_files *files, const char *path, struct m
 
 static int open_first(struct mr_journal *journal, struct mr_error *err)
 {
-    struct mr_journal_files *files = journal->files;
-    int code = mr_journal_file_open(&files->file, files->paths[0], &journal->schemas, err);
+    const struct mr_journal_files *files = journal->files;
+    struct mr_journal_file file;
+    int code = mr_journal_file_open(&file, files->paths[0], &journal->schemas, err);
     if (code != MR_OK)
         return code;
-    snprintf(journal->name, sizeof journal->name, "%.*s", MR_NAME_BYTES - 1,
-             files->file.header.name);
-    journal->position = files->file.header.base_pos;
+    snprintf(journal->name, sizeof journal->name, "%.*s", MR_NAME_BYTES - 1, file.header.name);
+    mr_journal_take_file(journal, &file, 0);
     return MR_OK;
 }
 
@@ -92,13 +85,25 @@ void mr_journal_close(struct mr_journal *journal)
 }
 
 // ---- from segment to segment
-static void stop_at(struct mr_journal *journal, enum mr_journal_stop stop, const char *found)
+// Whether an open file may follow where reading stands; else the fault.
+static enum mr_journal_fault_kind check_follows(struct mr_journal *journal,
+                                                const struct mr_journal_file *next,
+                                                const struct mr_schema_set *schemas)
 {
-    const struct mr_journal_file *file = &journal->files->file;
-    journal->stop = stop;
-    uint64_t offset = file->header.header_bytes + journal->position - file->header.base_pos;
-    mr_fail(&journal->problem, MR_ERR_CORRUPT, "%s: byte %" PRIu64 " (position %" PRIu64 "): %s",
-            file->path, offset, journal->position, found);
+    const char *before = journal->files->file.path;
+    if (next->header.previous_end != journal->position) {
+        mr_fail(&journal->problem, MR_ERR_CORRUPT,
+                "%s: found a segment that follows position %" PRIu64
+                ", expected one that follows %" PRIu64 ", where %s ends",
+                next->path, next->header.previous_end, journal->position, before);
+        return MR_JOURNAL_FAULT_CHAIN;
+    }
+    if (!mr_schema_set_same(schemas, &journal->schemas)) {
+        mr_fail(&journal->problem, MR_ERR_CORRUPT,
+                "%s: found other schemas in the header, expected those of %s", next->path, before);
+        return MR_JOURNAL_FAULT_SCHEMAS;
+    }
+    return MR_JOURNAL_SOUND;
 }
 
 // Goes to the next segment, whose header must say that it follows here. False: it does not.
@@ -106,127 +111,40 @@ static bool next_segment(struct mr_journal *journal)
 {
     struct mr_journal_files *files = journal->files;
     struct mr_schema_set schemas = {0};
-    const char *path = files->paths[files->index + 1];
+    unsigned index = files->index + 1;
     struct mr_journal_file next;
-    if (mr_journal_file_open(&next, path, &schemas, &journal->problem) != MR_OK) {
-        journal->stop = MR_JOURNAL_DAMAGED;
-        return false;
-    }
-    bool fits = next.header.previous_end == journal->position;
-    if (!fits)
-        mr_fail(&journal->problem, MR_ERR_CORRUPT,
-                "%s: found a segment that follows position %" PRIu64
-                ", expected one that follows %" PRIu64 ", where %s ends",
-                path, next.header.previous_end, journal->position, files->file.path);
-    else if (!mr_schema_set_same(&schemas, &journal->schemas)) {
-        fits = false;
-        mr_fail(&journal->problem, MR_ERR_CORRUPT,
-                "%s: found other schemas in the header, expected those of %s", path,
-                files->file.path);
-    }
+    int code = mr_journal_file_open(&next, files->paths[index], &schemas, &journal->problem);
+    if (code != MR_OK)
+        return mr_journal_stop_segment(
+            journal, index,
+            code == MR_ERR_CORRUPT ? MR_JOURNAL_FAULT_HEADER : MR_JOURNAL_FAULT_READ, 0);
+    enum mr_journal_fault_kind fault = check_follows(journal, &next, &schemas);
     mr_schema_set_clear(&schemas);
-    if (!fits) {
+    if (fault != MR_JOURNAL_SOUND) {
         mr_journal_file_close(&next);
-        journal->stop = MR_JOURNAL_DAMAGED;
-        return false;
+        uint64_t byte = fault == MR_JOURNAL_FAULT_CHAIN
+                            ? offsetof(struct mr_journal_header, previous_end)
+                            : sizeof(struct mr_journal_header);
+        return mr_journal_stop_segment(journal, index, fault, byte);
     }
-    mr_journal_file_close(&files->file);
-    files->file = next;
-    files->index++;
-    journal->position = next.header.base_pos;
+    mr_journal_take_file(journal, &next, index);
     return true;
-}
-
-// ---- the verdict
-// Whether a valid record begins anywhere behind the bad place. A hash may run over as many bytes
-// as a length claims, so the search has a budget; where it runs out the answer is yes, the
-// careful one.
-static bool valid_follows(struct mr_journal *journal)
-{
-    struct mr_journal_file *file = &journal->files->file;
-    uint64_t end = mr_journal_file_end(file);
-    uint64_t budget = 64 * (end - journal->position) + (16u << 20);
-    uint64_t position = journal->position, left;
-    while ((position += 8) < end) {
-        if (mr_journal_file_skip_zeroes(file, position, &position, NULL) != MR_OK)
-            return true;
-        const uint8_t *bytes = mr_journal_file_look(file, position, 8, &left, NULL);
-        uint32_t length;
-        if (!bytes)
-            return true;
-        if (left < 8)
-            return false;
-        memcpy(&length, bytes, sizeof length);
-        if (length < 8 || mr_record_stride(length) > left)
-            continue;
-        if (length > budget)
-            return true;
-        budget -= length;
-        bytes = mr_journal_file_look(file, position, mr_record_stride(length), &left, NULL);
-        if (!bytes)
-            return true;
-        if (mr_journal_examine(bytes, left, position, &journal->schemas, &length, NULL) <=
-            MR_JOURNAL_PADDING)
-            return true;
-    }
-    return false;
-}
-
-static void stop_bad(struct mr_journal *journal, const char *found)
-{
-    const struct mr_journal_files *files = journal->files;
-    const struct mr_journal_file *file = &files->file;
-    char text[320];
-    if (files->index + 1 < files->count) {
-        snprintf(text, sizeof text, "%s; segments follow", found);
-        stop_at(journal, MR_JOURNAL_DAMAGED, text);
-    } else if (file->marked) {
-        bool durable = journal->position < file->durable_pos;
-        snprintf(text, sizeof text, "%s; everything before position %" PRIu64 " was durable", found,
-                 file->durable_pos);
-        stop_at(journal, durable ? MR_JOURNAL_DAMAGED : MR_JOURNAL_TORN, text);
-    } else if (valid_follows(journal)) {
-        snprintf(text, sizeof text, "%s; valid records follow", found);
-        stop_at(journal, MR_JOURNAL_DAMAGED, text);
-    } else {
-        stop_at(journal, MR_JOURNAL_TORN, found);
-    }
-}
-
-// A length of 0 is the clean end only where nothing but zeroes follows and nothing durable is
-// missing.
-static void stop_zero(struct mr_journal *journal)
-{
-    const struct mr_journal_files *files = journal->files;
-    struct mr_journal_file *file = &journal->files->file;
-    uint64_t data_at;
-    bool last = files->index + 1 == files->count;
-    bool whole = !file->marked || journal->position >= file->durable_pos;
-    if (mr_journal_file_skip_zeroes(file, journal->position, &data_at, &journal->problem) != MR_OK)
-        journal->stop = MR_JOURNAL_DAMAGED;
-    else if (last && whole && data_at == mr_journal_file_end(file))
-        journal->stop = MR_JOURNAL_END;
-    else
-        stop_bad(journal, "found a length of 0, expected a record");
 }
 
 // The segment's bytes are used up. True: another one is open.
 static bool segment_ended(struct mr_journal *journal)
 {
     const struct mr_journal_files *files = journal->files;
-    if (files->file.marked && journal->position < files->file.durable_pos) {
-        stop_bad(journal, "found the end of the file, expected a record");
-        return false;
-    }
+    if (files->file.marked && journal->position < files->file.durable_pos)
+        return mr_journal_stop_bad(journal, MR_JOURNAL_FAULT_SHORT,
+                                   "found the end of the file, expected a record");
     if (files->index + 1 < files->count)
         return next_segment(journal);
-    journal->stop = MR_JOURNAL_END;
-    return false;
+    return mr_journal_stop_end(journal);
 }
 
 // ---- reading
-// The bytes at journal->position: first the length, then as many as it says. NULL: read error.
-static const uint8_t *look(struct mr_journal *journal, uint64_t *left)
+const uint8_t *mr_journal_look(struct mr_journal *journal, uint64_t *left)
 {
     struct mr_journal_file *file = &journal->files->file;
     const uint8_t *bytes =
@@ -247,9 +165,9 @@ const struct mr_record *mr_journal_next(struct mr_journal *journal)
         uint64_t left;
         uint32_t length = 0;
         char problem[160];
-        const uint8_t *bytes = look(journal, &left);
+        const uint8_t *bytes = mr_journal_look(journal, &left);
         if (!bytes) {
-            journal->stop = MR_JOURNAL_DAMAGED;
+            mr_journal_stop_unread(journal);
             return NULL;
         }
         if (left == 0) {
@@ -267,10 +185,10 @@ const struct mr_record *mr_journal_next(struct mr_journal *journal)
             journal->position += mr_record_stride(length);
             continue;
         case MR_JOURNAL_ZERO:
-            stop_zero(journal);
+            mr_journal_stop_zero(journal);
             return NULL;
         case MR_JOURNAL_BAD:
-            stop_bad(journal, problem);
+            mr_journal_stop_bad(journal, MR_JOURNAL_FAULT_RECORD, problem);
             return NULL;
         }
     }
@@ -285,10 +203,8 @@ static int go_to_segment(struct mr_journal *journal, unsigned index, struct mr_e
     int code = mr_journal_file_open(&file, files->paths[index], NULL, err);
     if (code != MR_OK)
         return code;
-    mr_journal_file_close(&files->file);
-    files->file = file;
-    files->index = index;
-    journal->position = file.header.base_pos;
+    files->mark_fault.kind = MR_JOURNAL_SOUND;
+    mr_journal_take_file(journal, &file, index);
     return MR_OK;
 }
 
@@ -315,12 +231,13 @@ int mr_journal_seek(struct mr_journal *journal, uint64_t position, struct mr_err
     if (code != MR_OK)
         return code;
     journal->stop = MR_JOURNAL_END;
+    journal->fault.kind = MR_JOURNAL_SOUND;
     uint64_t base = journal->position, left;
     uint32_t length;
     if (position > base && position % 8 == 0 &&
         position < mr_journal_file_end(&journal->files->file)) {
         journal->position = position;
-        const uint8_t *bytes = look(journal, &left);
+        const uint8_t *bytes = mr_journal_look(journal, &left);
         if (bytes && mr_journal_examine(bytes, left, position, &journal->schemas, &length, NULL) <=
                          MR_JOURNAL_PADDING)
             return MR_OK;

@@ -13,27 +13,49 @@
 //
 // Position = file offset: byte p of the stream stands at header_bytes + (p - base_pos) of the
 // segment with the greatest base_pos <= p. Segments hold whole laps of the ring, so no record spans
-// two.
+// two. Every other file of the directory is no part of the journal.
 //
-// The stream. Records and padding records, each with its checksum (core/record.h), one behind the
-// other at multiples of 8; the bytes between a record's length and the next multiple of 8 are zero.
-// Padding shorter than an envelope has no checksum: it is its length and zeroes. The end of the
-// stream is the longest prefix of valid records. A length of 0, a record that does not fit, whose
-// checksum does not match, or of a schema that the header does not have, ends it.
+// The header block is sound if magic and version are those below; header_bytes is a multiple of
+// 4096, at least 4096, at most 1 MiB, and no more than the file has; crc is right; base_pos is a
+// multiple of 8, not below previous_end, and the number in the file's name where that is 20 digits
+// and .mrj; and the schema table is sound (docs/MEMORY_LAYOUT.md).
+//
+// The stream is what stands behind the header block, segment_bytes of it at most: what a file has
+// beyond that is nothing. Records and padding records, each with its checksum (core/record.h), one
+// behind the other at multiples of 8; the bytes between a record's length and the next multiple of
+// 8 are zero. Padding shorter than an envelope has no checksum: it is its length, a multiple of 8,
+// and zeroes. The end of the stream is the longest prefix of valid records. A length of 0, a record
+// that does not fit, whose checksum does not match, or that is no padding and has a schema that the
+// header does not have or less than that schema's record_bytes, ends it. Zeroes from a place to the
+// stream's last byte are a clean end: they were preallocated.
 //
 // Segments follow each other. `previous_end` is where the segment before it ended. Mostly that is
 // base_pos. A later run that appends begins a new segment at the next lap boundary of its ring, so
 // that base_pos > previous_end: the positions between hold nothing, and that is no damage. A
 // segment whose previous_end is not the end that the segment before it really has tells of a lost
-// or cut segment. Whoever deletes old segments deletes the oldest: reading begins at the first that
-// is there.
+// or cut segment; that of the first is not looked at. All have the same schema table. Whoever
+// deletes old segments deletes the oldest: reading begins at the first that is there.
 //
 // The durable mark, the last 16 bytes of the header block, says which part of the segment was known
 // to be on the disk when the mark was written. It stands outside the header's checksum, is
 // rewritten after syncs, and equals the end of the stream in a segment that was finished. It tells
 // a tail that a power cut tore (at or beyond the mark: cut off, the stream goes on there) from
 // damage (before it: refused). All zero: the writer kept no mark; then a bad place is a torn tail
-// unless valid records follow it.
+// unless a valid record or padding with a checksum follows it anywhere at a multiple of 8. (That
+// search may give up after hashing 64 times the bytes behind the place and 16 MiB; then it counts
+// as found.) A mark whose check does not match is damage that takes no record away.
+//
+// The verdict, where reading stops:
+//   whole    the last segment's stream is used up, or only zeroes are left of it, and nothing is
+//            missing before its mark;
+//   torn     a bad place (zeroes with something behind them are one) in the last segment, at or
+//            beyond its mark, or without mark and with nothing valid behind it;
+//   damaged  any other bad place; a stream that ends before its mark; a segment that is not sound,
+//            does not follow, or has other schemas: reading stops before it; and a mark that does
+//            not match, wherever reading stops: a bad place behind it in the last segment is never
+//            called torn.
+// A loader that appends judges the last segment alone: it cuts what is torn and refuses what is
+// damaged.
 //
 // Nothing in a finished journal depends on when or how fast it was written: same input, same bytes.
 #ifndef MR_CORE_JOURNAL_H
@@ -112,6 +134,25 @@ enum mr_journal_stop {
     MR_JOURNAL_DAMAGED, // something durable does not check, or a segment is missing
 };
 
+// What is wrong there, and where.
+enum mr_journal_fault_kind {
+    MR_JOURNAL_SOUND,
+    MR_JOURNAL_FAULT_READ,    // the file cannot be read
+    MR_JOURNAL_FAULT_HEADER,  // of a segment, at whose byte 0 `byte` stands
+    MR_JOURNAL_FAULT_CHAIN,   // a segment that does not follow the one before it; at byte 64
+    MR_JOURNAL_FAULT_SCHEMAS, // other schemas than the segment before it; at byte 80
+    MR_JOURNAL_FAULT_MARK,    // the durable mark
+    MR_JOURNAL_FAULT_SHORT,   // the stream ends before the mark
+    MR_JOURNAL_FAULT_ZERO,    // zeroes where a record should begin
+    MR_JOURNAL_FAULT_RECORD,  // any other bytes where a record should begin
+};
+struct mr_journal_fault {
+    enum mr_journal_fault_kind kind;
+    const char *path; // of the file; valid until close
+    uint64_t byte;    // of the file
+};
+const char *mr_journal_fault_name(enum mr_journal_fault_kind kind);
+
 struct mr_journal {
     struct mr_schema_set schemas;
     char name[MR_NAME_BYTES];
@@ -119,6 +160,7 @@ struct mr_journal {
     uint64_t record_position; // of the record returned last
     enum mr_journal_stop stop;
     struct mr_error problem;        // file, offset, found, expected
+    struct mr_journal_fault fault;  // the same for programs
     struct mr_journal_files *files; // private
 };
 
@@ -128,6 +170,10 @@ int mr_journal_open(struct mr_journal *journal, const char *path, struct mr_erro
 // Valid until the next call. NULL at the end; see journal->stop. Checks length and checksum of
 // each.
 const struct mr_record *mr_journal_next(struct mr_journal *journal);
+// Behind a stop that is not the end: goes to the next valid record, in this segment or in a later
+// one with the same schemas, and *from, *to (either may be NULL) say which positions were passed
+// over. False: there is none.
+bool mr_journal_resync(struct mr_journal *journal, uint64_t *from, uint64_t *to);
 // Goes to the first record at or after this position.
 int mr_journal_seek(struct mr_journal *journal, uint64_t position, struct mr_error *err);
 void mr_journal_close(struct mr_journal *journal);

@@ -62,22 +62,26 @@ static int read_header(struct mr_journal_file *file, struct mr_schema_set *schem
     return MR_OK;
 }
 
-static int read_mark(struct mr_journal_file *file, struct mr_error *err)
+static void read_mark(struct mr_journal_file *file)
 {
     struct mr_journal_mark found, expected;
-    const uint64_t at = file->header.header_bytes - sizeof found;
-    memcpy(&found, file->window + at, sizeof found);
+    memcpy(&found, file->window + file->header.header_bytes - sizeof found, sizeof found);
     mr_journal_mark_make(file->header.base_pos, found.durable_pos, &expected);
     if (found.durable_pos == 0 && found.check == 0)
-        return MR_OK;
-    if (found.check != expected.check)
-        return mr_fail(err, MR_ERR_CORRUPT,
-                       "%s: byte %" PRIu64 ": found a durable mark of %" PRIu64
-                       " with checksum %016" PRIx64 ", expected %016" PRIx64,
-                       file->path, at, found.durable_pos, found.check, expected.check);
-    file->marked = true;
+        return;
+    file->mark_is_bad = found.check != expected.check;
+    file->marked = !file->mark_is_bad;
     file->durable_pos = found.durable_pos;
-    return MR_OK;
+}
+
+static int check_name(const struct mr_journal_file *file, struct mr_error *err)
+{
+    uint64_t base_pos;
+    if (!mr_journal_segment_base(file->path, &base_pos) || base_pos == file->header.base_pos)
+        return MR_OK;
+    return mr_fail(err, MR_ERR_CORRUPT,
+                   "%s: byte 16: found base position %" PRIu64 ", expected that of the name",
+                   file->path, file->header.base_pos);
 }
 
 int mr_journal_file_open(struct mr_journal_file *file, const char *path,
@@ -94,8 +98,10 @@ int mr_journal_file_open(struct mr_journal_file *file, const char *path,
     file->file_bytes = status.bytes;
     int code = read_header(file, schemas, err);
     if (code == MR_OK)
-        code = read_mark(file, err);
-    if (code != MR_OK)
+        code = check_name(file, err);
+    if (code == MR_OK)
+        read_mark(file);
+    else
         mr_journal_file_close(file);
     return code;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The journal's bytes: header block, durable mark, and the test that every record has to pass.
-#include "core/journal.h"
+#include "core/journal_file.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,24 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#define NAME_DIGITS 20
+
 void mr_journal_segment_path(const char *directory, uint64_t base_pos, char *out, size_t out_bytes)
 {
     snprintf(out, out_bytes, "%s/%020" PRIu64 MR_JOURNAL_SUFFIX, directory, base_pos);
+}
+
+bool mr_journal_segment_base(const char *path, uint64_t *base_pos)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (strlen(name) != NAME_DIGITS + strlen(MR_JOURNAL_SUFFIX) ||
+        strcmp(name + NAME_DIGITS, MR_JOURNAL_SUFFIX) != 0 ||
+        strspn(name, "0123456789") != NAME_DIGITS)
+        return false;
+    errno = 0;
+    *base_pos = strtoull(name, NULL, 10);
+    return errno == 0;
 }
 
 void mr_journal_mark_make(uint64_t base_pos, uint64_t durable_pos, struct mr_journal_mark *out)
@@ -148,6 +164,10 @@ enum mr_journal_found mr_journal_examine(const uint8_t *bytes, uint64_t left, ui
                                          char *problem)
 {
     uint32_t found, checksum;
+    if (left < 8 && memcmp(bytes, &(uint64_t){0}, left) == 0) {
+        *length = 0;
+        return MR_JOURNAL_ZERO;
+    }
     if (left < 8)
         FOUND("found %" PRIu64 " bytes, expected a record", left);
     memcpy(&found, bytes, sizeof found);

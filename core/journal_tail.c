@@ -11,20 +11,6 @@
 #include "core/disk.h"
 #include "core/journal_file.h"
 
-#define NAME_DIGITS 20
-
-// True for "<20 digits>.mrj" of a number that a u64 holds.
-static bool parse_name(const char *name, uint64_t *base)
-{
-    if (strlen(name) != NAME_DIGITS + strlen(MR_JOURNAL_SUFFIX) ||
-        strcmp(name + NAME_DIGITS, MR_JOURNAL_SUFFIX) != 0 ||
-        strspn(name, "0123456789") != NAME_DIGITS)
-        return false;
-    errno = 0;
-    *base = strtoull(name, NULL, 10);
-    return errno == 0;
-}
-
 static int ascending(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -53,7 +39,9 @@ static int add_name(void *self, const char *name)
 {
     struct bases *found = self;
     uint64_t base;
-    return parse_name(name, &base) ? add_base(&found->list, &found->count, base, found->err) : 0;
+    return mr_journal_segment_base(name, &base)
+               ? add_base(&found->list, &found->count, base, found->err)
+               : 0;
 }
 
 int mr_journal_list(const char *directory, uint64_t **out, unsigned *count, struct mr_error *err)

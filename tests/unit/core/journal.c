@@ -10,6 +10,7 @@
 
 #define LAP 65536
 #define RECORDS 20
+#define MARK_AT (4096 - 16) // the durable mark
 
 static struct mr_schema_set schemas;
 static char *directory;
@@ -211,7 +212,7 @@ Test(journal, every_bit_of_the_header_counts)
     size_t bytes;
     write_segment(stream_bytes, stream_bytes);
     uint8_t *file = mr_test_read_file(path, &bytes);
-    for (unsigned at = 0; at < 4096; at += at < 1024 || at > 4060 ? 1 : 17) {
+    for (unsigned at = 0; at < MARK_AT; at += at < 1024 || at > 4060 ? 1 : 17) {
         struct mr_journal journal;
         struct mr_error err;
         file[at] ^= (uint8_t)(1 << at % 8);
@@ -220,6 +221,95 @@ Test(journal, every_bit_of_the_header_counts)
         cr_assert_eq(mr_journal_open(&journal, directory, &err), MR_ERR_CORRUPT, "byte %u", at);
     }
     free(file);
+}
+
+// A mark that does not match is damage, but the records are there.
+Test(journal, every_bit_of_the_mark_counts)
+{
+    for (unsigned bit = 0; bit < 128; bit++) {
+        struct mr_journal journal;
+        struct mr_journal_tail tail;
+        size_t bytes;
+        write_segment(stream_bytes, stream_bytes);
+        uint8_t *file = mr_test_read_file(path, &bytes);
+        file[MARK_AT + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        mr_test_write_file(path, file, bytes);
+        free(file);
+        cr_assert_eq(count_records(&journal), RECORDS);
+        cr_assert_eq(journal.stop, MR_JOURNAL_DAMAGED);
+        cr_assert_eq(journal.fault.kind, MR_JOURNAL_FAULT_MARK);
+        cr_assert_eq(journal.fault.byte, MARK_AT);
+        cr_assert_eq(mr_journal_find_tail(directory, &tail, NULL), MR_ERR_CORRUPT);
+    }
+}
+
+// Fewer than 8 bytes of a preallocated stretch that was cut are no record that began.
+Test(journal, zeroes_to_the_last_byte_are_a_clean_end)
+{
+    for (unsigned more = 0; more < 24; more++) {
+        struct mr_journal journal;
+        memset(stream + stream_bytes, 0, more);
+        write_segment(stream_bytes + more, stream_bytes);
+        cr_assert_eq(count_records(&journal), RECORDS);
+        cr_assert_eq(journal.stop, MR_JOURNAL_END, "%u zeroes: %s", more, journal.problem.text);
+    }
+}
+
+// A small number in a torn record looks like a short padding, and is none.
+Test(journal, a_small_number_is_no_valid_record)
+{
+    struct mr_journal journal;
+    uint64_t eight = 8;
+    memset(stream + starts[5], 0xA5, stream_bytes - starts[5]);
+    memcpy(stream + starts[5] + 16, &eight, 8);
+    write_segment(stream_bytes, UINT64_MAX);
+    cr_assert_eq(count_records(&journal), 5);
+    cr_assert_eq(journal.stop, MR_JOURNAL_TORN, "%s", journal.problem.text);
+}
+
+// A file under another's name would be read where it does not belong.
+Test(journal, the_name_is_the_base_position)
+{
+    struct mr_journal journal;
+    struct mr_journal_tail tail;
+    char other[512];
+    write_segment(stream_bytes, stream_bytes);
+    mr_journal_segment_path(directory, LAP, other, sizeof other);
+    cr_assert_eq(rename(path, other), 0);
+    cr_assert_eq(mr_journal_open(&journal, directory, NULL), MR_ERR_CORRUPT);
+    cr_assert_eq(mr_journal_find_tail(directory, &tail, NULL), MR_ERR_CORRUPT);
+}
+
+// Behind the damage the next record that is whole is found, and the rest is read.
+Test(journal, resync)
+{
+    struct mr_journal journal;
+    struct mr_error err;
+    uint64_t from, to;
+    stream[starts[5] + 20] ^= 4;
+    stream[starts[9] + 20] ^= 4;
+    write_segment(stream_bytes, stream_bytes);
+    cr_assert_eq(mr_journal_open(&journal, directory, &err), MR_OK, "%s", err.text);
+    unsigned count = 0;
+    while (mr_journal_next(&journal))
+        count++;
+    cr_assert_eq(count, 5);
+    cr_assert_eq(journal.fault.kind, MR_JOURNAL_FAULT_RECORD);
+    cr_assert_eq(journal.fault.byte, MARK_AT + 16 + starts[5]);
+    cr_assert(mr_journal_resync(&journal, &from, &to));
+    cr_assert_eq(from, starts[5]);
+    cr_assert_eq(to, starts[6]);
+    cr_assert_eq(mr_journal_next(&journal)->sequence, 6);
+    while (mr_journal_next(&journal))
+        continue;
+    cr_assert_eq(journal.position, starts[9]);
+    cr_assert(mr_journal_resync(&journal, &from, &to));
+    for (count = 0; mr_journal_next(&journal); count++)
+        continue;
+    cr_assert_eq(count, RECORDS - 10);
+    cr_assert_eq(journal.stop, MR_JOURNAL_END);
+    cr_assert(!mr_journal_resync(&journal, &from, &to));
+    mr_journal_close(&journal);
 }
 
 // ---- segments ----------------------------------------------------------------------------------
