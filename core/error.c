@@ -26,6 +26,7 @@ int mr_fail(struct mr_error *err, int code, const char *format, ...)
     va_start(args, format);
     set_text(err, code, format, args);
     va_end(args);
+    err->os_errno = 0;
     return code;
 }
 
@@ -38,6 +39,7 @@ int mr_fail_errno(struct mr_error *err, int code, const char *format, ...)
     va_start(args, format);
     set_text(err, code, format, args);
     va_end(args);
+    err->os_errno = saved_errno;
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(saved_errno));
     return code;
@@ -56,6 +58,16 @@ int mr_error_within(struct mr_error *err, const char *format, ...)
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof err->text - used, ": %s", inner);
     return err->code;
+}
+
+bool mr_errno_is_no_room(int os_errno)
+{
+    return os_errno == ENOSPC || os_errno == EDQUOT;
+}
+
+bool mr_error_is_no_room(const struct mr_error *err)
+{
+    return mr_errno_is_no_room(err->os_errno);
 }
 
 const char *mr_code_name(int code)

@@ -36,6 +36,7 @@ enum mr_code {
 
 struct mr_error {
     int code;
+    int os_errno; // of the system call that failed; 0 where none did, or where it must not be tried again
     char text[1000];
 };
 
@@ -56,6 +57,9 @@ static inline int mr_code_returned(int returned, int code)
 #define mr_fail(err, code, ...) mr_code_returned(mr_fail(err, code, __VA_ARGS__), code)
 #define mr_fail_errno(err, code, ...) mr_code_returned(mr_fail_errno(err, code, __VA_ARGS__), code)
 #endif
+// The file system was full, or the user's share of it: the same may be tried again when there is room.
+bool mr_error_is_no_room(const struct mr_error *err);
+bool mr_errno_is_no_room(int os_errno);
 // "input", "balance", ... for logs and JSON.
 const char *mr_code_name(int code);
 

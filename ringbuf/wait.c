@@ -76,6 +76,7 @@ static enum mr_wait_strategy next_step(struct mr_wait *wait)
     uint64_t now_tick = mr_tick();
     if (wait->begun_tick == 0)
         wait->begun_tick = now_tick;
+    wait->last_tick = now_tick;
     return mr_wait_next(wait, mr_ticks_to_ns((int64_t)(now_tick - wait->begun_tick)));
 }
 
@@ -163,6 +164,7 @@ void mr_wait_for_data(struct mr_wait *wait, struct mr_reader *const *readers, un
     if (step == MR_WAIT_PARK) {
         wait->parks++;
         park_readers(readers, count < READERS_MAX ? count : READERS_MAX, timeout_ns);
+        wait->last_tick = mr_tick();
         return;
     }
     unsigned looks = step == MR_WAIT_SPIN ? LOOKS_PER_STEP : YIELDS_PER_STEP;
@@ -230,6 +232,7 @@ void mr_wait_until(struct mr_wait *wait, int64_t mono_ns)
     if (sleeps)
         mr_sleep_until_mono_ns(mono_ns - mr_wait_early_ns(wait, left_ns));
     stay_awake_until(wait, mono_ns);
+    wait->last_tick = mr_tick();
 }
 
 void mr_wait_give_way(struct mr_wait *wait, int64_t mono_ns)

@@ -42,6 +42,7 @@ struct mr_wait {
     uint64_t begun_tick; // of the wait at hand; 0: none
     int64_t keep_ns;     // how long a shared core is kept while there is something to do
     uint64_t given_tick; // when it was given away last
+    uint64_t last_tick;  // of the last step, about when it ended
     int64_t typical_ns;  // auto: how long waits lasted of late
     uint32_t looks;      // in vain, since the start
     uint64_t parks;      // for the metrics

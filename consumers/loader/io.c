@@ -2,10 +2,14 @@
 #include "consumers/loader/io.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 
 // The kernel takes at most 2 GiB less a page at once; a larger write goes in pieces.
@@ -70,6 +74,18 @@ static void submit(struct mr_io *io, unsigned slot)
     io->backend->submit(io->device, &piece, slot);
 }
 
+// Syncs are few, and so is what this costs.
+static void show_syncs(const struct mr_io *io)
+{
+    int64_t since_ns = 0;
+    for (unsigned slot = 0; slot < io->depth; slot++) {
+        int64_t begun_ns = io->slots[slot].begun_ns;
+        if (begun_ns != 0 && (since_ns == 0 || begun_ns < since_ns))
+            since_ns = begun_ns;
+    }
+    mr_device_syncs_since(since_ns);
+}
+
 static bool begin(struct mr_io *io, const struct mr_io_client *client,
                   const struct mr_io_request *request, uint64_t tag)
 {
@@ -78,6 +94,10 @@ static bool begin(struct mr_io *io, const struct mr_io_client *client,
     unsigned slot = io->free_slots[--io->free_count];
     io->slots[slot] = (struct mr_io_slot){.request = *request, .client = client, .tag = tag};
     io->in_flight++;
+    if (request->op == MR_IO_SYNC) {
+        io->slots[slot].begun_ns = mr_mono_ns();
+        show_syncs(io);
+    }
     submit(io, slot);
     return true;
 }
@@ -113,6 +133,11 @@ static void complete(struct mr_io *io, unsigned slot, int64_t result)
     struct mr_io_slot done = io->slots[slot];
     io->free_slots[io->free_count++] = slot;
     io->in_flight--;
+    mr_device_accept(&done.refusal);
+    if (done.begun_ns != 0) {
+        io->slots[slot].begun_ns = 0;
+        show_syncs(io);
+    }
     done.client->done(done.client->self, done.tag, result);
 }
 
@@ -126,6 +151,45 @@ static void try_again(struct mr_io *io, unsigned slot, bool would_block)
     submit(io, slot);
 }
 
+static void fail_no_room(const struct mr_io_request *request, int os_errno, struct mr_error *err)
+{
+    char link[64], path[256];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", request->fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    errno = os_errno;
+    mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write %zu bytes at byte %" PRIi64, path,
+                  request->length, request->offset);
+}
+
+// A stream has no room to wait for: it is a device that is full for good, or a reader's that is gone.
+static bool waits_for_room(const struct mr_io_request *request, int64_t result)
+{
+    return result < 0 && mr_errno_is_no_room((int)-result) && request->op == MR_IO_WRITE &&
+           request->offset != MR_IO_STREAM;
+}
+
+static void refuse(struct mr_io *io, unsigned slot, int64_t result)
+{
+    struct mr_io_slot *refused = &io->slots[slot];
+    struct mr_error err;
+    if (io->refused_count++ == 0)
+        io->retry_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
+    refused->refused = true;
+    fail_no_room(&refused->request, (int)-result, &err);
+    mr_device_refuse(&refused->refusal, &err, refused->request.fd);
+}
+
+static void try_refused(struct mr_io *io)
+{
+    for (unsigned slot = 0; slot < io->depth && io->refused_count > 0; slot++)
+        if (io->slots[slot].refused) {
+            io->slots[slot].refused = false;
+            io->refused_count--;
+            submit(io, slot);
+        }
+}
+
 static void on_event(struct mr_io *io, const struct mr_io_event *event)
 {
     struct mr_io_slot *slot = &io->slots[event->slot];
@@ -133,6 +197,10 @@ static void on_event(struct mr_io *io, const struct mr_io_event *event)
     int64_t result = event->result;
     if (result == -EINTR || result == -EAGAIN) {
         try_again(io, event->slot, result == -EAGAIN);
+        return;
+    }
+    if (waits_for_room(request, result)) {
+        refuse(io, event->slot, result);
         return;
     }
     if (result < 0 || request->op == MR_IO_SYNC) {
@@ -160,6 +228,16 @@ int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err)
     struct mr_io_event events[MR_IO_DEPTH_MAX];
     if (io->in_flight == 0)
         return MR_OK;
+    if (MR_UNLIKELY(io->refused_count > 0)) {
+        int64_t now_ns = mr_mono_ns();
+        if (now_ns >= io->retry_ns)
+            try_refused(io);
+        else if (io->refused_count == io->in_flight && wait_ns > 0) // nothing else will come
+            mr_sleep_until_mono_ns(
+                now_ns + (int64_t)mr_min_u64((uint64_t)wait_ns, (uint64_t)(io->retry_ns - now_ns)));
+        if (io->refused_count == io->in_flight)
+            return MR_OK;
+    }
     int count = io->backend->reap(io->device, events, io->depth, wait_ns);
     if (count < 0) {
         errno = -count;
@@ -175,7 +253,7 @@ void mr_io_close(struct mr_io *io)
     if (!io->backend)
         return;
     // The bytes in flight are memory that is about to be unmapped.
-    while (io->in_flight > 0 && mr_io_reap(io, CLOSE_WAIT_NS, NULL) == MR_OK)
+    while (io->in_flight > io->refused_count && mr_io_reap(io, CLOSE_WAIT_NS, NULL) == MR_OK)
         continue;
     io->backend->close(io->device);
     io->backend = NULL;

@@ -6,7 +6,9 @@
 //
 // What a backend leaves to be done is done here, once for all: the rest of a short write is
 // submitted again, EINTR and EAGAIN are tried again, and no more is in flight than the completion
-// queue holds. So a completion says: all of it was written, or it failed and why.
+// queue holds. A write to a file whose file system is full (or whose quota is used up) is tried again, too, until there is
+// room (device.h): it stays in flight meanwhile. So a completion says: all of it was written, or it failed
+// and why.
 //
 //     struct mr_io io;
 //     mr_io_open(&io, NULL, 64, &err);             // NULL: the best there is
@@ -21,7 +23,7 @@
 
 #include <sys/types.h>
 
-#include "core/error.h"
+#include "consumers/loader/device.h"
 
 #define MR_IO_STREAM                                                                               \
     (-1) // as offset: pipes, sockets, terminals; one write at a time keeps the order
@@ -72,6 +74,9 @@ struct mr_io_slot {
     const struct mr_io_client *client;
     uint64_t tag;
     size_t written;
+    int64_t begun_ns; // a sync: when
+    bool refused;     // not with the backend: waits for room
+    struct mr_refusal refusal;
 };
 
 struct mr_io {
@@ -79,6 +84,8 @@ struct mr_io {
     void *device;
     unsigned depth;
     unsigned in_flight;
+    unsigned refused_count; // of those: they wait for room
+    int64_t retry_ns;       // when they are tried again
     unsigned free_count;
     unsigned free_slots[MR_IO_DEPTH_MAX];
     struct mr_io_slot slots[MR_IO_DEPTH_MAX];
@@ -103,6 +110,7 @@ bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uin
 // Waits up to wait_ns for a first completion where something is in flight. MR_ERR_OUTPUT where the
 // backend itself has failed.
 int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
+// Waits for what is in flight; what waits for room is given up.
 void mr_io_close(struct mr_io *io);
 
 #endif

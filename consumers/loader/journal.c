@@ -35,8 +35,9 @@ struct journal_sink {
     uint64_t sync_pos; // what the running sync covers
     bool marking;
     struct mr_journal_mark mark;
-    bool rolling; // the segment is to end at accepted_pos
-    bool full;    // the disk has no room for the next segment now
+    bool rolling;              // the segment is to end at accepted_pos
+    struct mr_refusal refusal; // the disk has no room for the next segment now ...
+    int64_t retry_ns;          // ... and is asked again then
     int64_t begun_ns, looked_ns;
     uint64_t synced_pos;     // bytes before it are as safe as asked for
     uint64_t durable_pos;    // and records before it
@@ -137,31 +138,33 @@ static bool time_to_roll(const struct mr_sink_run *run)
            mr_mono_ns() - sink->begun_ns > sink->options->roll_after_ns;
 }
 
-// Room for the next segment is made sure of first: without it the old one stays as it is, and the
-// stream waits in the ring.
-static int make_room(struct journal_sink *sink, struct mr_error *err)
+// Without room for the next segment the stream waits in the ring; it is asked for again, now and then.
+static int unless_full(struct journal_sink *sink, int code, struct mr_error *err)
 {
-    bool was_full = sink->full;
-    int code = mr_segment_files_prepare(&sink->files, &sink->full, err);
-    if (code == MR_OK && sink->full && !was_full)
-        mr_warn("waiting for room: %s", err->text);
+    if (code == MR_OK) {
+        mr_device_accept(&sink->refusal);
+    } else if (mr_error_is_no_room(err)) {
+        mr_device_refuse(&sink->refusal, err, sink->files.directory_fd);
+        sink->retry_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
+        return MR_OK;
+    }
     return code;
 }
 
+// Room is made sure of first: without it the old segment stays as it is. Each step can be done again.
 static int roll(struct mr_sink_run *run, struct mr_error *err)
 {
     struct journal_sink *sink = run->self;
-    // Where there was no room, look_around tries again, now and then.
-    int code = sink->full ? MR_OK : make_room(sink, err);
-    if (code != MR_OK || sink->full)
-        return code;
-    code = mr_segment_files_finish(&sink->files, run->accepted_pos, err);
+    if (sink->refusal.held && mr_mono_ns() < sink->retry_ns)
+        return MR_OK;
+    int code = mr_segment_files_prepare(&sink->files, err);
     if (code == MR_OK)
-        code = mr_segment_files_begin(&sink->files, run->accepted_pos, run->accepted_pos,
-                                      &sink->full, err);
-    sink->rolling = false;
+        code = mr_segment_files_finish(&sink->files, run->accepted_pos, err);
+    if (code == MR_OK)
+        code = mr_segment_files_begin(&sink->files, run->accepted_pos, run->accepted_pos, err);
+    sink->rolling = code != MR_OK;
     sink->begun_ns = mr_mono_ns();
-    return code;
+    return unless_full(sink, code, err);
 }
 
 static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
@@ -228,8 +231,9 @@ static int look_around(struct mr_sink_run *run, struct mr_error *err)
         return MR_OK;
     sink->looked_ns = now_ns;
     int code = mr_segment_files_look(&sink->files, err);
-    if (code == MR_OK && run->accepted_pos - sink->files.base_pos > sink->files.segment_bytes / 2)
-        code = make_room(sink, err);
+    bool soon = run->accepted_pos - sink->files.base_pos > sink->files.segment_bytes / 2;
+    if (code == MR_OK && soon && !sink->rolling)
+        code = unless_full(sink, mr_segment_files_prepare(&sink->files, err), err);
     return code;
 }
 
@@ -289,12 +293,9 @@ static int begin_first(struct mr_sink_run *run, struct mr_error *err)
 {
     struct journal_sink *sink = run->self;
     uint64_t previous_end;
-    bool full;
     int code = settle_existing(run, &previous_end, err);
     if (code == MR_OK)
-        code = mr_segment_files_begin(&sink->files, run->start_pos, previous_end, &full, err);
-    if (code == MR_OK && full)
-        code = err->code;
+        code = mr_segment_files_begin(&sink->files, run->start_pos, previous_end, err);
     return code;
 }
 

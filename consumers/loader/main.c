@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "consumers/loader/device.h"
 #include "consumers/loader/intake.h"
 #include "consumers/loader/io.h"
 #include "consumers/loader/journal_sink.h"
@@ -16,7 +17,7 @@
 #define IO_DEPTH 256
 #define IO_WAIT_NS 500000        // new records shall not wait for old writes for longer
 #define IDLE_WAIT_NS 20000000LL  // the heart beats in between
-#define DEVICE_WAIT_NS 5000000LL // while the disk is full
+#define DEVICE_WAIT_NS 5000000LL // while there is no room
 #define DEAD_SEGMENT_BYTES (16u << 20)
 #define INPUTS 3
 
@@ -24,6 +25,8 @@ struct loader {
     struct mr_stage *stage;
     struct mr_io io;
     struct mr_intake inputs[INPUTS];
+    struct mr_refusal refusals[INPUTS]; // of room for a dead-letter journal ...
+    int64_t retry_ns[INPUTS];           // ... that is asked for again then
     struct mr_schema_set dead_schemas[INPUTS];
     const struct mr_sink *sink;
     void *options;
@@ -115,7 +118,33 @@ static int open_dead(struct loader *loader, unsigned port)
         return code;
     bind_dead(loader, port);
     input->schemas = &loader->dead_schemas[port];
-    return open_sink(loader, port, &mr_sink_journal, &loader->dead_options[port]);
+    code = open_sink(loader, port, &mr_sink_journal, &loader->dead_options[port]);
+    if (code == MR_OK || !mr_error_is_no_room(&loader->err))
+        return code;
+    mr_device_refuse(&loader->refusals[port], &loader->err, -1);
+    loader->retry_ns[port] = mr_mono_ns() + MR_DEVICE_RETRY_NS;
+    input->run.sink->close(&input->run);
+    input->run.sink = NULL;
+    mr_schema_set_clear(&loader->dead_schemas[port]);
+    return MR_OK;
+}
+
+// The letters wait in their ring until there is room for their journal.
+static bool has_unopened(struct loader *loader, unsigned port)
+{
+    struct mr_intake *input = &loader->inputs[port];
+    return !input->run.sink && (mr_peek_bytes(input->reader) > 0 || input->reader->corrupt);
+}
+
+static int open_dead_if_due(struct loader *loader, unsigned port)
+{
+    if (!has_unopened(loader, port) ||
+        (loader->refusals[port].held && mr_mono_ns() < loader->retry_ns[port]))
+        return MR_OK;
+    int code = open_dead(loader, port);
+    if (loader->inputs[port].run.sink)
+        mr_device_accept(&loader->refusals[port]);
+    return code;
 }
 
 // ---- opening the stage -------------------------------------------------------------------------
@@ -157,14 +186,11 @@ static int take_in(struct loader *loader, bool *moved)
     for (unsigned port = 0; port < INPUTS; port++) {
         struct mr_intake *input = &loader->inputs[port];
         int code = MR_OK;
-        if (!input->run.sink) {
-            if (mr_peek_bytes(input->reader) == 0 && !input->reader->corrupt)
-                continue;
-            code = open_dead(loader, port);
-        }
-        if (code == MR_OK)
+        if (!input->run.sink)
+            code = open_dead_if_due(loader, port);
+        if (code == MR_OK && input->run.sink)
             code = mr_intake_walk(input, moved, &loader->err);
-        if (code == MR_OK)
+        if (code == MR_OK && input->run.sink)
             code = mr_intake_hand_over(input, moved, &loader->err);
         if (code != MR_OK)
             return code;
@@ -195,11 +221,11 @@ static int settle(struct loader *loader, bool *moved)
     return code;
 }
 
-static bool any_is_busy(const struct loader *loader)
+static bool any_is_busy(struct loader *loader)
 {
     bool busy = false;
     for (unsigned port = 0; port < INPUTS; port++)
-        busy |= mr_intake_is_busy(&loader->inputs[port]);
+        busy |= mr_intake_is_busy(&loader->inputs[port]) || has_unopened(loader, port);
     return busy;
 }
 
@@ -212,7 +238,7 @@ static int reap(struct loader *loader, bool moved)
     int64_t wait_ns = 0;
     if (!moved && loader->io.in_flight > 0 && !mr_intake_is_young(input)) {
         mr_stage_wait(loader->stage, MR_WAIT_DEVICE, 0);
-        wait_ns = IO_WAIT_NS;
+        wait_ns = loader->io.refused_count == 0 ? IO_WAIT_NS : DEVICE_WAIT_NS;
     }
     int code = mr_io_reap(&loader->io, wait_ns, &loader->err);
     mr_intake_age(input, handed_pos);
@@ -264,18 +290,29 @@ static int run(struct loader *loader)
 }
 
 // ---- ending ------------------------------------------------------------------------------------
+static int finish_port(struct loader *loader, unsigned port)
+{
+    struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
+    int code;
+    while ((code = run_of_sink->sink->finish(run_of_sink, &loader->err)) != MR_OK &&
+           mr_error_is_no_room(&loader->err) && !mr_stage_is_halted(loader->stage)) {
+        mr_device_refuse(&loader->refusals[port], &loader->err, -1);
+        int64_t until_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
+        while (mr_mono_ns() < until_ns)
+            mr_stage_wait(loader->stage, MR_WAIT_DEVICE, DEVICE_WAIT_NS);
+    }
+    mr_device_accept(&loader->refusals[port]);
+    return loader->stage->halted ? MR_OK : code;
+}
+
 static int finish(struct loader *loader)
 {
+    int code = MR_OK;
     mr_stage_set_phase(loader->stage, MR_PHASE_DRAINING);
-    for (unsigned port = 0; port < INPUTS; port++) {
-        struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
-        if (!run_of_sink->sink)
-            continue;
-        int code = run_of_sink->sink->finish(run_of_sink, &loader->err);
-        if (code != MR_OK)
-            return code;
-    }
-    return MR_OK;
+    for (unsigned port = 0; port < INPUTS && code == MR_OK; port++)
+        if (loader->inputs[port].run.sink)
+            code = finish_port(loader, port);
+    return code;
 }
 
 // The I/O first: sinks own the buffers that it writes from.
@@ -321,6 +358,7 @@ static int load(struct loader *loader)
     close_all(loader);
     if (code != MR_OK)
         mr_error_line("%s", loader->err.text);
+    mr_device_show(NULL); // the page is about to go
     return mr_stage_close(stage, code, &loader->err);
 }
 
@@ -333,6 +371,7 @@ int mr_loader_main(const struct mr_pipeline *pipeline)
                                : mr_fail(&err, MR_ERR_MEMORY, "loader: out of memory");
     if (code == MR_OK) {
         loader->stage = stage;
+        mr_device_show(&stage->shared->gauges.device);
         code = load(loader);
     } else {
         mr_error_line("%s", err.text);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consumers/loader/device.h"
 #include "consumers/loader/output_file.h"
 #include "core/disk.h"
 
@@ -28,11 +29,23 @@ int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
     return mr_file_lock(files->directory_fd, directory, err);
 }
 
+// Only ever once for the same bytes: after a failed sync the next one says 0 whatever is on disk. So not
+// even one for want of room may be tried again.
+static int fail_sync(const char *path, const char *what, struct mr_error *err)
+{
+    mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync%s", path, what);
+    err->os_errno = 0;
+    return MR_ERR_OUTPUT;
+}
+
 static int sync_directory(const struct mr_segment_files *files, struct mr_error *err)
 {
-    if (files->sync && mr_disk->sync_directory(files->directory_fd) != 0)
-        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", files->directory);
-    return MR_OK;
+    if (!files->sync)
+        return MR_OK;
+    mr_device_call_begins(MR_CALL_SYNC);
+    int result = mr_disk->sync_directory(files->directory_fd);
+    mr_device_call_ends();
+    return result == 0 ? MR_OK : fail_sync(files->directory, " the directory", err);
 }
 
 int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
@@ -80,7 +93,9 @@ static int write_at(int fd, const char *path, const void *bytes, size_t length, 
 {
     size_t done = 0;
     while (done < length) {
+        mr_device_call_begins(MR_CALL_WRITE);
         ssize_t n = mr_disk->write(fd, (const uint8_t *)bytes + done, length - done, at + done);
+        mr_device_call_ends();
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -99,42 +114,41 @@ static int write_mark(int fd, const char *path, uint64_t header_bytes, uint64_t 
     return write_at(fd, path, &mark, sizeof mark, header_bytes - sizeof mark, err);
 }
 
-// Only ever once for the same bytes: after a failed fdatasync the next one says 0 whatever is on
-// disk.
 static int sync_file(const struct mr_segment_files *files, int fd, const char *path,
                      struct mr_error *err)
 {
-    if (files->sync && mr_disk->sync(fd) != 0)
-        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
-    return MR_OK;
+    if (!files->sync)
+        return MR_OK;
+    mr_device_call_begins(MR_CALL_SYNC);
+    int result = mr_disk->sync(fd);
+    mr_device_call_ends();
+    return result == 0 ? MR_OK : fail_sync(path, "", err);
 }
 
 // ---- the next segment --------------------------------------------------------------------------
-static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, bool *full,
-                       struct mr_error *err)
+static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, struct mr_error *err)
 {
     int result;
+    mr_device_call_begins(MR_CALL_RESERVE);
     do { // a signal ends the call
         result = mr_disk->allocate(fd, bytes);
     } while (result != 0 && errno == EINTR);
+    mr_device_call_ends();
     if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return MR_OK;
     int why = errno;
     if (mr_disk->truncate(fd, 0) != 0) // give back what it had got
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot truncate", files->directory);
-    *full = why == ENOSPC || why == EDQUOT;
     errno = why;
-    mr_fail_errno(err, MR_ERR_OUTPUT,
-                  "%s: cannot preallocate a segment: wants %" PRIu64 " bytes, found %" PRIu64
-                  " free (sink.segment_size makes it smaller)",
-                  files->directory, bytes, mr_disk->free_bytes(fd));
-    return *full ? MR_OK : MR_ERR_OUTPUT;
+    return mr_fail_errno(err, MR_ERR_OUTPUT,
+                         "%s: cannot preallocate a segment: wants %" PRIu64 " bytes, found %" PRIu64
+                         " free (sink.segment_size makes it smaller)",
+                         files->directory, bytes, mr_disk->free_bytes(fd));
 }
 
-int mr_segment_files_prepare(struct mr_segment_files *files, bool *full, struct mr_error *err)
+int mr_segment_files_prepare(struct mr_segment_files *files, struct mr_error *err)
 {
     char path[512];
-    *full = false;
     if (files->next_fd >= 0)
         return MR_OK;
     snprintf(path, sizeof path, "%s/" NEXT_NAME, files->directory);
@@ -147,8 +161,8 @@ int mr_segment_files_prepare(struct mr_segment_files *files, bool *full, struct 
                         sizeof(struct mr_journal_mark),
                     MR_PAGE_BYTES);
     if (code == MR_OK)
-        code = preallocate(files, fd, bytes + files->segment_bytes, full, err);
-    if (code == MR_OK && !*full) {
+        code = preallocate(files, fd, bytes + files->segment_bytes, err);
+    if (code == MR_OK) {
         files->next_fd = fd;
         return MR_OK;
     }
@@ -208,11 +222,11 @@ static int open_direct(struct mr_segment_files *files, struct mr_error *err)
 }
 
 int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
-                           bool *full, struct mr_error *err)
+                           struct mr_error *err)
 {
     char next[512];
-    int code = mr_segment_files_prepare(files, full, err);
-    if (code != MR_OK || *full)
+    int code = mr_segment_files_prepare(files, err);
+    if (code != MR_OK)
         return code;
     snprintf(next, sizeof next, "%s/" NEXT_NAME, files->directory);
     mr_journal_segment_path(files->directory, base_pos, files->path, sizeof files->path);

@@ -39,12 +39,12 @@ int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
 // Cuts the torn tail off the last segment, and checks that it holds records of the same schemas.
 int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,
                           struct mr_error *err);
-// Preallocates ".next" if it does not stand yet. *full: the disk has no room for it now; that is no
-// error.
-int mr_segment_files_prepare(struct mr_segment_files *files, bool *full, struct mr_error *err);
-// Begins the segment at base_pos. *full as above; then nothing has changed.
+// Preallocates ".next" if it does not stand yet. Where it, begin or finish fails for want of room
+// (mr_error_is_no_room), the same call may be made again, and goes on where it failed.
+int mr_segment_files_prepare(struct mr_segment_files *files, struct mr_error *err);
+// Begins the segment at base_pos.
 int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
-                           bool *full, struct mr_error *err);
+                           struct mr_error *err);
 // Goes on in the segment that holds `position`, or ends there.
 int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position,
                             struct mr_error *err);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "consumers/loader/device.h"
 #include "consumers/loader/output_file.h"
 
 #define SCHEMA_PLACE "{schema}"
@@ -61,6 +62,13 @@ static int open_locked(struct mr_text_file *file, int flags, struct mr_error *er
     return file->stream ? MR_OK : mr_file_lock(file->fd, file->path, err);
 }
 
+void mr_text_file_close(struct mr_text_file *file)
+{
+    if (file->fd > STDERR_FILENO)
+        close(file->fd);
+    file->fd = -1;
+}
+
 static int cut(struct mr_text_file *file, uint64_t size, struct mr_error *err)
 {
     if (ftruncate(file->fd, (off_t)size) != 0)
@@ -99,6 +107,8 @@ int mr_text_file_begin(struct mr_text_file *file, enum mr_existing existing, con
     if (code == MR_OK && file->size > 0)
         code = check_appendable(file, header, header_bytes, err);
     *wants_header = file->size == 0;
+    if (code != MR_OK)
+        mr_text_file_close(file);
     return code;
 }
 
@@ -125,14 +135,14 @@ int mr_text_file_finish(struct mr_text_file *file, struct mr_error *err)
     if (file->fd < 0 || file->stream)
         return MR_OK;
     int code = mr_file_check_name(file->fd, file->path, err);
-    if (code == MR_OK && fdatasync(file->fd) != 0)
-        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", file->path);
-    return code;
-}
-
-void mr_text_file_close(struct mr_text_file *file)
-{
-    if (file->fd > STDERR_FILENO)
-        close(file->fd);
-    file->fd = -1;
+    if (code != MR_OK)
+        return code;
+    mr_device_call_begins(MR_CALL_SYNC);
+    int result = fdatasync(file->fd);
+    mr_device_call_ends();
+    if (result == 0)
+        return MR_OK;
+    mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", file->path);
+    err->os_errno = 0; // for whatever reason: another one would report success
+    return MR_ERR_OUTPUT;
 }

@@ -47,6 +47,8 @@ struct text_sink {
     unsigned filling;
     uint8_t *record; // private copy of the record at hand
     size_t record_room;
+    struct mr_refusal refusal; // of room for a file that is to be begun ...
+    int64_t retry_ns;          // ... which is tried again then
     int64_t looked_ns;
     struct mr_error failure;
 };
@@ -386,6 +388,37 @@ static int take_bytes(struct mr_sink_run *run, const uint8_t *bytes, size_t left
     return code == MR_OK ? take_record(run, found, err) : code;
 }
 
+// How far the set was filled, to take back the lines of a stretch whose rest cannot be written now.
+struct text_fill {
+    size_t used, used_by_file[MR_SCHEMAS_MAX];
+};
+
+static void keep_fill(const struct text_sink *sink, struct text_fill *fill)
+{
+    const struct text_set *set = &sink->sets[sink->filling];
+    fill->used = set->used;
+    for (unsigned at = 0; at < sink->file_count; at++)
+        fill->used_by_file[at] = set->buffers[at].used;
+}
+
+static void take_back(struct text_sink *sink, const struct text_fill *fill)
+{
+    struct text_set *set = &sink->sets[sink->filling];
+    set->used = fill->used;
+    for (unsigned at = 0; at < sink->file_count; at++)
+        set->buffers[at].used = fill->used_by_file[at];
+}
+
+static int take_stretch(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
+                        struct mr_error *err)
+{
+    uint64_t stride = 0;
+    int code = MR_OK;
+    for (size_t done = 0; done < length && code == MR_OK; done += stride)
+        code = take_bytes(run, bytes + done, length - done, &stride, err);
+    return code;
+}
+
 // All or nothing: what is written together is committed together, with the sizes of the files.
 int mr_text_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                   struct mr_error *err)
@@ -396,14 +429,21 @@ int mr_text_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
             return MR_OK;
         submit(run);
     }
-    uint64_t stride = 0;
-    for (size_t done = 0; done < length; done += stride) {
-        int code = take_bytes(run, bytes + done, length - done, &stride, err);
-        if (code != MR_OK)
-            return code;
+    if (sink->refusal.held && mr_mono_ns() < sink->retry_ns)
+        return MR_OK;
+    struct text_fill fill;
+    keep_fill(sink, &fill);
+    int code = take_stretch(run, bytes, length, err);
+    if (code == MR_OK) {
+        mr_device_accept(&sink->refusal);
+        run->accepted_pos += length;
+    } else if (mr_error_is_no_room(err)) { // for a file that one of these records begins
+        take_back(sink, &fill);
+        mr_device_refuse(&sink->refusal, err, -1);
+        sink->retry_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
+        return MR_OK;
     }
-    run->accepted_pos += length;
-    return MR_OK;
+    return code;
 }
 
 static int look_around(struct text_sink *sink, struct mr_error *err)
@@ -460,9 +500,10 @@ static int write_rest(struct mr_sink_run *run, struct mr_error *err)
 {
     struct text_sink *sink = run->self;
     int code = MR_OK;
-    while (code == MR_OK &&
+    while (code == MR_OK && !mr_stage_is_halted(run->stage) &&
            (sink->sets[sink->filling].used > 0 || sink->sets[1 - sink->filling].submitted)) {
-        code = mr_io_reap(run->io, LOOK_INTERVAL_NS, err);
+        mr_stage_wait(run->stage, MR_WAIT_DEVICE, 0);
+        code = mr_io_reap(run->io, LOOK_INTERVAL_NS / 10, err);
         if (code == MR_OK)
             code = mr_text_poll(run, true, err);
     }
@@ -473,7 +514,7 @@ int mr_text_finish(struct mr_sink_run *run, struct mr_error *err)
 {
     struct text_sink *sink = run->self;
     int code = write_rest(run, err);
-    for (unsigned at = 0; at < sink->file_count && code == MR_OK; at++)
+    for (unsigned at = 0; at < sink->file_count && code == MR_OK && !run->stage->halted; at++)
         code = mr_text_file_finish(&sink->files[at], err);
     return code;
 }

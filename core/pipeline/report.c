@@ -91,9 +91,7 @@ static unsigned copy_names(char *to, const char *from, size_t name_bytes, uint32
 static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layout *page)
 {
     mr_stage_snapshot(page, &stage->slot);
-    stage->gauges = page->gauges;
-    stage->gauges.failure[sizeof stage->gauges.failure - 1] = 0;
-    stage->gauges.files[sizeof stage->gauges.files - 1] = 0;
+    mr_stage_copy_gauges(page, &stage->gauges);
     stage->plugin_count =
         copy_names(&stage->plugin_name[0][0], &page->plugin_name[0][0],
                    sizeof stage->plugin_name[0], page->plugin_count, MR_STAGE_PLUGIN_COUNTS);

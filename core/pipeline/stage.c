@@ -16,12 +16,23 @@
 #define BEAT_INTERVAL_NS (10 * MILLISECOND_NS)
 #define UPSTREAM_LOOK_INTERVAL_NS (50 * MILLISECOND_NS)
 #define WAIT_MAX_NS (50 * MILLISECOND_NS)
+#define COPY_TRIES_MAX 100 // one that was stopped at that very moment is taken as it is
 
 // ---- gauges -------------------------------------------------------------------------------------
 
 void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase)
 {
     mr_store_release_u32(&stage->shared->gauges.phase, phase);
+}
+
+static void note_used(struct mr_stage *stage, unsigned port)
+{
+    uint64_t *max = &stage->shared->gauges.used_bytes_max[port];
+    const struct mr_writer *writer = &stage->writers[port];
+    uint64_t used = mr_ring_used_bytes(writer->published,
+                                       mr_load_relaxed_u64(&writer->ring->reader_line->read_pos));
+    if (used > *max)
+        mr_store_relaxed_u64(max, used);
 }
 
 void mr_stage_beat(struct mr_stage *stage)
@@ -36,24 +47,45 @@ void mr_stage_beat(struct mr_stage *stage)
                 mr_role_name(stage->role));
     mr_store_relaxed_u64((uint64_t *)&stage->shared->gauges.heartbeat_ns, (uint64_t)mr_mono_ns());
     mr_store_relaxed_u64(&stage->shared->gauges.parks, stage->wait.parks);
+    for (unsigned port = 0; port < stage->writer_count; port++)
+        note_used(stage, port);
 }
 
-static void begin_waiting(struct mr_stage *stage, enum mr_wait_for why)
+// How long the wait that now ends has lasted. That of an input was over when the last look for it was; what
+// follows was work.
+static uint64_t waited_ns(const struct mr_stage *stage, int64_t now_ns)
+{
+    const struct mr_stage_gauges *gauges = &stage->shared->gauges;
+    int64_t lasted_ns = now_ns - gauges->waiting_since_ns;
+    if (gauges->waiting_for == MR_WAIT_INPUT)
+        lasted_ns -= mr_ticks_to_ns((int64_t)(mr_tick() - stage->wait.last_tick));
+    return lasted_ns > 0 ? (uint64_t)lasted_ns : 0;
+}
+
+// False: it waits for that already.
+static bool begin_waiting(struct mr_stage *stage, enum mr_wait_for why, unsigned port)
 {
     struct mr_stage_gauges *gauges = &stage->shared->gauges;
-    if (gauges->waiting_for == (uint32_t)why)
-        return;
+    if (gauges->waiting_for == (uint32_t)why && gauges->waiting_port == port)
+        return false;
     int64_t now_ns = mr_mono_ns();
+    // Who looks takes the values that stand between two equal, even versions. Pairs with the loads in
+    // mr_stage_copy_gauges.
+    mr_store_relaxed_u32(&gauges->wait_version, gauges->wait_version + 1);
+    mr_fence_release();
     if (gauges->waiting_for != MR_WAIT_NOTHING)
-        gauges->waited_ns[gauges->waiting_for] += (uint64_t)(now_ns - gauges->waiting_since_ns);
+        gauges->waited_ns[gauges->waiting_for] += waited_ns(stage, now_ns);
     gauges->waiting_since_ns = now_ns;
-    mr_store_release_u32(&gauges->waiting_for, why);
+    gauges->waiting_port = port;
+    gauges->waiting_for = why;
+    mr_store_release_u32(&gauges->wait_version, gauges->wait_version + 1);
+    return true;
 }
 
 static void end_waiting(struct mr_stage *stage)
 {
     if (stage->shared->gauges.waiting_for != MR_WAIT_NOTHING)
-        begin_waiting(stage, MR_WAIT_NOTHING);
+        begin_waiting(stage, MR_WAIT_NOTHING, 0);
     mr_wait_reset(&stage->wait);
 }
 
@@ -95,6 +127,12 @@ static uint32_t asked(const struct mr_stage *stage)
     return by_signal > by_page ? by_signal : by_page;
 }
 
+bool mr_stage_is_halted(struct mr_stage *stage)
+{
+    stage->halted |= asked(stage) >= MR_STOP_HALT;
+    return stage->halted;
+}
+
 // A producer stops when it is told to. The others then see their input end, which is how they
 // drain; they stop at a signal only where nobody is there any more to end it.
 bool mr_stage_is_stopping(const struct mr_stage *stage)
@@ -115,7 +153,7 @@ bool mr_stage_is_stopping(const struct mr_stage *stage)
 void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout_ns)
 {
     struct mr_reader *readers[MR_STAGE_PORTS_MAX];
-    begin_waiting(stage, why);
+    begin_waiting(stage, why, MR_PORT_MAIN);
     if (timeout_ns > WAIT_MAX_NS)
         timeout_ns = WAIT_MAX_NS;
     if (why == MR_WAIT_INPUT && stage->reader_count > 0) {
@@ -132,8 +170,9 @@ void mr_stage_wait_readable(struct mr_stage *stage, int fd, int64_t timeout_ns)
 {
     struct pollfd readable = {.fd = fd, .events = POLLIN};
     struct timespec timeout = {.tv_nsec = timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS};
-    begin_waiting(stage, MR_WAIT_INPUT);
+    begin_waiting(stage, MR_WAIT_INPUT, MR_PORT_MAIN);
     ppoll(&readable, 1, &timeout, NULL);
+    stage->wait.last_tick = mr_tick();
     mr_stage_beat(stage);
 }
 
@@ -166,7 +205,9 @@ static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer 
             stage->halted = true;
             return NULL;
         }
-        begin_waiting(stage, MR_WAIT_OUTPUT);
+        unsigned port = (unsigned)(writer - stage->writers);
+        if (begin_waiting(stage, MR_WAIT_OUTPUT, port))
+            note_used(stage, port);
         mr_wait_for_space(&stage->wait, writer, length, WAIT_MAX_NS);
         mr_stage_beat(stage);
     }
@@ -310,6 +351,21 @@ int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
     mr_stage_set_phase(stage, code == MR_OK ? MR_PHASE_DONE : MR_PHASE_FAILED);
     mr_stage_detach(stage);
     return code;
+}
+
+void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_gauges *out)
+{
+    for (unsigned tries = 0; tries < COPY_TRIES_MAX; tries++) {
+        // Pairs with the stores in begin_waiting.
+        uint32_t before = mr_load_acquire_u32(&shared->gauges.wait_version);
+        *out = shared->gauges;
+        mr_fence_acquire();
+        if (before % 2 == 0 && mr_load_relaxed_u32(&shared->gauges.wait_version) == before)
+            break;
+    }
+    out->failure[sizeof out->failure - 1] = '\0';
+    out->files[sizeof out->files - 1] = '\0';
+    out->device.refused_what[sizeof out->device.refused_what - 1] = '\0';
 }
 
 void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out)

@@ -60,23 +60,46 @@ enum mr_stop_ask {
     MR_STOP_HALT,  // stop at once; the batch at hand is left to the next process
 };
 
+// What the loader is at with its device. A call that does not return, and a sync that does not end, show
+// here; so does a file system without room, which is waited for.
+enum mr_device_call {
+    MR_CALL_NONE,
+    MR_CALL_WRITE,
+    MR_CALL_SYNC,
+    MR_CALL_RESERVE, // room for a segment
+};
+struct mr_device_gauges {
+    uint32_t call;          // mr_device_call that has not returned; begun when the heart beat last
+    uint32_t refused_errno; // ENOSPC, EDQUOT; 0: nothing is refused. Released after what follows
+    int64_t refused_since_ns; // monotonic
+    uint64_t refusals;        // so far
+    int64_t syncing_since_ns; // monotonic: the oldest sync under way; 0: none
+    char refused_what[376];   // a sentence; final while refused_errno stands
+};
+
 struct mr_stage_gauges {
     uint32_t phase; // mr_stage_phase
     uint32_t pid;
     uint32_t drain_asked;     // mr_stop_ask: set by anyone who may
     uint32_t waiting_for;     // mr_wait_for
+    uint32_t waiting_port;    // MR_WAIT_OUTPUT: which output's ring is full
+    uint32_t wait_version;    // odd while one of waiting_*, waited_ns is being changed
     int64_t waiting_since_ns; // monotonic
     int64_t heartbeat_ns;     // monotonic, at most 100 ms old while the stage lives
+    int64_t opened_ns;        // monotonic: its first process was there
     int64_t started_ns;       // monotonic: the first record came in
     int64_t ended_ns;         // monotonic: DONE
     uint64_t waited_ns[4];    // total, by mr_wait_for
+    // Bytes in the ring of each output, at most: as seen at each heartbeat, and whenever it was full.
+    uint64_t used_bytes_max[MR_STAGE_PORTS_MAX];
     uint64_t parks;
     uint64_t durable_pos[MR_STAGE_PORTS_MAX]; // loader
     uint32_t io_backend;                      // loader: 0 none, 1 io_uring, 2 pwrite
     uint32_t exit_code;                       // mr_code
-    uint64_t starts;   // processes that have entered here, the one that lives included
-    char failure[504]; // MR_PHASE_FAILED
-    char files[512];   // loader: what its sink writes, one path a line
+    uint64_t starts;                // processes that have entered here, the one that lives included
+    char failure[504];              // MR_PHASE_FAILED
+    char files[512];                // loader: what its sink writes, one path a line
+    struct mr_device_gauges device; // loader
 };
 
 struct mr_stage_layout { // at byte 4096 of the segment, behind the segment header
@@ -106,9 +129,9 @@ _Static_assert(offsetof(struct mr_stage_slot, in_by_schema) == 584, "counts by s
 _Static_assert(offsetof(struct mr_stage_slot, mark) == 1608, "source mark");
 _Static_assert(sizeof(struct mr_stage_slot) == 1672, "slot");
 _Static_assert(offsetof(struct mr_stage_layout, gauges) == 40, "gauges");
-_Static_assert(offsetof(struct mr_stage_layout, plugin_name) == 1192, "plugin names");
-_Static_assert(offsetof(struct mr_stage_layout, slots) == 7592, "slots");
-_Static_assert(offsetof(struct mr_stage_layout, hop_ns) == 10936, "hop histogram");
+_Static_assert(offsetof(struct mr_stage_layout, plugin_name) == 1648, "plugin names");
+_Static_assert(offsetof(struct mr_stage_layout, slots) == 8048, "slots");
+_Static_assert(offsetof(struct mr_stage_layout, hop_ns) == 11392, "hop histogram");
 
 // At byte 4096 of the state segment; the state follows, page-aligned. An entry is the old bytes,
 // rounded up to 8, and a trailer: so the log can be walked backwards.
@@ -232,6 +255,8 @@ void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout
 void mr_stage_wait_readable(struct mr_stage *stage, int fd, int64_t timeout_ns);
 // A drain was asked for: by signal or through the page.
 bool mr_stage_is_stopping(const struct mr_stage *stage);
+// It is to stop at once: for who waits within a batch, and so does not turn its loop.
+bool mr_stage_is_halted(struct mr_stage *stage);
 // Beats the heart; call at least every 50 ms while working.
 void mr_stage_beat(struct mr_stage *stage);
 // Closes the outputs, phase DONE (code MR_OK) or FAILED with the text; detaches everything. Returns
@@ -246,6 +271,8 @@ int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
 int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, enum mr_attach mode,
                          struct mr_segment *segment, struct mr_stage_layout **page,
                          struct mr_error *err);
+// A copy of the gauges in which the waits agree with each other and every text ends.
+void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_gauges *out);
 // A consistent copy of the committed slot.
 void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
 

@@ -265,6 +265,10 @@ static void enter(struct mr_stage *stage)
     struct mr_stage_gauges *gauges = &stage->shared->gauges;
     gauges->pid = (uint32_t)getpid();
     gauges->waiting_for = MR_WAIT_NOTHING;
+    gauges->wait_version +=
+        gauges->wait_version % 2; // the last process died while it changed a wait
+    if (gauges->opened_ns == 0)
+        gauges->opened_ns = mr_mono_ns();
     gauges->exit_code = 0;
     gauges->starts++;
     gauges->failure[0] = '\0';

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "tests/support/faulty_io.h"
 #include "tests/support/journal_bytes.h"
 
@@ -122,12 +123,12 @@ Test(io, a_brief_write_that_fails)
 {
     if (!set_up(&mr_io_uring, 16))
         return;
-    int fd = open("/dev/full", O_WRONLY);
+    int fd = open("/dev/null", O_RDONLY);
     cr_assert(mr_io_write_brief(&io, &client, fd, bytes, 10, 0, 3));
     reap_all();
     cr_assert_eq(done.count, 1);
     cr_assert_eq(done.tags[0], 3);
-    cr_assert_eq(done.results[0], -ENOSPC);
+    cr_assert_eq(done.results[0], -EBADF);
     close(fd);
     tear_down();
 }
@@ -196,6 +197,89 @@ Test(io, uring_error)
 Test(io, pwrite_error)
 {
     check_error(&mr_io_pwrite);
+}
+// A file whose file system is full is waited for: what is refused stays in flight, is shown, does not hold
+// up a reap for longer than it may last, and goes in when there is room.
+static void check_no_room(int os_errno)
+{
+    struct mr_device_gauges gauges = {0};
+    faulty_io = (struct faulty_io){
+        .write_bytes_max = 3000, .fail_write_after = 5, .fail_write_errno = os_errno};
+    if (!set_up(&faulty_io_backend, 16))
+        return;
+    mr_device_show(&gauges);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    for (unsigned i = 0; i < 10; i++)
+        cr_assert(mr_io_write(&io, &client, fd, bytes + i * (BYTES / 10), BYTES / 10,
+                              i * (BYTES / 10), i));
+    int64_t begun_ns = mr_mono_ns();
+    while (mr_mono_ns() - begun_ns < 3 * MR_DEVICE_RETRY_NS)
+        cr_assert_eq(mr_io_reap(&io, 5000000, NULL), MR_OK);
+    cr_assert_eq(io.in_flight, 10, "of five the first piece was written");
+    cr_assert_eq(gauges.refused_errno, (uint32_t)os_errno);
+    cr_assert_geq(gauges.refused_since_ns, begun_ns);
+    cr_assert_not_null(strstr(gauges.refused_what, path), "%s", gauges.refused_what);
+    cr_assert_not_null(strstr(gauges.refused_what, "bytes free"), "%s", gauges.refused_what);
+    cr_assert(mr_device_is_refused());
+    faulty_io.fail_write_after = 0;
+    reap_all();
+    cr_assert_eq(done.count, 10);
+    cr_assert_eq(gauges.refused_errno, 0);
+    cr_assert_not(mr_device_is_refused());
+    check_file();
+    mr_device_show(NULL);
+    close(fd);
+    tear_down();
+}
+Test(io, a_full_disk_is_waited_for)
+{
+    check_no_room(ENOSPC);
+}
+Test(io, a_used_up_quota_is_waited_for)
+{
+    check_no_room(EDQUOT);
+}
+
+// Who ends while it waits for room ends.
+Test(io, what_was_refused_is_given_up_at_the_end)
+{
+    faulty_io = (struct faulty_io){.fail_write_after = 1, .fail_write_errno = ENOSPC};
+    if (!set_up(&faulty_io_backend, 4))
+        return;
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert(mr_io_write(&io, &client, fd, bytes, 10, 10 * i, i));
+    cr_assert_eq(mr_io_reap(&io, 0, NULL), MR_OK);
+    cr_assert_eq(io.refused_count, 2);
+    tear_down();
+    cr_assert_eq(done.count, 1);
+    mr_device_show(NULL);
+    close(fd);
+}
+
+// While a sync runs it is shown since when.
+Test(io, a_sync_under_way_is_shown)
+{
+    struct mr_device_gauges gauges = {0};
+    faulty_io = (struct faulty_io){0};
+    if (!set_up(&faulty_io_backend, 4))
+        return;
+    mr_device_show(&gauges);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    int64_t begun_ns = mr_mono_ns();
+    cr_assert(mr_io_sync(&io, &client, fd, 1));
+    int64_t since_ns = gauges.syncing_since_ns;
+    cr_assert_geq(since_ns, begun_ns);
+    cr_assert(mr_io_sync(&io, &client, fd, 2));
+    cr_assert_eq(gauges.syncing_since_ns, since_ns, "the oldest counts");
+    faulty_io.events_max = 1;
+    cr_assert_eq(mr_io_reap(&io, 0, NULL), MR_OK);
+    cr_assert_gt(gauges.syncing_since_ns, since_ns);
+    reap_all();
+    cr_assert_eq(gauges.syncing_since_ns, 0);
+    mr_device_show(NULL);
+    close(fd);
+    tear_down();
 }
 Test(io, no_progress_is_an_error)
 {

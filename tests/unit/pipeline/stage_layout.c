@@ -26,15 +26,15 @@ Test(stage_layout, page)
     cr_assert_eq(offsetof(struct mr_stage_layout, settings), 16);
     cr_assert_eq(offsetof(struct mr_stage_layout, role), 24);
     cr_assert_eq(offsetof(struct mr_stage_layout, gauges), 40);
-    cr_assert_eq(offsetof(struct mr_stage_layout, plugin_name), 1192);
-    cr_assert_eq(offsetof(struct mr_stage_layout, in_schema_name), 3496);
-    cr_assert_eq(offsetof(struct mr_stage_layout, out_schema_name), 5544);
-    cr_assert_eq(offsetof(struct mr_stage_layout, slots), 7592);
-    cr_assert_eq(offsetof(struct mr_stage_layout, hop_ns), 10936);
-    cr_assert_eq(offsetof(struct mr_stage_layout, age_ns), 28880);
-    cr_assert_eq(offsetof(struct mr_stage_layout, handed_ns), 46824);
-    cr_assert_eq(offsetof(struct mr_stage_layout, published_ns), 64768);
-    cr_assert_eq(offsetof(struct mr_stage_layout, seen_ns), 82712);
+    cr_assert_eq(offsetof(struct mr_stage_layout, plugin_name), 1648);
+    cr_assert_eq(offsetof(struct mr_stage_layout, in_schema_name), 3952);
+    cr_assert_eq(offsetof(struct mr_stage_layout, out_schema_name), 6000);
+    cr_assert_eq(offsetof(struct mr_stage_layout, slots), 8048);
+    cr_assert_eq(offsetof(struct mr_stage_layout, hop_ns), 11392);
+    cr_assert_eq(offsetof(struct mr_stage_layout, age_ns), 29336);
+    cr_assert_eq(offsetof(struct mr_stage_layout, handed_ns), 47280);
+    cr_assert_eq(offsetof(struct mr_stage_layout, published_ns), 65224);
+    cr_assert_eq(offsetof(struct mr_stage_layout, seen_ns), 83168);
 }
 
 Test(stage_layout, counts_and_reasons)
