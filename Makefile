@@ -209,6 +209,14 @@ sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(B)/asan/millrace $(asan_EX
 	@scripts/sanitize.sh $(B)
 
 # ---- shown by force (docs/RELIABILITY.md); each ends in one line with its figure ---------------------
+# N journals damaged by seed, read by the program and by a reader of its own (tests/model/journal_reader.py).
+N ?= 100000
+PYTHON_XXHASH = $(shell for p in $(PYTHON) /usr/bin/python3; do "$$p" -c 'import xxhash' 2>/dev/null && echo "$$p" && break; done)
+SEED ?= 1
+.PHONY: corrupt
+corrupt: test-deps $(B)/release/millrace $(B)/asan/tests/faults/corrupt
+	@$(PYTHON_XXHASH) tests/faults/corrupt.py $(B)/release --program $(B)/asan/tests/faults/corrupt \
+	  --journals $(N) --seed $(SEED) --jobs $$(nproc) --keep $(B)/corrupt
 
 format:
 	clang-format -i $(ALL_C)
@@ -245,6 +253,7 @@ help:
 	@echo 'make bench-instructions  instructions a record beside those recorded; UPDATE=1 records them'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
+	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make format    clang-format on every file;  make lint checks format, includes, clang-tidy'
 	@echo 'make clean     remove build/'

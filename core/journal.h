@@ -18,7 +18,8 @@
 // The header block is sound if magic and version are those below; header_bytes is a multiple of
 // 4096, at least 4096, at most 1 MiB, and no more than the file has; crc is right; base_pos is a
 // multiple of 8, not below previous_end, and the number in the file's name where that is 20 digits
-// and .mrj; and the schema table is sound (docs/MEMORY_LAYOUT.md).
+// and .mrj; base_pos + segment_bytes is below 2^64; and the schema table is sound
+// (docs/MEMORY_LAYOUT.md).
 //
 // The stream is what stands behind the header block, segment_bytes of it at most: what a file has
 // beyond that is nothing. Records and padding records, each with its checksum (core/record.h), one

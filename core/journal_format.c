@@ -115,6 +115,11 @@ int mr_journal_header_check(const void *bytes, size_t bytes_max, struct mr_schem
                        "byte 16: found base position %" PRIu64 " after an end at %" PRIu64
                        ", expected a multiple of 8 not before that end",
                        header.base_pos, header.previous_end);
+    if (header.segment_bytes > UINT64_MAX - header.base_pos)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "byte 24: found %" PRIu64 " bytes of stream from position %" PRIu64
+                       ", expected an end that a position can say",
+                       header.segment_bytes, header.base_pos);
     if (!schemas)
         return MR_OK;
     int code = mr_schema_table_read(
