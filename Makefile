@@ -86,11 +86,11 @@ $(B)/$(1)/%.o: %.cpp | check-deps
 $(B)/$(1)/libmillrace.a: $$($(1)_LIB_OBJ)
 	@rm -f $$@
 	$$(say) AR $$@
-	$$(Q)ar rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 $(B)/$(1)/libapp.a: $$($(1)_APP_OBJ)
 	@rm -f $$@
 	$$(say) AR $$@
-	$$(Q)ar rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 $(B)/$(1)/millrace: $(B)/$(1)/cli/main.o $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$< -Wl,--whole-archive $(B)/$(1)/libapp.a \
@@ -99,7 +99,7 @@ $(B)/$(1)/millrace: $(B)/$(1)/cli/main.o $(B)/$(1)/libapp.a $(B)/$(1)/libmillrac
 $(B)/$(1)/libsupport.a: $$($(1)_SUPPORT_OBJ)
 	@rm -f $$@
 	$$(say) AR $$@
-	$$(Q)ar rcs $$@ $$^
+	$$(Q)$$(AR) rcs $$@ $$^
 $$($(1)_UNIT): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a | test-deps
 	$$(say) LD $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) -rdynamic $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a \
