@@ -115,6 +115,7 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
 	@mkdir -p $$(@D)
 	$$(say) SO $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
+$(B)/$(1)/tests/faults/refused: LIBS += -lseccomp
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) $$($(1)_FAULTS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
@@ -144,7 +145,10 @@ endif
 demo: all
 	@scripts/demo.sh $(B)/release/millrace
 
-test: test-deps all units $(B)/release/bench/instructions/instructions
+# All that the tests run.
+.PHONY: tested
+tested: test-deps all units $(B)/release/bench/instructions/instructions
+test: tested
 	@scripts/test.sh $(B)/release
 
 # Every figure, in under 15 minutes, into a dated report below bench/results. QUICK=1: only to see that it works.
@@ -204,7 +208,7 @@ $(FUZZERS): %: %.o $(B)/fuzz/libsupport.a $(B)/fuzz/libapp.a $(B)/fuzz/libmillra
 fuzz: test-deps $(FUZZERS)
 	@scripts/fuzz.sh $(RUNS) $(CORPUS) $(FUZZERS)
 
-sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(B)/asan/millrace $(asan_EXAMPLES) \
+sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(asan_FAULTS) $(B)/asan/millrace $(asan_EXAMPLES) \
           $(B)/tsan/tests/stress/ring_threads
 	@scripts/sanitize.sh $(B)
 
@@ -217,6 +221,12 @@ SEED ?= 1
 corrupt: test-deps $(B)/release/millrace $(B)/asan/tests/faults/corrupt
 	@$(PYTHON_XXHASH) tests/faults/corrupt.py $(B)/release --program $(B)/asan/tests/faults/corrupt \
 	  --journals $(N) --seed $(SEED) --jobs $$(nproc) --keep $(B)/corrupt
+
+# Every test in other places. WORDS="..." takes those tests alone whose path contains one of them.
+.PHONY: places test-refused test-user
+places: test-refused test-user
+test-refused test-user: test-%: tested
+	@scripts/places.sh $(B)/release $* $(WORDS)
 
 format:
 	clang-format -i $(ALL_C)
@@ -254,6 +264,7 @@ help:
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
+	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make format    clang-format on every file;  make lint checks format, includes, clang-tidy'
 	@echo 'make clean     remove build/'

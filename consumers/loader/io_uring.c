@@ -17,7 +17,9 @@
 
 #include "consumers/loader/io.h"
 #include "core/clock.h"
+#include "core/log.h"
 
+#define PROBE_OPS 256                   // as many as there can be
 #define REGISTER_BYTES_MAX (1ULL << 30) // in one piece; more the kernel refuses
 #define REGISTER_WAIT_NS 1000000000LL   // until what a dead loader had registered is given free
 #define REGISTER_RETRY_NS 10000000LL
@@ -33,11 +35,16 @@ struct uring {
 
 static int probe(struct io_uring *ring, struct mr_error *err)
 {
-    struct io_uring_probe *found = io_uring_get_probe_ring(ring);
-    bool able = found && io_uring_opcode_supported(found, IORING_OP_WRITE) &&
-                io_uring_opcode_supported(found, IORING_OP_FSYNC);
-    io_uring_free_probe(found);
-    if (!able || !(ring->features & IORING_FEAT_EXT_ARG))
+    struct io_uring_probe *found = calloc(1, sizeof *found + PROBE_OPS * sizeof found->ops[0]);
+    int failed = found ? io_uring_register_probe(ring, found, PROBE_OPS) : -ENOMEM;
+    bool able = failed == 0 && io_uring_opcode_supported(found, IORING_OP_WRITE) &&
+                io_uring_opcode_supported(found, IORING_OP_FSYNC) &&
+                (ring->features & IORING_FEAT_EXT_ARG);
+    free(found);
+    errno = -failed;
+    if (failed < 0 && failed != -EINVAL) // which a kernel says that cannot be asked yet
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "io_uring cannot be asked what it can do");
+    if (!able)
         return mr_fail(err, MR_ERR_OUTPUT,
                        "io_uring of this kernel is too old, expected that of Linux 5.11");
     return MR_OK;
@@ -73,26 +80,31 @@ static int uring_open(void **device, unsigned depth, struct mr_error *err)
     return MR_OK;
 }
 
-// An ordinary user may not pin more than RLIMIT_MEMLOCK allows: then it is not even tried.
-static bool may_pin(size_t bytes)
+// Whether waiting can help: more than RLIMIT_MEMLOCK allows in all is never granted, however long one waits.
+static bool may_be_locked(size_t bytes)
 {
     struct rlimit limit;
-    return geteuid() == 0 || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && bytes <= limit.rlim_cur);
+    return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && bytes <= limit.rlim_cur;
 }
 
+// Memory that a killed loader had registered stays locked for a moment, and counts: that is waited out.
 static void uring_lend(void *device, const void *bytes, size_t length)
 {
     struct uring *uring = device;
     struct iovec memory = {(void *)(uintptr_t)bytes, length};
     int64_t until_ns = mr_mono_ns() + REGISTER_WAIT_NS;
     int failed;
-    if (uring->lent || length > REGISTER_BYTES_MAX || !may_pin(length))
+    if (uring->lent || length > REGISTER_BYTES_MAX)
         return;
     while ((failed = io_uring_register_buffers(&uring->ring, &memory, 1)) == -ENOMEM &&
-           mr_mono_ns() < until_ns)
+           may_be_locked(length) && mr_mono_ns() < until_ns)
         mr_sleep_until_mono_ns(mr_mono_ns() + REGISTER_RETRY_NS);
-    if (failed < 0)
+    if (failed < 0) {
+        mr_info("writing from memory that is not registered (%zu bytes; RLIMIT_MEMLOCK may allow "
+                "fewer): %s",
+                length, strerror(-failed));
         return; // each write pins its own
+    }
     uring->lent = bytes;
     uring->lent_bytes = length;
 }

@@ -3,58 +3,7 @@
 # The loader as a process: killed again and again, on both backends and for each sink, it leaves the very
 # bytes of a run that was never disturbed; journals are appended to, replaced, refused, read, verified and
 # replayed.
-. "$(dirname "$0")/../support/e2e.sh"
-
-messages=400000
-feed=$WORK/20200130-feed.itch
-"$MILLRACE" gen itch --messages $messages --out "$feed" >/dev/null 2>&1
-
-pipeline() { # NAME SINK...: writes $WORK/NAME.yaml
-    cat >"$WORK/$1.yaml" <<YAML
-name: $1
-shm: $SHM
-source: {type: itch_file, path: $feed}
-ring: {size: 1MiB}
-sink: {$2}
-YAML
-}
-
-run() { # NAME [SET...]
-    local name=$1 sets=()
-    shift
-    for set in "$@"; do sets+=(--set "$set"); done
-    "$MILLRACE" run "$WORK/$name.yaml" --json "${sets[@]}" >"$WORK/$name.json" 2>"$WORK/$name.err"
-}
-
-# The trio by hand; the loader is killed after each of the given times (hundredths of a second), until
-# one comes to its end.
-run_killing() { # NAME TIME...
-    local name=$1 pid status=137
-    shift
-    "$MILLRACE" produce "$WORK/$name.yaml" 2>"$WORK/$name.produce" &
-    local producer=$!
-    "$MILLRACE" transform "$WORK/$name.yaml" 2>"$WORK/$name.transform" &
-    local transform=$!
-    for time in "$@" 6000; do
-        "$MILLRACE" load "$WORK/$name.yaml" 2>>"$WORK/$name.load" &
-        pid=$!
-        for ((i = 0; i < time; i++)); do
-            sleep 0.01
-            kill -0 $pid 2>/dev/null || break
-        done
-        kill -9 $pid 2>/dev/null
-        wait $pid 2>/dev/null
-        status=$?
-        [ $status != 137 ] && break
-        # It may have died behind its last act: then the run is over.
-        "$MILLRACE" stat "$WORK/$name.yaml" 2>/dev/null | grep -q ": done" && status=0 && break
-    done
-    wait $producer && wait $transform || status=99
-    [ $status = 0 ] || tail -n 5 "$WORK/$name".{produce,transform,load}
-    return $status
-}
-
-same() { diff -rq "$1" "$2"; }
+. "$(dirname "$0")/../support/loader_runs.sh"
 
 # ---- an undisturbed run of each sink, and the same bytes however it is written ----------------------
 pipeline journal "type: journal, path: $WORK/journal, segment_size: 2MiB"
@@ -76,7 +25,8 @@ done
 pipeline other "type: journal, path: $WORK/other, segment_size: 2MiB, existing: replace"
 check "journal: pwrite" env MILLRACE_IO=pwrite "$MILLRACE" run "$WORK/other.yaml"
 check "journal: pwrite, the same bytes" same "$WORK/journal" "$WORK/other"
-for io in uring pwrite; do
+best=$(best_io)
+for io in $best pwrite; do
     pipeline other "type: journal, path: $WORK/other, segment_size: 2MiB, existing: replace, direct: true"
     check "journal: direct, $io" env MILLRACE_IO=$io "$MILLRACE" run "$WORK/other.yaml"
     check "journal: direct, $io, the same bytes" same "$WORK/journal" "$WORK/other"
@@ -103,7 +53,7 @@ MILLRACE_IO=pwrite "$MILLRACE" run "$WORK/ndjson.yaml" --set sink.path=- 2>/dev/
 check "ndjson: the same through a pipe" cmp "$WORK/stdout.ndjson" "$WORK/ndjson/out.ndjson"
 
 # ---- killed ----------------------------------------------------------------------------------------
-for io in uring pwrite; do
+for io in $best pwrite; do
     export MILLRACE_IO=$io
     pipeline killed "type: journal, path: $WORK/killed, segment_size: 2MiB, existing: replace"
     check "journal, $io: killed, and taken up again" \

@@ -66,6 +66,9 @@ check_equal() { # NAME FOUND EXPECTED
 check_match() { # NAME TEXT REGEX
     if [[ $2 =~ $3 ]]; then ok "$1"; else not_ok "$1" "found '$2', expected a match of '$3'"; fi
 }
+# MILLRACE_IO's word for the best way to write that there is: io_uring itself, or, where the kernel refuses it
+# (tests/faults/refused.c), what is chosen in its place.
+best_io() { [ "$("$BUILD/tests/faults/refused" --look)" = granted ] && echo uring || echo auto; }
 need_sample() { # PATH: below the samples; skips the case where it is not there
     [ -e "$SAMPLES/$1" ] && return 0
     skip "$(basename "$0" .sh)" "no sample file $1 in $SAMPLES (MILLRACE_SAMPLES)"
