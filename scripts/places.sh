@@ -39,7 +39,7 @@ refused() {
 
 # What the tests need of the tree: the files it is made of, and what was built of them.
 copy_tree() { # DIRECTORY
-    git ls-files -z 2>/dev/null | xargs -0 cp -a --parents -t "$1" &&
+    mkdir -p "$1" && git ls-files -z | xargs -0 cp -a --parents -t "$1" &&
         mkdir -p "$1/$build" && cp -a "$build/." "$1/$build" && git -C "$1" init -q && chown -R "$owner" "$1"
 }
 
