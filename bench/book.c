@@ -188,10 +188,10 @@ static double run(const struct way *way)
 {
     size_t bytes = mr_align_up(mr_book_bytes(&limits), HUGE_PAGE_BYTES);
     uint8_t *memory = map(bytes, way->huge);
-    struct mr_touch keep = {keep_old_bytes, &stage, &stage.shared->epoch};
+    struct mr_touch keep = {keep_old_bytes, &stage, &stage.epoch};
     struct mr_book book;
     stage.state = memory;
-    stage.shared->state_bytes = bytes;
+    stage.state_bytes = bytes;
     mr_book_attach(&book, memory, &limits, way->kept ? keep : MR_TOUCH_NONE);
     size_t half = operation_count / 2, last = operation_count - AHEAD_MAX;
     double start = 0;
@@ -202,7 +202,7 @@ static double run(const struct way *way)
             foresee(&book, &operations[i + way->ahead]);
         apply(&book, &operations[i]);
         if (i % BATCH_OPERATIONS == 0)
-            stage.shared->epoch++; // as after a commit
+            stage.epoch++; // as after a commit
     }
     double each = (cpu_ns() - start) / (double)(last - half);
     check_end(&book);

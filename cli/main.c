@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/segment.h"
+
 const struct mr_command mr_commands[] = {
     {"run", "PIPELINE", "run a pipeline: three processes, watched, until its input ends",
      mr_cli_run},
@@ -49,6 +51,7 @@ int main(int argc, char **argv)
         return MR_OK;
     }
     const char *name = argv[1];
+    mr_segment_catch_faults();
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
     if (strcmp(name, "--version") == 0)

@@ -14,10 +14,12 @@
 #define LINES_TICK_NS 5000000000LL
 #define BAR_CELLS 20
 #define NAMEABLE_WAIT_NS 1000000 // shorter waits are ordinary work
+#define RECORDS_MAX (1ULL << 50) // between two looks; more is a damaged count
 
 void mr_rate_update(struct mr_rate *rate, int64_t now_ns, uint64_t count)
 {
-    if (rate->last_ns && now_ns > rate->last_ns)
+    if (rate->last_ns && now_ns > rate->last_ns && count >= rate->last_count &&
+        count - rate->last_count < RECORDS_MAX)
         rate->per_second =
             (double)(count - rate->last_count) * 1e9 / (double)(now_ns - rate->last_ns);
     rate->last_ns = now_ns;

@@ -24,6 +24,7 @@ typedef size_t record_writer(const struct mr_record_text *text, const struct mr_
 
 // What is known of one schema of the ring.
 struct view {
+    const struct mr_schema *schema;
     struct mr_record_text text;
     struct mr_expression *where; // NULL: no condition
     bool wanted;
@@ -118,6 +119,7 @@ static int open_views(struct tap *tap, struct mr_error *err)
     int code = tap->fields ? mr_record_text_check(tap->fields, &tap->schemas, err) : MR_OK;
     for (unsigned i = 0; i < tap->schemas.count && code == MR_OK; i++) {
         const struct mr_schema *schema = tap->schemas.schemas[i];
+        tap->views[i].schema = schema;
         tap->views[i].wanted = !tap->schema || strcmp(tap->schema, schema->name) == 0;
         wanted += tap->views[i].wanted;
         mr_record_text_open(&tap->views[i].text, schema, tap->fields,
@@ -140,7 +142,8 @@ static const struct view *view_of(const struct tap *tap, const struct mr_record 
 static bool is_wanted(const struct view *view, const struct mr_record *record)
 {
     struct mr_expression_value value;
-    if (!view || !view->wanted)
+    // A record that is shorter than its fields is damage: nothing of it is looked at.
+    if (!view || !view->wanted || record->length < view->schema->record_bytes)
         return false;
     if (!view->where)
         return true;

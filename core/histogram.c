@@ -55,7 +55,8 @@ uint64_t mr_histogram_percentile(const struct mr_histogram *histogram, double pe
     uint64_t total = total_count(histogram);
     double clamped = percent < 0 ? 0 : percent > 100 ? 100 : percent;
     // A rank that is whole but for the rounding of the product is whole.
-    uint64_t rank = (uint64_t)ceil(clamped / 100 * (double)total * (1 - 1e-15));
+    double exact = ceil(clamped / 100 * (double)total * (1 - 1e-15));
+    uint64_t rank = exact < (double)total ? (uint64_t)exact : total;
     struct walk walk = {.histogram = histogram};
     if (total == 0)
         return 0;
@@ -114,7 +115,7 @@ static void print_percentiles(const struct mr_histogram *histogram, FILE *out, d
             break;
         print_line(out, (double)walk.value / unit_ns, tick, walk.cumulative);
         tick = next_tick(tick);
-    } while (walk.cumulative < total);
+    } while (walk.cumulative < total && tick < 100);
     print_line(out, (double)walk.value / unit_ns, 100, total);
 }
 

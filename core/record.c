@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/record.h"
 
+#include "core/atomic.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -25,7 +27,7 @@ void mr_record_checksum_run(void *records, uint64_t bytes, uint64_t position, ui
     uint64_t stride;
     for (; bytes >= MR_ENVELOPE_BYTES; at += stride, bytes -= stride, position += stride) {
         struct mr_record *record = (struct mr_record *)(void *)at;
-        uint32_t length = at == records ? first_length : record->length;
+        uint32_t length = at == records ? first_length : mr_load_relaxed_u32(&record->length);
         stride = mr_record_stride(length);
         if (MR_UNLIKELY(stride > bytes || stride == 0)) // changed by someone else since
             return;

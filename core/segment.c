@@ -13,6 +13,7 @@
 
 #include "core/atomic.h"
 #include "core/clock.h"
+#include "core/segment_fault.h"
 
 #define SEGMENT_BYTES_MIN (2LL * MR_PAGE_BYTES) // the header's page and one for what it is about
 #define LOCK_TRIES 20
@@ -26,8 +27,10 @@ static void blank(struct mr_segment *segment, const char *path, enum mr_attach m
 
 void mr_segment_detach(struct mr_segment *segment)
 {
-    if (segment->base)
+    if (segment->base) {
+        mr_segment_forget(segment);
         munmap(segment->base, segment->bytes);
+    }
     if (segment->fd >= 0)
         close(segment->fd);
     segment->base = NULL;
@@ -86,6 +89,7 @@ static int map(struct mr_segment *segment)
         return -1;
     }
     segment->base = base;
+    mr_segment_remember(segment);
     return 0;
 }
 

@@ -66,6 +66,13 @@ int mr_segment_unlink(const char *path, struct mr_error *err);
 // Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if
 // held.
 int mr_segment_lock(struct mr_segment *segment, struct mr_error *err);
+// Ends the process with one line that says what is wrong in shared memory, and MR_ERR_CORRUPT: for damage
+// found so deep in a structure that nothing can go on. What was not committed is taken back by the next
+// process (core/pipeline/stage.h).
+_Noreturn void mr_damaged(const char *format, ...) MR_PRINTF(1, 2) __attribute__((cold));
+// Once per process: a page of a segment that is gone (the file was cut, or memory could not be had) ends it
+// in the same way, with the segment's path, instead of by SIGBUS. A fault anywhere else does what it did.
+void mr_segment_catch_faults(void);
 // Whether some process holds the lock. Only segment->path is looked at.
 bool mr_segment_is_locked(const struct mr_segment *segment);
 

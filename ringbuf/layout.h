@@ -56,6 +56,8 @@ enum mr_full_policy {
 #define MR_RING_CAPACITY_MIN (64u << 10)
 #define MR_RING_CAPACITY_MAX (1ULL << 36)
 #define MR_RING_UNPUBLISHED (1u << 31) // in a commit word: no record has a length that long
+// No stream comes so far. A cursor beyond it is damage, and sums of positions never overflow.
+#define MR_RING_POSITION_MAX (1ULL << 62)
 // Free at all times: the commit word behind the last batch.
 #define MR_RING_SPARE_BYTES 8
 

@@ -5,6 +5,11 @@
 
 #include "ringbuf/bell.h"
 
+static bool own_position_is_sound(uint64_t position)
+{
+    return position % 8 == 0 && position <= MR_RING_POSITION_MAX;
+}
+
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
 {
     mr_bell_setup();
@@ -19,12 +24,18 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
         .lane_read = lane_read,
         .lane_write = lane_read,
         .lane_seen = lane_read,
-        .corrupt = position % 8 != 0,
     };
+    reader->corrupt = reader->bad_read_pos = !own_position_is_sound(position);
 }
 
 void mr_reader_recover(struct mr_reader *reader, uint64_t position)
 {
+    uint64_t left = position - reader->released;
+    // Nothing but a lap at most lies between: else it would run back, or further.
+    if (!own_position_is_sound(position) || left > reader->ring->capacity)
+        reader->corrupt = reader->bad_read_pos = true;
+    if (reader->corrupt)
+        return;
     reader->position = position;
     reader->write_pos = position;
     // One that died asleep would have the writer ring for it at every publish.
@@ -58,6 +69,10 @@ uint64_t mr_peek_slow(struct mr_reader *reader)
 
 void mr_reader_check(struct mr_reader *reader)
 {
+    if (mr_load_relaxed_u64(&reader->ring->reader_line->read_pos) != reader->released)
+        reader->corrupt = reader->bad_read_pos = true;
+    if (reader->corrupt)
+        return;
     // The cursor first: it is stored after the word that it speaks of.
     if (mr_peek_bytes(reader) == 0 || mr_has_record(reader))
         return;
@@ -88,7 +103,8 @@ static void use_notes(struct mr_reader *reader, uint64_t position,
 {
     uint64_t first = reader->lane_read;
     uint64_t now = 0;
-    while (has_note(reader)) {
+    // One lap of the lane at most, whoever writes it meanwhile.
+    for (unsigned used = 0; used < MR_RING_LANE_NOTES && has_note(reader); used++) {
         const struct mr_ring_note *note = note_at(reader, reader->lane_read);
         if ((int64_t)(note->end_pos - position) > 0)
             break;
@@ -172,10 +188,15 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
 {
     const struct mr_ring *ring = reader->ring;
     uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
-    if (reader->position % 8 != 0)
+    if (reader->bad_read_pos && own_position_is_sound(reader->position))
         return mr_fail(err, MR_ERR_CORRUPT,
-                       "%s: found read position %" PRIu64 ", expected a multiple of 8",
-                       ring->segment.path, reader->position);
+                       "%s: byte %d: found read position %" PRIu64 ", expected %" PRIu64,
+                       ring->segment.path, MR_RING_READER_OFFSET,
+                       mr_load_relaxed_u64(&ring->reader_line->read_pos), reader->released);
+    if (reader->bad_read_pos)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found read position %" PRIu64 ", expected a multiple of 8 up to %llu",
+                       ring->segment.path, reader->position, MR_RING_POSITION_MAX);
     if (reader->bad_write_pos)
         return mr_fail(err, MR_ERR_CORRUPT,
                        "%s: found write position %" PRIu64 ", expected %" PRIu64 " to %" PRIu64,

@@ -39,6 +39,7 @@ struct mr_reader {
     uint64_t lane_seen; // notes told by mr_reader_note_seen
     bool corrupt;
     bool bad_write_pos;  // corrupt: the writer's cursor it was, not a length
+    bool bad_read_pos;   // corrupt: this side's own, as another process left it
     uint32_t bad_length; // corrupt: what was found at `position`
 };
 
@@ -55,7 +56,8 @@ struct mr_reader_sight {
 };
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
-// For a reader that died between a commit elsewhere and the release that should have followed.
+// For a reader that died between a commit elsewhere and the release that should have followed. Sets
+// corrupt where the position is none that it can have come to.
 void mr_reader_recover(struct mr_reader *reader, uint64_t position);
 
 // Bytes that can be looked at without a gap: from reader->position to the wrap or the writer's
@@ -144,7 +146,7 @@ static inline void mr_release_lazily(struct mr_reader *reader,
 }
 // Now and then while nothing comes: compares the length word with the writer's cursor, which mr_next
 // never looks at. Where the cursor says that there is a record and the word does not, the ring is
-// damaged: sets corrupt.
+// damaged: sets corrupt. So it is where this side's own cursor is not what it last stored.
 void mr_reader_check(struct mr_reader *reader);
 // The oldest origin tick among the notes of what is not released yet; 0 where there is none. A
 // stage hands it on with what it makes of the batch.

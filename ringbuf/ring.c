@@ -12,7 +12,6 @@
 static void point_into(struct mr_ring *ring)
 {
     uint8_t *base = ring->segment.base;
-    ring->geometry = (const void *)(base + MR_RING_GEOMETRY_OFFSET);
     ring->writer_line = (void *)(base + MR_RING_WRITER_OFFSET);
     ring->reader_line = (void *)(base + MR_RING_READER_OFFSET);
     ring->reader_sleep = (void *)(base + MR_RING_READER_SLEEP_OFFSET);
@@ -28,7 +27,8 @@ static int adopt_geometry(struct mr_ring *ring, struct mr_error *err)
 {
     struct mr_ring_geometry geometry;
     point_into(ring);
-    memcpy(&geometry, ring->geometry, sizeof geometry);
+    memcpy(&geometry, (const uint8_t *)ring->segment.base + MR_RING_GEOMETRY_OFFSET,
+           sizeof geometry);
     uint64_t data_bytes = ring->segment.bytes - MR_RING_DATA_OFFSET;
     if (!mr_is_power_of_two(geometry.capacity) || geometry.capacity < MR_RING_CAPACITY_MIN ||
         geometry.capacity > MR_RING_CAPACITY_MAX || geometry.capacity != data_bytes)
@@ -43,6 +43,9 @@ static int adopt_geometry(struct mr_ring *ring, struct mr_error *err)
                        "%s: byte %d: found policy %u, checksummed %u, expected 0 or 1",
                        ring->segment.path, MR_RING_GEOMETRY_OFFSET + 16, geometry.full_policy,
                        geometry.checksummed);
+    const struct mr_segment_header *header = ring->segment.base;
+    memcpy(ring->name, header->name, sizeof ring->name - 1);
+    ring->start_pos = geometry.start_pos;
     ring->capacity = geometry.capacity;
     ring->mask = geometry.capacity - 1;
     ring->full_policy = geometry.full_policy;

@@ -9,8 +9,10 @@
 
 struct mr_ring {
     struct mr_segment segment;
-    const struct mr_ring_geometry *geometry;
-    uint64_t capacity; // private copies: the shared ones are checked once, at attach
+    // Private copies: the shared ones are checked once, at attach.
+    char name[MR_NAME_BYTES];
+    uint64_t start_pos;
+    uint64_t capacity;
     uint64_t mask;
     bool checksummed;
     enum mr_full_policy full_policy;
@@ -49,7 +51,7 @@ int mr_ring_await(struct mr_ring *ring, const char *path, enum mr_attach mode, i
 
 static inline const char *mr_ring_name(const struct mr_ring *ring)
 {
-    return ((const struct mr_segment_header *)ring->segment.base)->name;
+    return ring->name;
 }
 // Closed by its writer and read to the end.
 bool mr_ring_is_finished(const struct mr_ring *ring);

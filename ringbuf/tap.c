@@ -60,7 +60,8 @@ static void copy_words(struct mr_tap *tap, const uint8_t *from, uint64_t bytes)
 const struct mr_record *mr_tap_next(struct mr_tap *tap)
 {
     const struct mr_ring *ring = tap->ring;
-    for (;;) {
+    uint64_t begin = tap->position;
+    while (tap->position - begin < ring->capacity) { // more padding than that there cannot be
         // Pairs with the release store in mr_publish_batch.
         uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
         uint64_t ready = write_pos - tap->position;
@@ -87,6 +88,7 @@ const struct mr_record *mr_tap_next(struct mr_tap *tap)
         record->length = length;
         return record;
     }
+    return NULL;
 }
 
 bool mr_tap_at_end(const struct mr_tap *tap)

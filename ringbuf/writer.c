@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ringbuf/writer.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "ringbuf/bell.h"
@@ -18,7 +17,8 @@ static void mark_corrupt(struct mr_writer *writer)
 // The reader is never ahead of the writer, nor more than the ring behind it.
 static void check_cursors(struct mr_writer *writer)
 {
-    if (writer->position % 8 != 0 || writer->position - writer->read_pos > writer->ring->capacity)
+    if (writer->position % 8 != 0 || writer->position > MR_RING_POSITION_MAX ||
+        writer->position - writer->read_pos > writer->ring->capacity)
         mark_corrupt(writer);
 }
 
@@ -194,12 +194,10 @@ void mr_commit_run(struct mr_writer *writer, uint64_t bytes, uint64_t records,
 
 void mr_commit_refused(const struct mr_writer *writer, uint32_t found)
 {
-    fprintf(
-        stderr,
-        "millrace: %s: found length word %#x in a claimed record, expected %#x: its first 8 bytes "
-        "belong to the ring\n",
+    mr_damaged(
+        "%s: found length word %#x in a claimed record, expected %#x: its first 8 bytes belong "
+        "to the ring",
         writer->ring->segment.path, found, writer->length_word);
-    abort();
 }
 
 // Where the reader has not used up the lane, the records wait for a note that stands for them all.
@@ -246,6 +244,42 @@ void mr_writer_close(struct mr_writer *writer)
     // Pairs with the acquire load in mr_reader_at_end.
     mr_store_release_u32(&writer->ring->news->closed, 1);
     mr_ring_wake_reader(writer->ring);
+}
+
+static bool own_words_stand(const struct mr_writer *writer)
+{
+    const struct mr_ring *ring = writer->ring;
+    return mr_load_relaxed_u64(&ring->writer_line->write_pos) == writer->published &&
+           mr_load_relaxed_u64(&ring->news->horizon) == writer->horizon &&
+           mr_load_relaxed_u32(&ring->news->closed) == 0;
+}
+
+void mr_writer_check(struct mr_writer *writer)
+{
+    refresh_read_pos(writer);
+    if (writer->corrupt || own_words_stand(writer))
+        return;
+    writer->bad_own_words = true;
+    mark_corrupt(writer);
+}
+
+int mr_writer_explain(const struct mr_writer *writer, struct mr_error *err)
+{
+    const struct mr_ring *ring = writer->ring;
+    uint64_t write_pos = mr_load_relaxed_u64(&ring->writer_line->write_pos);
+    uint64_t read_pos = mr_load_relaxed_u64(&ring->reader_line->read_pos);
+    if (writer->bad_own_words)
+        return mr_fail(
+            err, MR_ERR_CORRUPT,
+            "%s: found write position %" PRIu64 ", horizon %" PRIu64 ", closed %u, expected "
+            "%" PRIu64 ", %" PRIu64 ", 0: another process writes into the ring",
+            ring->segment.path, write_pos, mr_load_relaxed_u64(&ring->news->horizon),
+            mr_load_relaxed_u32(&ring->news->closed), writer->published, writer->horizon);
+    return mr_fail(err, MR_ERR_CORRUPT,
+                   "%s: found read position %" PRIu64 " with write position %" PRIu64
+                   ", expected %" PRIu64 " to %" PRIu64,
+                   ring->segment.path, read_pos, writer->position, writer->read_pos,
+                   writer->published);
 }
 
 uint64_t mr_writer_free_bytes(struct mr_writer *writer)

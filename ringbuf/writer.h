@@ -45,13 +45,15 @@ struct mr_writer {
     uint64_t lane_write;
     uint64_t lane_read; // private copy of the reader's
     uint32_t lengths;   // how many there are to choose from, see mr_claim
-    bool corrupt;       // the reader's cursor is impossible; mr_claim says NULL from then on
+    bool corrupt;       // a shared word is impossible; mr_claim says NULL from then on
+    bool bad_own_words; // corrupt: what this side wrote was changed by another
 };
 
 // Takes up where the ring's cursors stand.
 void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring);
 // For a writer that died between a commit elsewhere (core/pipeline/stage.h) and the publish that
-// should have followed: publishes everything before `position`, forgets what was written behind it.
+// should have followed: publishes everything before `position`, forgets what was written behind it. Sets
+// corrupt, and publishes nothing, where the position is none that it can have come to.
 void mr_writer_recover(struct mr_writer *writer, uint64_t position);
 // The longest record this ring takes: a quarter of its capacity.
 static inline uint32_t mr_claim_bytes_max(const struct mr_writer *writer)
@@ -89,7 +91,8 @@ static inline struct mr_record *mr_claimed(const struct mr_writer *writer)
     return (struct mr_record *)(void *)(writer->ring->data + (position & writer->ring->mask));
 }
 
-// The process dies here with a message: the first 8 bytes of a claimed record were written.
+// The process ends here with a message and MR_ERR_CORRUPT: the first 8 bytes of a claimed record were
+// written, by its own plugin or through another's mapping. Nothing of the batch is published.
 _Noreturn void mr_commit_refused(const struct mr_writer *writer, uint32_t found);
 
 // Makes the claim part of the batch. Zeroes the bytes up to the next multiple of 8 and, in a
@@ -198,5 +201,10 @@ static inline void mr_writer_count_drop(struct mr_writer *writer)
 }
 // Bytes that can be claimed for sure, wrap included, as of the last look at the reader's cursor.
 uint64_t mr_writer_free_bytes(struct mr_writer *writer);
+// Now and then: whether the reader's cursor is one that it can have come to, and this side's own words
+// are what it last stored. If not, sets corrupt.
+void mr_writer_check(struct mr_writer *writer);
+// Fills err with what is wrong in the ring; MR_ERR_CORRUPT.
+int mr_writer_explain(const struct mr_writer *writer, struct mr_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "consumers/transform/bar_windows.h"
+#include "core/atomic.h"
 
 struct mr_bar_head {
     int64_t event_ns_max;
@@ -69,19 +70,23 @@ static int64_t start_of(const struct mr_bar_windows *windows, int64_t event_ns)
     return floor_div(event_ns, windows->shape.every_ns) * windows->shape.every_ns;
 }
 
-// Whether the watermark has reached this window's end.
+// Whether the watermark has reached this window's end. Modulo 2^64: mr_bar_windows_see has an eye on the time.
 static bool is_due(const struct mr_bar_windows *windows, int64_t start_ns)
 {
     const struct mr_bar_head *head = windows->head;
+    uint64_t watermark_ns = (uint64_t)head->event_ns_max - (uint64_t)windows->shape.lateness_ns;
     return head->has_seen != 0 &&
-           start_ns <= head->event_ns_max - windows->shape.lateness_ns - windows->shape.every_ns;
+           start_ns <= (int64_t)(watermark_ns - (uint64_t)windows->shape.every_ns);
 }
 
 void mr_bar_windows_see(struct mr_bar_windows *windows, int64_t event_ns)
 {
     struct mr_bar_head *head = windows->head;
-    if (head->has_seen != 0 && event_ns <= head->event_ns_max)
+    if (head->has_seen != 0 && event_ns <= head->event_ns_max) {
+        if (MR_UNLIKELY(head->event_ns_max > MR_BAR_TIME_MAX_NS))
+            mr_state_damaged("the latest event time", (uint64_t)head->event_ns_max);
         return;
+    }
     mr_touch(&windows->touch, head, sizeof *head);
     head->event_ns_max = event_ns;
     head->has_seen = 1;
@@ -105,11 +110,27 @@ struct mr_bar_window *mr_bar_windows_due(const struct mr_bar_windows *windows, b
     return oldest;
 }
 
-static struct mr_bar *bar_at(const struct mr_bar_windows *windows,
-                             const struct mr_bar_window *window, uint32_t at)
+static inline struct mr_bar *bar_at(const struct mr_bar_windows *windows,
+                                    const struct mr_bar_window *window, uint32_t at)
 {
+    if (MR_UNLIKELY(at >= windows->shape.keys_max))
+        mr_state_damaged("the number of a bar", at);
     uint64_t row = (uint64_t)(window - windows->windows) * windows->shape.keys_max + at;
     return (struct mr_bar *)(void *)(windows->bars + row * windows->bar_bytes);
+}
+
+// Its start is in reach of arithmetic, too: it was some event's.
+uint32_t mr_bar_window_bars(const struct mr_bar_windows *windows,
+                            const struct mr_bar_window *window)
+{
+    uint32_t bars = mr_load_relaxed_u32(&window->bars);
+    int64_t start_ns = window->start_ns;
+    if (MR_UNLIKELY(bars > windows->shape.keys_max))
+        mr_state_damaged("the number of a window's bars", bars);
+    if (MR_UNLIKELY(start_ns > MR_BAR_TIME_MAX_NS ||
+                    start_ns < -MR_BAR_TIME_MAX_NS - windows->shape.every_ns))
+        mr_state_damaged("the start of a window", (uint64_t)start_ns);
+    return bars;
 }
 
 const struct mr_bar *mr_bar_at(const struct mr_bar_windows *windows,
@@ -158,15 +179,17 @@ static uint32_t hash_of(const uint8_t *key, uint32_t bytes)
 static struct mr_bar *new_bar(struct mr_bar_windows *windows, struct mr_bar_window *window,
                               struct mr_bar_seat *seat, uint32_t hash, const void *key)
 {
-    if (window->bars == windows->shape.keys_max)
+    uint32_t bars = mr_load_relaxed_u32(&window->bars);
+    if (bars == windows->shape.keys_max)
         return NULL;
-    struct mr_bar *bar = bar_at(windows, window, window->bars);
+    struct mr_bar *bar = bar_at(windows, window, bars);
     mr_touch(&windows->touch, bar, windows->bar_bytes);
     mr_touch(&windows->touch, seat, sizeof *seat);
     mr_touch(&windows->touch, window, sizeof *window);
     memset(bar, 0, windows->bar_bytes);
     memcpy(bar->key, key, windows->shape.key_bytes);
-    *seat = (struct mr_bar_seat){window->generation, hash, window->bars++};
+    *seat = (struct mr_bar_seat){window->generation, hash, bars};
+    window->bars = bars + 1;
     return bar;
 }
 
@@ -176,9 +199,11 @@ struct mr_bar *mr_bar_find(struct mr_bar_windows *windows, int64_t event_ns, con
     uint32_t hash = hash_of(key, windows->shape.key_bytes);
     struct mr_bar_seat *seats =
         windows->seats + (uint64_t)(window - windows->windows) * ((uint64_t)windows->seat_mask + 1);
-    uint32_t at = hash & windows->seat_mask;
+    uint32_t at = hash & windows->seat_mask, passed = 0;
     for (; seats[at].generation == window->generation; at = (at + 1) & windows->seat_mask) {
-        struct mr_bar *bar = bar_at(windows, window, seats[at].bar);
+        struct mr_bar *bar = bar_at(windows, window, mr_load_relaxed_u32(&seats[at].bar));
+        if (MR_UNLIKELY(++passed > windows->seat_mask))
+            mr_state_damaged("keys in all places of a window, which are", passed);
         if (seats[at].hash != hash || memcmp(bar->key, key, windows->shape.key_bytes) != 0)
             continue;
         mr_touch(&windows->touch, bar, sizeof *bar);

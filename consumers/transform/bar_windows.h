@@ -85,6 +85,9 @@ void mr_bar_windows_see(struct mr_bar_windows *windows, int64_t event_ns);
 bool mr_bar_windows_is_late(const struct mr_bar_windows *windows, int64_t event_ns);
 // The oldest window that is due; with `all`, the oldest open one. NULL: none.
 struct mr_bar_window *mr_bar_windows_due(const struct mr_bar_windows *windows, bool all);
+// How many bars stand in it.
+uint32_t mr_bar_window_bars(const struct mr_bar_windows *windows,
+                            const struct mr_bar_window *window);
 const struct mr_bar *mr_bar_at(const struct mr_bar_windows *windows,
                                const struct mr_bar_window *window, uint32_t at);
 // Bars before `upto` were handed on.

@@ -242,9 +242,10 @@ static void close_due(struct mr_op *op)
     struct mr_bars *self = op->self;
     struct mr_bar_window *window;
     while ((window = mr_bar_windows_due(&self->windows, false)) != NULL) {
-        for (uint32_t i = window->emitted; i < window->bars; i++)
+        uint32_t bars = mr_bar_window_bars(&self->windows, window);
+        for (uint32_t i = window->emitted; i < bars; i++)
             emit(op, mr_bar_at(&self->windows, window, i), window->start_ns);
-        mr_bar_window_emitted(&self->windows, window, window->bars);
+        mr_bar_window_emitted(&self->windows, window, bars);
     }
 }
 
@@ -253,8 +254,8 @@ static void bars_drain(struct mr_op *op)
     struct mr_bars *self = op->self;
     struct mr_bar_window *window;
     while ((window = mr_bar_windows_due(&self->windows, true)) != NULL) {
-        uint32_t i = window->emitted;
-        while (i < window->bars && !mr_op_should_pause(op))
+        uint32_t i = window->emitted, bars = mr_bar_window_bars(&self->windows, window);
+        while (i < bars && !mr_op_should_pause(op))
             emit(op, mr_bar_at(&self->windows, window, i++), window->start_ns);
         mr_bar_window_emitted(&self->windows, window, i);
         if (op->chain->paused)

@@ -165,8 +165,10 @@ static int dedupe_start(struct mr_op *op, struct mr_error *err)
 
 // ---- the table
 
-static struct entry *entry_at(const struct dedupe *dedupe, uint64_t place)
+static inline struct entry *entry_at(const struct dedupe *dedupe, uint64_t place)
 {
+    if (MR_UNLIKELY(place >= dedupe->keys_max))
+        mr_state_damaged("the number of a key", place);
     return (struct entry *)(void *)(dedupe->entries + place * dedupe->entry_bytes);
 }
 
@@ -176,13 +178,21 @@ static void set_word(struct mr_op *op, uint32_t *word, uint32_t value)
     *word = value;
 }
 
+static inline void check_chain(const struct dedupe *dedupe, uint64_t passed)
+{
+    if (MR_UNLIKELY(passed > dedupe->keys_max))
+        mr_state_damaged("a chain of keys without an end, after", passed);
+}
+
 static struct entry *find(const struct dedupe *dedupe, uint32_t bucket)
 {
-    for (uint32_t link = dedupe->buckets[bucket]; link != 0;) {
-        struct entry *entry = entry_at(dedupe, link - 1);
+    uint64_t passed = 0;
+    for (uint32_t link = mr_load_relaxed_u32(&dedupe->buckets[bucket]); link != 0;) {
+        struct entry *entry = entry_at(dedupe, (uint64_t)link - 1);
         if (memcmp(entry->key, dedupe->key, dedupe->key_bytes) == 0)
             return entry;
-        link = entry->next;
+        link = mr_load_relaxed_u32(&entry->next);
+        check_chain(dedupe, ++passed);
     }
     return NULL;
 }
@@ -191,9 +201,15 @@ static void forget(struct mr_op *op, uint64_t place)
 {
     const struct dedupe *dedupe = op->self;
     const struct entry *entry = entry_at(dedupe, place);
-    uint32_t *link = &dedupe->buckets[entry->bucket];
-    while (*link != place + 1)
-        link = &entry_at(dedupe, *link - 1)->next;
+    uint32_t bucket = mr_load_relaxed_u32(&entry->bucket), found;
+    uint64_t passed = 0;
+    if (MR_UNLIKELY(bucket >= dedupe->bucket_count))
+        mr_state_damaged("the number of a bucket", bucket);
+    uint32_t *link = &dedupe->buckets[bucket];
+    while ((found = mr_load_relaxed_u32(link)) != place + 1) {
+        link = &entry_at(dedupe, (uint64_t)found - 1)->next; // 0, the end, is none, either
+        check_chain(dedupe, ++passed);
+    }
     set_word(op, link, entry->next);
     mr_op_count(op, COUNT_FORGOTTEN, 1);
 }

@@ -87,16 +87,20 @@ static struct mr_level_block *find_block(const struct mr_levels *levels, const u
     if (*first == 0)
         return NULL;
     struct mr_level_block *block = mr_level_block_at(levels, *first);
-    while (block->worse != 0 && rank < block->levels[0].rank)
-        block = mr_level_block_at(levels, block->worse);
+    uint32_t worse, passed = 0;
+    while (rank < block->levels[0].rank && (worse = mr_load_relaxed_u32(&block->worse)) != 0) {
+        block = mr_level_block_at(levels, worse);
+        if (MR_UNLIKELY(++passed > levels->blocks_max))
+            mr_state_damaged("a chain of blocks without an end, after", passed);
+    }
     return block;
 }
 
 // How many levels of the block are at or below this rank; from the best down, where most changes
 // are.
-static uint32_t count_up_to(const struct mr_level_block *block, uint32_t rank)
+static uint32_t count_up_to(const struct mr_level_block *block, uint32_t count, uint32_t rank)
 {
-    uint32_t at = block->count;
+    uint32_t at = count;
     while (at > 0 && block->levels[at - 1].rank > rank)
         at--;
     return at;
@@ -111,13 +115,13 @@ static struct mr_level_block *split(struct mr_levels *levels, uint32_t *first,
     if (number == 0)
         return NULL;
     struct mr_level_block *fresh = mr_level_block_at(levels, number);
-    uint32_t keep = block->count / 2, moved = block->count - keep;
+    uint32_t keep = MR_BLOCK_LEVELS / 2, moved = MR_BLOCK_LEVELS - keep;
     touch_header(levels, fresh);
     touch_levels(levels, fresh, 0, moved);
     fresh->better = block->better;
     fresh->worse = number_of(levels, block);
     fresh->count = moved;
-    memcpy(fresh->levels, &block->levels[keep], moved * sizeof block->levels[0]);
+    memmove(fresh->levels, &block->levels[keep], moved * sizeof block->levels[0]);
     relink_better(levels, first, block, number);
     touch_header(levels, block);
     block->better = number;
@@ -148,23 +152,25 @@ static struct mr_level_block *front_block(struct mr_levels *levels, uint32_t *fi
 static bool join(struct mr_levels *levels, uint32_t *first, struct mr_level_block *better,
                  struct mr_level_block *worse)
 {
-    if (better->count + worse->count > JOINED_LEVELS)
+    uint32_t count = mr_level_block_count(worse), more = mr_level_block_count(better);
+    if (count + more > JOINED_LEVELS)
         return false;
-    touch_levels(levels, worse, worse->count, worse->count + better->count);
-    memcpy(&worse->levels[worse->count], better->levels, better->count * sizeof better->levels[0]);
+    touch_levels(levels, worse, count, count + more);
+    memmove(&worse->levels[count], better->levels, more * sizeof better->levels[0]);
     touch_header(levels, worse);
-    worse->count += better->count;
+    worse->count = count + more;
     unlink_block(levels, first, better);
     return true;
 }
 
-static void thin_out(struct mr_levels *levels, uint32_t *first, struct mr_level_block *block)
+static void thin_out(struct mr_levels *levels, uint32_t *first, struct mr_level_block *block,
+                     uint32_t count)
 {
-    if (block->count == 0) {
+    if (count == 0) {
         unlink_block(levels, first, block);
         return;
     }
-    if (block->count >= THIN_LEVELS)
+    if (count >= THIN_LEVELS)
         return;
     if (block->worse != 0 && join(levels, first, block, mr_level_block_at(levels, block->worse)))
         return;
@@ -178,7 +184,7 @@ struct mr_ranked_level *mr_chain_find(const struct mr_levels *levels, const uint
                                       uint32_t rank)
 {
     struct mr_level_block *block = find_block(levels, first, rank);
-    uint32_t at = block != NULL ? count_up_to(block, rank) : 0;
+    uint32_t at = block != NULL ? count_up_to(block, mr_level_block_count(block), rank) : 0;
     return at > 0 && block->levels[at - 1].rank == rank ? &block->levels[at - 1] : NULL;
 }
 
@@ -187,46 +193,55 @@ bool mr_chain_insert(struct mr_levels *levels, uint32_t *first, const struct mr_
     struct mr_level_block *block = find_block(levels, first, level->rank);
     if (block == NULL) {
         block = front_block(levels, first);
-    } else if (block->count == MR_BLOCK_LEVELS) {
+    } else if (mr_level_block_count(block) == MR_BLOCK_LEVELS) {
         struct mr_level_block *fresh = split(levels, first, block);
         if (fresh == NULL || level->rank > fresh->levels[0].rank)
             block = fresh;
     }
     if (block == NULL)
         return false;
-    uint32_t at = count_up_to(block, level->rank);
+    uint32_t count = mr_level_block_count(block), at = count_up_to(block, count, level->rank);
+    if (MR_UNLIKELY(count == MR_BLOCK_LEVELS))
+        mr_state_damaged("the length of a block of price levels", count);
     touch_header(levels, block);
-    touch_levels(levels, block, at, block->count + 1);
-    memmove(&block->levels[at + 1], &block->levels[at], (block->count - at) * sizeof *level);
+    touch_levels(levels, block, at, count + 1);
+    memmove(&block->levels[at + 1], &block->levels[at], (count - at) * sizeof *level);
     block->levels[at] = *level;
-    block->count++;
+    block->count = count + 1;
     return true;
 }
 
 void mr_chain_remove(struct mr_levels *levels, uint32_t *first, uint32_t rank)
 {
     struct mr_level_block *block = find_block(levels, first, rank);
-    uint32_t at = count_up_to(block, rank) - 1;
+    uint32_t count = block ? mr_level_block_count(block) : 0;
+    uint32_t upto = count > 0 ? count_up_to(block, count, rank) : 0;
+    if (MR_UNLIKELY(upto == 0))
+        mr_state_damaged("no price level of rank", rank);
     touch_header(levels, block);
-    touch_levels(levels, block, at, block->count);
-    block->count--;
-    memmove(&block->levels[at], &block->levels[at + 1],
-            (block->count - at) * sizeof block->levels[0]);
-    thin_out(levels, first, block);
+    touch_levels(levels, block, upto - 1, count);
+    block->count = count - 1;
+    memmove(&block->levels[upto - 1], &block->levels[upto],
+            (count - upto) * sizeof block->levels[0]);
+    thin_out(levels, first, block, count - 1);
 }
 
 bool mr_chain_push(struct mr_levels *levels, uint32_t *first, const struct mr_ranked_level *best,
                    uint32_t count)
 {
     struct mr_level_block *block = *first != 0 ? mr_level_block_at(levels, *first) : NULL;
-    if (block == NULL || block->count + count > MR_BLOCK_LEVELS)
+    uint32_t there = block != NULL ? mr_level_block_count(block) : 0;
+    if (block == NULL || there + count > MR_BLOCK_LEVELS) {
         block = front_block(levels, first);
+        there = 0;
+    }
     if (block == NULL)
         return false;
     touch_header(levels, block);
-    touch_levels(levels, block, block->count, block->count + count);
+    touch_levels(levels, block, there, there + count);
+    block->count = there + count;
     while (count > 0)
-        block->levels[block->count++] = best[--count];
+        block->levels[there++] = best[--count];
     return true;
 }
 
@@ -237,9 +252,11 @@ uint32_t mr_chain_pop(struct mr_levels *levels, uint32_t *first, struct mr_ranke
     if (*first == 0)
         return 0;
     struct mr_level_block *block = mr_level_block_at(levels, *first);
+    uint32_t left = mr_level_block_count(block);
     touch_header(levels, block);
-    while (popped < count && block->count > 0)
-        best[popped++] = block->levels[--block->count];
-    thin_out(levels, first, block);
+    while (popped < count && left > 0)
+        best[popped++] = block->levels[--left];
+    block->count = left;
+    thin_out(levels, first, block, left);
     return popped;
 }

@@ -13,6 +13,7 @@
 #define MR_CONSUMERS_TRANSFORM_LEVEL_BLOCKS_H
 
 #include "consumers/transform/price_levels.h"
+#include "core/atomic.h"
 
 #define MR_BLOCK_LEVELS 31
 
@@ -28,7 +29,18 @@ _Static_assert(sizeof(struct mr_level_block) == 512, "level block");
 static inline struct mr_level_block *mr_level_block_at(const struct mr_levels *levels,
                                                        uint32_t number)
 {
+    if (MR_UNLIKELY(number - 1 >= levels->blocks_max))
+        mr_state_damaged("the number of a block of price levels", number);
     return &levels->blocks[number - 1]; // numbers start at 1
+}
+
+// Read once, by whoever relies on it.
+static inline uint32_t mr_level_block_count(const struct mr_level_block *block)
+{
+    uint32_t count = mr_load_relaxed_u32(&block->count);
+    if (MR_UNLIKELY(count > MR_BLOCK_LEVELS))
+        mr_state_damaged("the length of a block of price levels", count);
+    return count;
 }
 
 // `first`: the word that names the chain's first block; 0: empty.

@@ -52,7 +52,9 @@ struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t
             break;
         at = next_bucket(table, at);
     } while (at != first);
-    return empty; // a quarter of the places is
+    if (empty == NULL) // a quarter of the places is
+        mr_state_damaged("orders in all places of a table for", table->orders_max);
+    return empty;
 }
 
 static void count_live(struct mr_order_table *table, uint64_t live)

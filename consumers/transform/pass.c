@@ -52,7 +52,8 @@ static uint64_t check_run(struct mr_stage *stage, uint8_t *at, uint64_t bytes,
     *records = 0;
     while (bytes - good >= MR_ENVELOPE_BYTES) {
         const struct mr_record *record = (const void *)(at + good);
-        uint32_t length = good == 0 ? first_length : record->length;
+        // Read once: others may write there.
+        uint32_t length = good == 0 ? first_length : mr_load_relaxed_u32(&record->length);
         uint64_t stride = mr_record_stride(length);
         if (MR_UNLIKELY(stride > bytes - good || record->flags & MR_FLAG_PADDING))
             break;

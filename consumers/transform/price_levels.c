@@ -47,9 +47,10 @@ void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, en
     if (mr_rank_of(side, price) >= of->top[FIRST_LINE_LEVELS - 1].rank)
         return;
     __builtin_prefetch((const uint8_t *)of + MR_CACHE_LINE, 1);
-    if (of->deeper == 0)
+    uint32_t number = mr_load_relaxed_u32(&of->deeper);
+    if (number == 0)
         return;
-    const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, of->deeper);
+    const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, number);
     for (size_t at = 0; at < (size_t)DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
         __builtin_prefetch(lines + at, 1);
 }
@@ -88,7 +89,7 @@ static inline struct mr_ranked_level *find_level(const struct mr_levels *levels,
                                                  struct mr_level_side *side, uint32_t rank)
 {
     uint32_t at = count_better(side, rank);
-    if (at < side->count)
+    if (at < mr_level_side_count(side))
         return side->top[at].rank == rank ? &side->top[at] : NULL;
     return side->deeper != 0 ? mr_chain_find(levels, &side->deeper, rank) : NULL;
 }
@@ -97,11 +98,11 @@ static inline struct mr_ranked_level *find_level(const struct mr_levels *levels,
 
 static bool spill(struct mr_levels *levels, struct mr_level_side *side)
 {
-    uint32_t keep = side->count - SPILLED_LEVELS;
+    uint32_t keep = MR_TOP_LEVELS - SPILLED_LEVELS;
     if (!mr_chain_push(levels, &side->deeper, &side->top[keep], SPILLED_LEVELS))
         return false;
     touch_count(levels, side);
-    touch_top(levels, side, keep, side->count);
+    touch_top(levels, side, keep, MR_TOP_LEVELS);
     memset(&side->top[keep], 0, SPILLED_LEVELS * sizeof side->top[0]);
     side->count = keep;
     return true;
@@ -117,37 +118,40 @@ static void refill(struct mr_levels *levels, struct mr_level_side *side)
 static bool insert_level(struct mr_levels *levels, struct mr_level_side *side,
                          const struct mr_ranked_level *level)
 {
-    uint32_t at = count_better(side, level->rank);
-    if (at == side->count && (side->deeper != 0 || at == MR_TOP_LEVELS))
+    uint32_t at = count_better(side, level->rank), count = mr_level_side_count(side);
+    if (at >= count && (side->deeper != 0 || at == MR_TOP_LEVELS))
         return mr_chain_insert(levels, &side->deeper, level);
-    if (side->count == MR_TOP_LEVELS) {
+    if (count == MR_TOP_LEVELS) {
         if (!spill(levels, side))
             return false;
-        if (at > side->count) // its neighbours went
+        count -= SPILLED_LEVELS;
+        if (at > count) // its neighbours went
             return mr_chain_insert(levels, &side->deeper, level);
     }
+    if (MR_UNLIKELY(at > count))
+        mr_state_damaged("the number of a side's best levels", count);
     touch_count(levels, side);
-    touch_top(levels, side, at, side->count + 1);
-    memmove(&side->top[at + 1], &side->top[at], (side->count - at) * sizeof *level);
+    touch_top(levels, side, at, count + 1);
+    memmove(&side->top[at + 1], &side->top[at], (count - at) * sizeof *level);
     side->top[at] = *level;
-    side->count++;
+    side->count = count + 1;
     return true;
 }
 
 static void remove_level(struct mr_levels *levels, struct mr_level_side *side, uint32_t rank)
 {
-    uint32_t at = count_better(side, rank);
+    uint32_t at = count_better(side, rank), count = mr_level_side_count(side);
     count_live(levels, levels->head->live - 1);
-    if (at == side->count) {
+    if (at >= count) {
         mr_chain_remove(levels, &side->deeper, rank);
         return;
     }
     touch_count(levels, side);
-    touch_top(levels, side, at, side->count);
-    side->count--;
-    memmove(&side->top[at], &side->top[at + 1], (side->count - at) * sizeof side->top[0]);
-    side->top[side->count] = (struct mr_ranked_level){0};
-    if (side->count == 0 && side->deeper != 0)
+    touch_top(levels, side, at, count);
+    side->count = --count;
+    memmove(&side->top[at], &side->top[at + 1], (count - at) * sizeof side->top[0]);
+    side->top[count] = (struct mr_ranked_level){0};
+    if (count == 0 && side->deeper != 0)
         refill(levels, side);
 }
 
@@ -176,8 +180,10 @@ void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side si
 {
     struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
     struct mr_ranked_level *level = find_level(levels, levels_of, mr_rank_of(side, price));
+    if (MR_UNLIKELY(level == NULL))
+        mr_state_damaged("an order without its level at price", price);
     if (order_gone && level->orders == 1) {
-        remove_level(levels, levels_of, level->rank);
+        remove_level(levels, levels_of, mr_rank_of(side, price));
         return;
     }
     mr_touch(&levels->touch, level, sizeof *level);
@@ -190,15 +196,18 @@ unsigned mr_levels_top(const struct mr_levels *levels, uint16_t locate, enum mr_
 {
     const struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
     unsigned found = 0;
-    while (found < count && found < levels_of->count) {
+    uint32_t best = mr_level_side_count(levels_of), blocks = 0;
+    while (found < count && found < best) {
         out[found] = mr_level_of(side, &levels_of->top[found]);
         found++;
     }
     for (uint32_t number = levels_of->deeper; number != 0 && found < count;) {
         const struct mr_level_block *block = mr_level_block_at(levels, number);
-        for (uint32_t at = block->count; at > 0 && found < count; at--)
+        for (uint32_t at = mr_level_block_count(block); at > 0 && found < count; at--)
             out[found++] = mr_level_of(side, &block->levels[at - 1]);
-        number = block->worse;
+        number = mr_load_relaxed_u32(&block->worse);
+        if (MR_UNLIKELY(++blocks > levels->blocks_max))
+            mr_state_damaged("a chain of blocks without an end, after", blocks);
     }
     return found;
 }

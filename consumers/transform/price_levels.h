@@ -8,6 +8,7 @@
 #define MR_CONSUMERS_TRANSFORM_PRICE_LEVELS_H
 
 #include "consumers/transform/order_table.h"
+#include "core/atomic.h"
 
 #define MR_LOCATES 65536 // symbols are numbered by u16
 
@@ -85,6 +86,14 @@ bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
 // order fewer. The level goes with its last order.
 void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
                       uint32_t shares, bool order_gone);
+// Read once, by whoever relies on it.
+static inline uint32_t mr_level_side_count(const struct mr_level_side *side)
+{
+    uint32_t count = mr_load_relaxed_u32(&side->count);
+    if (MR_UNLIKELY(count > MR_TOP_LEVELS))
+        mr_state_damaged("the number of a side's best levels", count);
+    return count;
+}
 // The best level; false: the side is empty, and *out is zero.
 static inline bool mr_levels_best(const struct mr_levels *levels, uint16_t locate,
                                   enum mr_side side, struct mr_level *out)

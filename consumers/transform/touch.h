@@ -6,11 +6,13 @@
 //     struct mr_touch touch = mr_op_state_touch(op);
 //
 // They hold indices instead of pointers, and an all-zero block is an empty structure: nothing has
-// to be initialised in shared memory, and it may be mapped anywhere.
+// to be initialised in shared memory, and it may be mapped anywhere. Indices and counts are read once and
+// checked before they lead anywhere: mr_state_damaged() ends the process where one cannot be, so that a
+// structure that another process has written into is an error and nothing worse.
 #ifndef MR_CONSUMERS_TRANSFORM_TOUCH_H
 #define MR_CONSUMERS_TRANSFORM_TOUCH_H
 
-#include "core/base.h"
+#include "core/segment.h"
 
 struct mr_touch {
     void (*call)(void *context, void *at, uint32_t bytes); // NULL: nobody keeps old bytes
@@ -18,6 +20,9 @@ struct mr_touch {
     const uint64_t *batch; // a number that each commit raises; NULL: every change is said
 };
 #define MR_TOUCH_NONE ((struct mr_touch){NULL, NULL, NULL})
+
+// "found <what> <found>, which cannot be": the process ends with MR_ERR_CORRUPT.
+_Noreturn __attribute__((cold)) void mr_state_damaged(const char *what, uint64_t found);
 
 static inline void mr_touch(const struct mr_touch *touch, void *at, uint32_t bytes)
 {

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/formats/utf8.h"
+
+#define PER_SECOND_MAX 1e18 // more there is not: a damaged count
 
 const double mr_report_percentiles[MR_REPORT_PERCENTILES] = {50, 90, 99, 99.9, 99.99};
 const char *const mr_report_percentile_names[MR_REPORT_PERCENTILES] = {"p50", "p90", "p99", "p99.9",
@@ -76,6 +79,27 @@ static bool is_ended(uint32_t phase)
     return phase == MR_PHASE_DONE || phase == MR_PHASE_FAILED || phase == MR_PHASE_OFF;
 }
 
+// Text of a page goes to terminals: what is no printable ASCII or UTF-8 does not, nor what would be acted on.
+static void make_printable(char *text, size_t bytes)
+{
+    text[bytes - 1] = 0;
+    for (size_t i = 0, length; text[i]; i += length) {
+        const unsigned char *at = (const unsigned char *)text + i;
+        length = mr_utf8_length(at, (const unsigned char *)text + bytes - 1);
+        bool shown = length > 1 || (length == 1 && at[0] >= 0x20 && at[0] != 0x7f) || at[0] == '\n';
+        if (shown && !(at[0] == 0xc2 && at[1] < 0xa0))
+            continue;
+        text[i] = '?';
+        length = 1;
+    }
+}
+
+// Times of a page are differences of plausible times everywhere behind this.
+static int64_t plausible_ns(int64_t time_ns)
+{
+    return time_ns < 0 || time_ns > INT64_MAX / 2 ? 0 : time_ns;
+}
+
 // The names in a page are its writer's; a damaged one must not run us out of the array.
 static unsigned copy_names(char *to, const char *from, size_t name_bytes, uint32_t count,
                            unsigned count_max)
@@ -84,14 +108,29 @@ static unsigned copy_names(char *to, const char *from, size_t name_bytes, uint32
         count = count_max;
     memcpy(to, from, count * name_bytes);
     for (unsigned i = 0; i < count; i++)
-        to[(i + 1) * name_bytes - 1] = 0;
+        make_printable(to + i * name_bytes, name_bytes);
     return count;
+}
+
+static void copy_gauges(struct mr_stage_gauges *to, const struct mr_stage_layout *from)
+{
+    mr_stage_copy_gauges(from, to);
+    make_printable(to->failure, sizeof to->failure);
+    make_printable(to->files, sizeof to->files);
+    make_printable(to->device.refused_what, sizeof to->device.refused_what);
+    to->device.refused_since_ns = plausible_ns(to->device.refused_since_ns);
+    to->device.syncing_since_ns = plausible_ns(to->device.syncing_since_ns);
+    to->waiting_since_ns = plausible_ns(to->waiting_since_ns);
+    to->heartbeat_ns = plausible_ns(to->heartbeat_ns);
+    to->opened_ns = plausible_ns(to->opened_ns);
+    to->started_ns = plausible_ns(to->started_ns);
+    to->ended_ns = plausible_ns(to->ended_ns);
 }
 
 static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layout *page)
 {
     mr_stage_snapshot(page, &stage->slot);
-    mr_stage_copy_gauges(page, &stage->gauges);
+    copy_gauges(&stage->gauges, page);
     stage->plugin_count =
         copy_names(&stage->plugin_name[0][0], &page->plugin_name[0][0],
                    sizeof stage->plugin_name[0], page->plugin_count, MR_STAGE_PLUGIN_COUNTS);
@@ -141,10 +180,12 @@ static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeli
     out->present = true;
     out->finished = mr_ring_is_finished(&ring);
     out->capacity = ring.capacity;
-    out->start_pos = ring.geometry->start_pos;
+    out->start_pos = ring.start_pos;
     // The reader's cursor first: the writer's can only have moved further away since.
     out->read_pos = mr_load_acquire_u64(&ring.reader_line->read_pos);
     out->write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
+    if (out->write_pos > out->read_pos && out->write_pos - out->read_pos > out->capacity)
+        out->read_pos = out->write_pos - out->capacity; // damage, or both have moved on meanwhile
     out->dropped = mr_load_relaxed_u64(&ring.news->dropped);
     mr_ring_detach(&ring);
 }
@@ -230,6 +271,8 @@ static void measure_time(struct mr_report *report)
         started_ns && ended_ns > started_ns ? (double)(ended_ns - started_ns) / 1e9 : 0;
     report->records_per_second =
         report->seconds > 0 ? (double)producer->slot.counts[MR_COUNT_IN] / report->seconds : 0;
+    if (report->records_per_second > PER_SECOND_MAX)
+        report->records_per_second = PER_SECOND_MAX;
 }
 
 int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,

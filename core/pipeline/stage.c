@@ -17,11 +17,13 @@
 #define UPSTREAM_LOOK_INTERVAL_NS (50 * MILLISECOND_NS)
 #define WAIT_MAX_NS (50 * MILLISECOND_NS)
 #define COPY_TRIES_MAX 100 // one that was stopped at that very moment is taken as it is
+#define SNAPSHOT_TRIES 10000 // no stage commits so often while a slot is copied
 
 // ---- gauges -------------------------------------------------------------------------------------
 
 void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase)
 {
+    stage->phase = phase;
     mr_store_release_u32(&stage->shared->gauges.phase, phase);
 }
 
@@ -49,15 +51,15 @@ void mr_stage_beat(struct mr_stage *stage)
     mr_store_relaxed_u64(&stage->shared->gauges.parks, stage->wait.parks);
     for (unsigned port = 0; port < stage->writer_count; port++)
         note_used(stage, port);
+    mr_stage_look_for_damage(stage);
 }
 
 // How long the wait that now ends has lasted. That of an input was over when the last look for it was; what
 // follows was work.
 static uint64_t waited_ns(const struct mr_stage *stage, int64_t now_ns)
 {
-    const struct mr_stage_gauges *gauges = &stage->shared->gauges;
-    int64_t lasted_ns = now_ns - gauges->waiting_since_ns;
-    if (gauges->waiting_for == MR_WAIT_INPUT)
+    int64_t lasted_ns = now_ns - stage->waits.since_ns;
+    if (stage->waits.why == MR_WAIT_INPUT)
         lasted_ns -= mr_ticks_to_ns((int64_t)(mr_tick() - stage->wait.last_tick));
     return lasted_ns > 0 ? (uint64_t)lasted_ns : 0;
 }
@@ -66,25 +68,25 @@ static uint64_t waited_ns(const struct mr_stage *stage, int64_t now_ns)
 static bool begin_waiting(struct mr_stage *stage, enum mr_wait_for why, unsigned port)
 {
     struct mr_stage_gauges *gauges = &stage->shared->gauges;
-    if (gauges->waiting_for == (uint32_t)why && gauges->waiting_port == port)
+    if (stage->waits.why == why && stage->waits.port == port)
         return false;
     int64_t now_ns = mr_mono_ns();
     // Who looks takes the values that stand between two equal, even versions. Pairs with the loads in
     // mr_stage_copy_gauges.
-    mr_store_relaxed_u32(&gauges->wait_version, gauges->wait_version + 1);
+    mr_store_relaxed_u32(&gauges->wait_version, ++stage->waits.version);
     mr_fence_release();
-    if (gauges->waiting_for != MR_WAIT_NOTHING)
-        gauges->waited_ns[gauges->waiting_for] += waited_ns(stage, now_ns);
-    gauges->waiting_since_ns = now_ns;
-    gauges->waiting_port = port;
-    gauges->waiting_for = why;
-    mr_store_release_u32(&gauges->wait_version, gauges->wait_version + 1);
+    if (stage->waits.why != MR_WAIT_NOTHING)
+        gauges->waited_ns[stage->waits.why] += waited_ns(stage, now_ns);
+    stage->waits.since_ns = gauges->waiting_since_ns = now_ns;
+    stage->waits.port = gauges->waiting_port = port;
+    stage->waits.why = gauges->waiting_for = why;
+    mr_store_release_u32(&gauges->wait_version, ++stage->waits.version);
     return true;
 }
 
 static void end_waiting(struct mr_stage *stage)
 {
-    if (stage->shared->gauges.waiting_for != MR_WAIT_NOTHING)
+    if (stage->waits.why != MR_WAIT_NOTHING)
         begin_waiting(stage, MR_WAIT_NOTHING, 0);
     mr_wait_reset(&stage->wait);
 }
@@ -124,6 +126,8 @@ static uint32_t asked(const struct mr_stage *stage)
 {
     uint32_t by_signal = (uint32_t)mr_stage_signals_seen();
     uint32_t by_page = mr_load_acquire_u32(&stage->shared->gauges.drain_asked);
+    if (by_page > MR_STOP_HALT)
+        by_page = MR_STOP_NONE; // nobody asks for that: find_damage will say so
     return by_signal > by_page ? by_signal : by_page;
 }
 
@@ -198,9 +202,7 @@ static struct mr_record *claim_waiting(struct mr_stage *stage, struct mr_writer 
         if (record)
             break;
         if (writer->corrupt)
-            mr_fail(&stage->problem, MR_ERR_CORRUPT,
-                    "%s: the reader's position is not one that it can have reached",
-                    ring->segment.path);
+            mr_writer_explain(writer, &stage->problem);
         if (stage->problem.code != MR_OK || asked(stage) >= MR_STOP_HALT) {
             stage->halted = true;
             return NULL;
@@ -303,13 +305,14 @@ void mr_stage_commit(struct mr_stage *stage)
     }
     if (shared->gauges.started_ns == 0 && stage->now.counts[MR_COUNT_IN] > 0)
         shared->gauges.started_ns = mr_mono_ns();
-    uint64_t epoch = shared->epoch + 1;
+    uint64_t epoch = stage->epoch + 1;
     // The slot of two epochs ago changes only after the last one is seen to stand. Pairs with the
     // acquire fence in mr_stage_snapshot.
     mr_fence_release();
     fill_slot(stage, &shared->slots[epoch & 1]);
     // The commit. Pairs with the acquire loads in mr_stage_snapshot.
     mr_store_release_u64(&shared->epoch, epoch);
+    stage->epoch = epoch;
     publish_cursors(stage);
     stage->origin_tick = 0;
     if (moved)
@@ -368,15 +371,16 @@ void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_
     out->device.refused_what[sizeof out->device.refused_what - 1] = '\0';
 }
 
-void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out)
+bool mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out)
 {
-    for (;;) {
+    for (unsigned tries = 0; tries < SNAPSHOT_TRIES; tries++) {
         // Pairs with the release store in mr_stage_commit.
         uint64_t before = mr_load_acquire_u64(&shared->epoch);
         memcpy(out, &shared->slots[before & 1], sizeof *out);
         mr_fence_acquire();
         // The slot that holds is written again only after the next epoch began.
         if (mr_load_relaxed_u64(&shared->epoch) == before)
-            return;
+            return true;
     }
+    return false;
 }

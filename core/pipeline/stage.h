@@ -154,7 +154,19 @@ struct mr_stage {
     struct mr_stage_layout *shared;
     struct mr_undo_log *undo;
     uint8_t *state;
-    struct mr_stage_slot now;            // private; becomes the other slot at commit
+    struct mr_stage_slot now; // private; becomes the other slot at commit
+    // Private copies of what this process alone writes, for others may write it, too: the shared words
+    // are stored, and looked at by nobody but others and the next process.
+    uint64_t epoch;
+    uint64_t undo_epoch, undo_used;
+    uint64_t state_bytes;
+    enum mr_stage_phase phase;
+    struct {
+        enum mr_wait_for why;
+        uint32_t port, version;
+        int64_t since_ns;
+    } waits;
+    bool described;
     struct mr_ring rings[MR_RING_COUNT]; // those this role uses
     struct mr_reader readers[MR_STAGE_PORTS_MAX];
     struct mr_writer writers[MR_STAGE_PORTS_MAX];
@@ -237,8 +249,7 @@ void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes);
 // of the undo log, is full).
 static inline bool mr_stage_should_commit(const struct mr_stage *stage)
 {
-    if (stage->undo && stage->undo->epoch == stage->shared->epoch + 1 &&
-        stage->undo->used > MR_UNDO_BYTES / 2)
+    if (stage->undo_epoch == stage->epoch + 1 && stage->undo_used > MR_UNDO_BYTES / 2)
         return true;
     for (unsigned i = 0; i < stage->writer_count; i++) {
         const struct mr_writer *writer = &stage->writers[i];
@@ -257,7 +268,8 @@ void mr_stage_wait_readable(struct mr_stage *stage, int fd, int64_t timeout_ns);
 bool mr_stage_is_stopping(const struct mr_stage *stage);
 // It is to stop at once: for who waits within a batch, and so does not turn its loop.
 bool mr_stage_is_halted(struct mr_stage *stage);
-// Beats the heart; call at least every 50 ms while working.
+// Beats the heart; call at least every 50 ms while working. With some beats it is looked whether the shared
+// words are what they can be; where they are not, the stage halts itself (problem, MR_ERR_CORRUPT).
 void mr_stage_beat(struct mr_stage *stage);
 // Closes the outputs, phase DONE (code MR_OK) or FAILED with the text; detaches everything. Returns
 // the code that the process is to exit with: a stage that was halted has not done its work, whatever
@@ -273,8 +285,9 @@ int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, 
                          struct mr_error *err);
 // A copy of the gauges in which the waits agree with each other and every text ends.
 void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_gauges *out);
-// A consistent copy of the committed slot.
-void mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
+// A consistent copy of the committed slot. False: the epoch never stood still; what was copied last is
+// there all the same.
+bool mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
 
 // ---- the run directory
 // What an earlier run of this pipeline has left in its directory.

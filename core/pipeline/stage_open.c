@@ -249,15 +249,37 @@ static int open_own_segment(struct mr_stage *stage, struct mr_error *err)
 
 // ---- recovery
 
+static int fail_recovery(const struct mr_stage *stage, const struct mr_segment *ring,
+                         const char *side, uint64_t position, struct mr_error *err)
+{
+    return mr_fail(
+        err, MR_ERR_CORRUPT,
+        "%s: committed %s position %llu is not one that can have been reached in %s; the run "
+        "cannot go on, `millrace clean %s` gives it up",
+        stage->segment.path, side, (unsigned long long)position, ring->path, stage->pipeline->name);
+}
+
 // The slot says where things stood at the last commit; the cursors may lag behind it by what was
 // not published any more. (The source mark and the counts come with it.)
-static void recover(struct mr_stage *stage)
+static int recover(struct mr_stage *stage, struct mr_error *err)
 {
-    mr_stage_snapshot(stage->shared, &stage->now);
-    for (unsigned i = 0; i < stage->reader_count; i++)
+    if (!mr_stage_snapshot(stage->shared, &stage->now))
+        return mr_fail(err, MR_ERR_CORRUPT, "%s: byte %d: the epoch changes all the time",
+                       stage->segment.path, MR_PAGE_BYTES);
+    stage->epoch = mr_load_relaxed_u64(&stage->shared->epoch);
+    for (unsigned i = 0; i < stage->reader_count; i++) {
         mr_reader_recover(&stage->readers[i], stage->now.in_pos[i]);
-    for (unsigned i = 0; i < stage->writer_count; i++)
+        if (stage->readers[i].corrupt)
+            return fail_recovery(stage, &stage->readers[i].ring->segment, "read",
+                                 stage->now.in_pos[i], err);
+    }
+    for (unsigned i = 0; i < stage->writer_count; i++) {
         mr_writer_recover(&stage->writers[i], stage->now.out_pos[i]);
+        if (stage->writers[i].corrupt)
+            return fail_recovery(stage, &stage->writers[i].ring->segment, "write",
+                                 stage->now.out_pos[i], err);
+    }
+    return MR_OK;
 }
 
 static void enter(struct mr_stage *stage)
@@ -267,6 +289,7 @@ static void enter(struct mr_stage *stage)
     gauges->waiting_for = MR_WAIT_NOTHING;
     gauges->wait_version +=
         gauges->wait_version % 2; // the last process died while it changed a wait
+    stage->waits.version = gauges->wait_version & ~1u;
     if (gauges->opened_ns == 0)
         gauges->opened_ns = mr_mono_ns();
     gauges->exit_code = 0;
@@ -294,9 +317,10 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
         code = open_own_segment(stage, err);
     if (code == MR_OK) {
         open_ports(stage);
-        recover(stage);
-        enter(stage);
+        code = recover(stage, err);
     }
+    if (code == MR_OK)
+        enter(stage);
     return code;
 }
 

@@ -89,5 +89,6 @@ int mr_stage_describe(struct mr_stage *stage, struct mr_error *err)
     if (code == MR_OK)
         code = describe_ring(stage, stage->writers[MR_PORT_MAIN].ring, &stage->out_schemas, err);
     mr_schema_set_clear(&letters);
+    stage->described = code == MR_OK;
     return code;
 }

@@ -33,7 +33,8 @@ void mr_stall_look(struct mr_stall *stall, const struct mr_stage_gauges *gauges,
 {
     int64_t beat_ns = (int64_t)mr_load_relaxed_u64((const uint64_t *)&gauges->heartbeat_ns);
     *stall = (struct mr_stall){0};
-    if (now_ns - beat_ns > MR_STALL_AFTER_NS)
+    // A beat of the future is none that it can have made.
+    if (beat_ns >= 0 && beat_ns < now_ns && now_ns - beat_ns > MR_STALL_AFTER_NS)
         *stall = (struct mr_stall){.since_ns = beat_ns, .cause = cause_of(gauges)};
 }
 

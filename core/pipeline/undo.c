@@ -16,7 +16,7 @@
 static int roll_back(struct mr_stage *stage, struct mr_error *err)
 {
     struct mr_undo_log *undo = stage->undo;
-    if (undo->epoch != stage->shared->epoch + 1)
+    if (undo->epoch != stage->epoch + 1)
         return MR_OK;
     uint64_t used = undo->used;
     while (used > 0) {
@@ -27,8 +27,7 @@ static int roll_back(struct mr_stage *stage, struct mr_error *err)
                            stage->state_segment.path, (unsigned long long)used, MR_UNDO_BYTES);
         memcpy(&trailer, undo->entries + used - sizeof trailer, sizeof trailer);
         uint64_t entry_bytes = mr_align_up(trailer.bytes, 8) + sizeof trailer;
-        if (entry_bytes > used ||
-            (uint64_t)trailer.offset + trailer.bytes > stage->shared->state_bytes)
+        if (entry_bytes > used || (uint64_t)trailer.offset + trailer.bytes > stage->state_bytes)
             return mr_fail(err, MR_ERR_CORRUPT, "%s: undo log at %llu: found offset %u, %u bytes",
                            stage->state_segment.path, (unsigned long long)used, trailer.offset,
                            trailer.bytes);
@@ -72,45 +71,63 @@ int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct 
         return code;
     stage->undo = (void *)((uint8_t *)stage->state_segment.base + MR_PAGE_BYTES);
     stage->state = (uint8_t *)stage->undo + undo_bytes;
-    stage->shared->state_bytes = state_bytes;
+    stage->shared->state_bytes = stage->state_bytes = state_bytes;
     return roll_back(stage, err);
 }
 
 // Emptied first: a log that bears the coming epoch holds only entries of it.
-static __attribute__((noinline)) void begin_epoch(struct mr_undo_log *undo, uint64_t epoch)
+static void begin_epoch(struct mr_stage *stage, uint64_t epoch)
 {
-    mr_store_release_u64(&undo->used, 0);
-    mr_store_release_u64(&undo->epoch, epoch);
+    mr_store_release_u64(&stage->undo->used, 0);
+    mr_store_release_u64(&stage->undo->epoch, epoch);
+    stage->undo_used = 0;
+    stage->undo_epoch = epoch;
 }
 
-static __attribute__((noinline, noreturn)) void give_up(void)
+// Where the entry of this change would end.
+static inline uint64_t entry_end(const struct mr_stage *stage, uint32_t bytes)
 {
-    mr_error_line("one record modifies more state than the undo log holds (%u bytes)",
-                  MR_UNDO_BYTES);
-    // Going on would make a crash unrecoverable, and nothing was committed of this batch.
-    abort();
+    return stage->undo_used + mr_align_up(bytes, 8) + sizeof(struct mr_undo_trailer);
 }
 
-void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
+// The old bytes stand: with the trailer the entry is whole, and counts.
+static inline void end_entry(struct mr_stage *stage, uint64_t offset, uint32_t bytes)
 {
     struct mr_undo_log *undo = stage->undo;
-    uint64_t next_epoch = stage->shared->epoch + 1;
-    if (MR_UNLIKELY(undo->epoch != next_epoch))
-        begin_epoch(undo, next_epoch);
-    uint64_t offset = (uint64_t)((uint8_t *)at - stage->state);
     struct mr_undo_trailer trailer = {(uint32_t)offset, bytes};
-    uint64_t used = undo->used, end = used + mr_align_up(bytes, 8) + sizeof trailer;
-    if (MR_UNLIKELY(end + SHORT_BYTES > MR_UNDO_BYTES))
-        give_up();
-    // Most entries are a few words long: a copy of constant length is shorter than a call. What it
-    // reads too much is state, what it writes too much is behind the entry.
-    if (MR_LIKELY(bytes <= SHORT_BYTES && offset + SHORT_BYTES <= stage->shared->state_bytes))
-        __builtin_memcpy(undo->entries + used, at, SHORT_BYTES);
-    else
-        memcpy(undo->entries + used, at, bytes);
+    uint64_t end = entry_end(stage, bytes);
     memcpy(undo->entries + end - sizeof trailer, &trailer, sizeof trailer);
+    stage->undo_used = end;
     // A process that dies keeps its stores in program order: the entry is whole before it counts,
     // and it counts before the caller's modification.
     mr_store_release_u64(&undo->used, end);
     mr_fence_release();
+}
+
+// The first touch of an epoch, and long entries.
+static __attribute__((noinline)) void touch_slowly(struct mr_stage *stage, void *at, uint32_t bytes)
+{
+    if (stage->undo_epoch != stage->epoch + 1)
+        begin_epoch(stage, stage->epoch + 1);
+    // Going on would make a crash unrecoverable, and nothing was committed of this batch.
+    if (entry_end(stage, bytes) > MR_UNDO_BYTES)
+        mr_damaged("%s: one record modifies more state than the undo log holds (%u bytes)",
+                   stage->state_segment.path, MR_UNDO_BYTES);
+    memcpy(stage->undo->entries + stage->undo_used, at, bytes);
+    end_entry(stage, (uint64_t)((uint8_t *)at - stage->state), bytes);
+}
+
+// Most entries are a few words long: a copy of constant length is shorter than a call. What it reads too
+// much is state, what it writes too much is behind the entry.
+void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
+{
+    uint64_t offset = (uint64_t)((uint8_t *)at - stage->state), used = stage->undo_used;
+    if (MR_UNLIKELY(stage->undo_epoch != stage->epoch + 1 || bytes > SHORT_BYTES ||
+                    offset + SHORT_BYTES > stage->state_bytes ||
+                    used + SHORT_BYTES + sizeof(struct mr_undo_trailer) > MR_UNDO_BYTES)) {
+        touch_slowly(stage, at, bytes);
+        return;
+    }
+    __builtin_memcpy(stage->undo->entries + used, at, SHORT_BYTES);
+    end_entry(stage, offset, bytes);
 }
