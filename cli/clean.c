@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/pipeline/report.h"
+#include "core/pipeline/session.h"
 
 static void remove_directory(const struct mr_pipeline *run)
 {
@@ -19,7 +20,7 @@ static void remove_directory(const struct mr_pipeline *run)
         return;
     for (struct dirent *entry; (entry = readdir(directory));) {
         mr_rundir_path(run, entry->d_name, path, sizeof path);
-        if (entry->d_type == DT_REG)
+        if (entry->d_type == DT_REG || entry->d_type == DT_LNK)
             unlink(path);
     }
     closedir(directory);
@@ -96,6 +97,55 @@ static int clean_all(const char *shm, bool dry_run)
     return code;
 }
 
+// The journal of the run's session, as far as that is known.
+static bool find_journal(const struct mr_pipeline *run, const char *word,
+                         const struct mr_arg_list *sets, char *journal, size_t journal_bytes)
+{
+    struct mr_pipeline pipeline;
+    if (!mr_runs_word_is_file(word))
+        return mr_session_follow_link(run, journal, journal_bytes);
+    if (mr_cli_load_pipeline(&pipeline, word, sets) != MR_OK)
+        return false;
+    bool found = mr_session_directory(&pipeline, journal, journal_bytes);
+    mr_pipeline_free(&pipeline);
+    return found;
+}
+
+// What a run that was cut off or stopped left beside its journal. *found: there is something.
+static int clean_session(const struct mr_pipeline *run, const char *journal, bool dry_run,
+                         bool *found)
+{
+    struct mr_error err;
+    struct mr_session session;
+    if (mr_run_is_running(run))
+        return MR_OK; // clean_run says so
+    int code = dry_run ? mr_session_read(journal, &session, found, &err)
+                       : mr_session_give_up(journal, found, &err);
+    if (code != MR_OK)
+        return mr_cli_fail("clean", &err);
+    if (*found)
+        printf("%-20s session in %s: %s; what is written stays\n", run->name, journal,
+               dry_run ? "would be given up" : "given up");
+    return MR_OK;
+}
+
+static int clean_named(const struct mr_pipeline *run, const char *word,
+                       const struct mr_arg_list *sets, bool dry_run)
+{
+    char journal[MR_RUNDIR_PATH_BYTES];
+    bool found = false;
+    int code = find_journal(run, word, sets, journal, sizeof journal)
+                   ? clean_session(run, journal, dry_run, &found)
+                   : MR_OK;
+    if (access(run->directory, F_OK) == 0)
+        return code == MR_OK ? clean_run(run, true, dry_run) : code;
+    if (!found && code == MR_OK) {
+        fprintf(stderr, "millrace clean: no run of \"%s\" in %s\n", run->name, run->directory);
+        return MR_ERR_USAGE;
+    }
+    return code;
+}
+
 int mr_cli_clean(int argc, char **argv)
 {
     struct mr_arg_list sets = {0}, words;
@@ -109,9 +159,11 @@ int mr_cli_clean(int argc, char **argv)
     const struct mr_usage usage = {
         .command = "clean",
         .words = "[NAME|PIPELINE]",
-        .about = "Removes what runs left in shared memory of which no process is alive, and says "
-                 "how many bytes that was. A run that did not finish, whose rings hold accepted "
-                 "records, is removed only if it is named.",
+        .about =
+            "Removes what runs left in shared memory of which no process is alive, and says "
+            "how many bytes that was. A run that did not finish, whose rings hold accepted "
+            "records, is removed only if it is named. Named by its pipeline file, a run that a "
+            "power cut ended is given up, too: the next one begins anew.",
         .args = table,
         .words_max = 1};
     struct mr_pipeline run;
@@ -122,11 +174,5 @@ int mr_cli_clean(int argc, char **argv)
     if (words.count == 0)
         return clean_all(shm, dry_run);
     code = mr_runs_find(&run, "clean", shm, words.items[0], &sets);
-    if (code != MR_OK)
-        return code;
-    if (access(run.directory, F_OK) < 0) {
-        fprintf(stderr, "millrace clean: no run of \"%s\" in %s\n", run.name, run.directory);
-        return MR_ERR_USAGE;
-    }
-    return clean_run(&run, true, dry_run);
+    return code == MR_OK ? clean_named(&run, words.items[0], &sets, dry_run) : code;
 }

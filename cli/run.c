@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/pipeline/exporter.h"
 #include "core/pipeline/rundir.h"
+#include "core/pipeline/session.h"
 #include "core/pipeline/supervisor.h"
 
 struct run {
@@ -98,6 +99,23 @@ static int conclude(struct run *run, int code, const struct mr_error *err)
     return code;
 }
 
+// What a power cut has left is looked at here, once, before anything starts.
+static int check_session(const struct run *run, struct mr_error *err)
+{
+    struct mr_session_plan plan;
+    if (run->supervisor.resumed) // its rings say it all
+        return MR_OK;
+    int code = mr_session_plan(&run->pipeline, &plan, err);
+    if (code == MR_OK && plan.resume == MR_RESUME_AGAIN)
+        mr_info("going on with a run that was %s: what the journal holds of it is made again and "
+                "compared; `millrace clean %s` would give it up",
+                plan.session.state == MR_SESSION_STOPPED ? "stopped" : "cut off",
+                run->pipeline.file);
+    else if (code == MR_OK && plan.resume == MR_RESUME_BEHIND)
+        mr_info("going on behind a run that was cut off: its source cannot be read again");
+    return code;
+}
+
 static int supervise(struct run *run, struct mr_error *err)
 {
     struct mr_supervisor *supervisor = &run->supervisor;
@@ -131,7 +149,8 @@ static int run_pipeline(struct run *run)
     code = mr_supervisor_open(&run->supervisor, &run->pipeline, &options, &err);
     if (code != MR_OK)
         return mr_cli_fail("run", &err);
-    if (run->pipeline.metrics_port)
+    code = check_session(run, &err);
+    if (code == MR_OK && run->pipeline.metrics_port)
         code = mr_exporter_start(&run->exporter, &run->pipeline, run->pipeline.metrics_port, &err);
     if (code == MR_OK)
         code = supervise(run, &err);

@@ -52,7 +52,7 @@ void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only)
 }
 
 // A name has neither slash nor suffix: what looks like a file is one, whatever lies around here.
-static bool is_file(const char *word)
+bool mr_runs_word_is_file(const char *word)
 {
     const char *dot = strrchr(word, '.');
     return strchr(word, '/') || (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0));
@@ -62,7 +62,7 @@ int mr_runs_find(struct mr_pipeline *run, const char *command, const char *shm, 
                  const struct mr_arg_list *sets)
 {
     struct mr_pipeline pipeline;
-    if (!is_file(word)) {
+    if (!mr_runs_word_is_file(word)) {
         if (strlen(word) >= MR_NAME_BYTES || word[0] == '.' || word[0] == '\0') {
             fprintf(stderr, "millrace %s: \"%s\" is no name of a pipeline\n", command, word);
             return MR_ERR_USAGE;

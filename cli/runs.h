@@ -24,6 +24,8 @@ struct mr_runs {
 // All run directories, sorted by name. `running_only`: those of which a stage or a supervisor is
 // alive.
 void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only);
+// Whether a word names a pipeline file, and not a run.
+bool mr_runs_word_is_file(const char *word);
 // One run, by its name or its pipeline file (a word with a slash or ending in .yaml or .yml). Whether
 // anything is there is not looked at. An error was printed; returns its code.
 int mr_runs_find(struct mr_pipeline *run, const char *command, const char *shm, const char *word,

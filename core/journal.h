@@ -207,6 +207,11 @@ struct mr_journal_tail {
 int mr_journal_find_tail(const char *directory, struct mr_journal_tail *out, struct mr_error *err);
 int mr_journal_end(const char *directory, uint64_t *end_pos, struct mr_error *err);
 
+// The same for a journal that was never synced, after a power cut: whatever the marks say, the longest run of
+// valid records from the segment that holds from_pos on.
+int mr_journal_whole_end(const char *directory, uint64_t from_pos, uint64_t *end_pos,
+                         struct mr_error *err);
+
 // Base positions of the segments in a directory, ascending; *out is malloc'ed. MR_ERR_INPUT where
 // the directory cannot be read.
 int mr_journal_list(const char *directory, uint64_t **out, unsigned *count, struct mr_error *err);

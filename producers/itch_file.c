@@ -405,6 +405,7 @@ const struct mr_source mr_source_itch_file = {
     .options = option_table,
     .options_bytes = sizeof(struct options),
     .counters = counter_names,
+    .again = MR_AGAIN_SAME,
     .declare = declare,
     .open = open_file,
     .poll = poll_file,

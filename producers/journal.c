@@ -306,6 +306,7 @@ const struct mr_source mr_source_journal = {
     .options = option_table,
     .options_bytes = sizeof(struct options),
     .counters = counter_names,
+    .again = MR_AGAIN_SAME,
     .declare = declare,
     .open = open_journal,
     .poll = poll_journal,

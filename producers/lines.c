@@ -10,7 +10,7 @@
 //
 // The mark is the file, the byte and the line behind the last whole line taken, so a restart goes
 // on exactly there. What standard input and connections had sent to a process that died is gone
-// with it: the first record behind a restart bears MR_FLAG_GAP_BEFORE.
+// with it: the first record behind a restart, or behind a power cut, bears MR_FLAG_GAP_BEFORE.
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +108,14 @@ static int declare(const void *bound, const struct mr_pipeline *pipeline, struct
     return code == MR_OK ? mr_schema_set_add(out, mr_schema_copy(schema), err) : code;
 }
 
+static enum mr_again again_of(const void *bound)
+{
+    const struct mr_line_options *options = bound;
+    if (options->listen || mr_lines_is_stdin(options))
+        return MR_AGAIN_NEVER;
+    return options->follow ? MR_AGAIN_LATER : MR_AGAIN_SAME;
+}
+
 // ---- opening -----------------------------------------------------------------------------------
 
 static int set_up(struct mr_source_run *run, struct mr_lines *lines, struct mr_error *err)
@@ -122,7 +130,7 @@ static int set_up(struct mr_source_run *run, struct mr_lines *lines, struct mr_e
         return code;
     bool piped = options->listen || mr_lines_is_stdin(options);
     lines->reader.live = piped || options->follow;
-    lines->reader.gap_before = piped && run->resumed;
+    lines->reader.gap_before = piped && (run->resumed || run->behind);
     lines->cursors =
         calloc(options->listen ? (size_t)options->connections_max : 1, sizeof *lines->cursors);
     if (!lines->cursors)
@@ -178,6 +186,7 @@ const struct mr_source mr_source_lines = {
     .options = line_option_table,
     .options_bytes = sizeof(struct mr_line_options),
     .counters = line_counters,
+    .again_of = again_of,
     .declare = declare,
     .open = open_lines,
     .poll = poll_lines,

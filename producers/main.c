@@ -26,6 +26,8 @@ static int open_source(struct mr_source_run *run, struct mr_error *err)
         first = false;
     }
     run->resumed = mr_load_acquire_u64(&stage->shared->epoch) != 0;
+    run->behind = stage->shared->resume == MR_RESUME_BEHIND && !run->resumed;
+    mr_store_relaxed_u32(&stage->shared->again, mr_source_again(run->source, run->options));
     memcpy(run->mark, stage->now.mark, sizeof run->mark);
     // The stages behind open their files when the ring is described: not for a source that fails.
     if ((code = run->source->open(run, err)) != MR_OK)
@@ -68,6 +70,7 @@ static int turn(struct mr_source_run *run)
 {
     struct mr_stage *stage = run->stage;
     uint64_t committed_in = stage->now.counts[MR_COUNT_IN];
+    stage->end = MR_END_STOPPED;
     while (!mr_stage_is_stopping(stage)) {
         stage->origin_tick = mr_tick();
         run->wake_mono_ns = 0;
@@ -81,8 +84,10 @@ static int turn(struct mr_source_run *run)
         }
         if (polled == MR_POLL_FAILED)
             return run->err.code;
-        if (polled == MR_POLL_END)
+        if (polled == MR_POLL_END) {
+            stage->end = MR_END_WHOLE;
             break;
+        }
         if (polled == MR_POLL_IDLE || run->wake_mono_ns != 0)
             await_input(run);
         mr_stage_beat(stage);

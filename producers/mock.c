@@ -161,6 +161,13 @@ static void set_pace(struct mock *mock)
     mock->end = find_end(mock);
 }
 
+static enum mr_again again_of(const void *options)
+{
+    struct mock mock = {.options = options};
+    set_pace(&mock);
+    return mock.steps ? MR_AGAIN_SAME : MR_AGAIN_NEVER;
+}
+
 static int set_up(struct mr_source_run *run, struct mock *mock, struct mr_error *err)
 {
     const struct mr_pipeline *pipeline = run->stage->pipeline;
@@ -355,6 +362,7 @@ const struct mr_source mr_source_mock = {
     .options = mock_option_table,
     .options_bytes = sizeof(struct mock_options),
     .counters = mock_counters,
+    .again_of = again_of,
     .declare = declare,
     .open = open_mock,
     .poll = poll_mock,

@@ -538,6 +538,7 @@ const struct mr_source mr_source_pcap = {
     .options = option_table,
     .options_bytes = sizeof(struct options),
     .counters = counter_names,
+    .again = MR_AGAIN_SAME,
     .declare = declare,
     .open = open_capture,
     .poll = poll_capture,

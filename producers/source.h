@@ -29,11 +29,12 @@ struct mr_source_run {
     const struct mr_source *source;
     const void *options;
     struct mr_stage *stage;
-    void *self;                        // the source's own memory, from open()
-    int64_t wake_mono_ns;              // when there is more, where that is known; 0: it is not
-    int wait_fd;                       // MR_POLL_IDLE: -1 none
-    unsigned counters;                 // the source's first counter in stage->now.plugin
-    bool resumed;                      // mark is from an earlier process
+    void *self;           // the source's own memory, from open()
+    int64_t wake_mono_ns; // when there is more, where that is known; 0: it is not
+    int wait_fd;          // MR_POLL_IDLE: -1 none
+    unsigned counters;    // the source's first counter in stage->now.plugin
+    bool resumed;         // mark is from an earlier process
+    bool behind; // the run before this one was cut off, and the source cannot give it again
     uint8_t mark[MR_STAGE_MARK_BYTES]; // the source keeps it up to date; committed with each batch
     struct mr_error err;
 };
@@ -44,6 +45,9 @@ struct mr_source {
     const struct mr_option *options;
     size_t options_bytes;
     const char *const *counters; // names of its own counters, NULL-ended; or NULL
+    // What can be done about it after a power cut; 0: its options decide, again_of says.
+    enum mr_again again;
+    enum mr_again (*again_of)(const void *options);
     // Checks the options and adds the schemas it will emit; opens nothing that outlives the call.
     // Also called by `millrace check`.
     int (*declare)(const void *options, const struct mr_pipeline *pipeline,
@@ -53,6 +57,11 @@ struct mr_source {
     enum mr_poll (*poll)(struct mr_source_run *run);
     void (*close)(struct mr_source_run *run);
 };
+
+static inline enum mr_again mr_source_again(const struct mr_source *source, const void *options)
+{
+    return source->again ? source->again : source->again_of(options);
+}
 
 // One input message was taken in; one left as a record.
 static inline void mr_source_take(struct mr_source_run *run)

@@ -81,8 +81,8 @@ int mr_ring_create(struct mr_ring *ring, const char *path, const char *name,
                        "ring %s: found capacity %llu, expected a power of two from %d to %llu",
                        name, (unsigned long long)wanted.capacity, MR_RING_CAPACITY_MIN,
                        MR_RING_CAPACITY_MAX);
-    if (wanted.start_pos % wanted.capacity != 0)
-        return mr_fail(err, MR_ERR_INTERNAL, "ring %s: start position %llu is not a whole lap",
+    if (wanted.start_pos % 8 != 0)
+        return mr_fail(err, MR_ERR_INTERNAL, "ring %s: start position %llu is not a multiple of 8",
                        name, (unsigned long long)wanted.start_pos);
     int code = mr_segment_create(&ring->segment, path, name, MR_SEGMENT_RING,
                                  MR_RING_DATA_OFFSET + wanted.capacity, fill_ring, &wanted, err);

@@ -28,7 +28,7 @@ struct mr_ring {
 
 struct mr_ring_options {
     uint64_t capacity;  // a power of two, MR_RING_CAPACITY_MIN to _MAX
-    uint64_t start_pos; // a multiple of capacity, 0 for a new stream
+    uint64_t start_pos; // 0 for a new stream, else a multiple of 8: where it goes on
     enum mr_full_policy full_policy;
     bool checksummed;
 };

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "consumers/loader/io.h"
+#include "consumers/loader/journal_compare.h"
 #include "consumers/loader/journal_sink.h"
 #include "consumers/loader/journal_writes.h"
 #include "consumers/loader/segment_files.h"
@@ -39,11 +40,19 @@ struct journal_sink {
     struct mr_refusal refusal; // the disk has no room for the next segment now ...
     int64_t retry_ns;          // ... and is asked again then
     int64_t begun_ns, looked_ns;
-    uint64_t synced_pos;     // bytes before it are as safe as asked for
-    uint64_t durable_pos;    // and records before it
-    uint64_t sync_bytes;     // of the options, but at most what leaves the ring room
+    uint64_t synced_pos;  // bytes before it are as safe as asked for
+    uint64_t durable_pos; // and records before it
+    uint64_t sync_bytes;  // of the options, but at most what leaves the ring room
+    uint64_t kept_pos;    // bytes before it stand in the journal: they are compared, not written
+    struct mr_journal_compare compare;
     struct mr_error failure; // code MR_OK: none
 };
+
+// In run->state: a loader that died over the comparison goes on with it.
+struct journal_state {
+    uint64_t kept_pos;
+};
+_Static_assert(sizeof(struct journal_state) <= MR_SINK_STATE_BYTES, "state");
 
 static const struct mr_option journal_options[] = {
     {"path", MR_OPTION_STRING, offsetof(struct mr_journal_options, path), MR_OPTION_REQUIRED,
@@ -167,13 +176,34 @@ static int roll(struct mr_sink_run *run, struct mr_error *err)
     return unless_full(sink, code, err);
 }
 
+// What a cut-off run has written is not written again, but what is made again must be the same.
+static int compare(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
+                   struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    uint64_t left = mr_min_u64(length, sink->kept_pos - run->accepted_pos);
+    int code = mr_journal_compare(&sink->compare, run->accepted_pos, bytes, left, err);
+    if (code != MR_OK)
+        return code;
+    run->accepted_pos += left;
+    run->handed_pos = sink->synced_pos = sink->durable_pos = run->accepted_pos;
+    mr_journal_writes_open(&sink->writes, run->accepted_pos);
+    if (run->accepted_pos == sink->kept_pos) {
+        mr_info("%s: is as it was up to position %" PRIu64 ", goes on there", sink->options->path,
+                sink->kept_pos);
+        mr_journal_compare_close(&sink->compare);
+    }
+    return MR_OK;
+}
+
 static int journal_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
                          struct mr_error *err)
 {
     struct journal_sink *sink = run->self;
-    (void)bytes; // of the ring
     if (sink->failure.code != MR_OK)
         return MR_OK; // journal_poll says what failed
+    if (run->accepted_pos < sink->kept_pos)
+        return compare(run, bytes, length, err);
     if (run->accepted_pos == sink->files.limit_pos || time_to_roll(run))
         sink->rolling = true;
     if (sink->rolling) {
@@ -214,7 +244,7 @@ static void begin_sync(struct mr_sink_run *run)
 static void begin_mark(struct mr_sink_run *run)
 {
     struct journal_sink *sink = run->self;
-    if (sink->marking)
+    if (sink->marking || sink->durable_pos <= sink->kept_pos)
         return;
     mr_journal_mark_make(sink->files.base_pos, sink->durable_pos, &sink->mark);
     sink->marking =
@@ -231,7 +261,8 @@ static int look_around(struct mr_sink_run *run, struct mr_error *err)
         return MR_OK;
     sink->looked_ns = now_ns;
     int code = mr_segment_files_look(&sink->files, err);
-    bool soon = run->accepted_pos - sink->files.base_pos > sink->files.segment_bytes / 2;
+    bool soon = run->accepted_pos >= sink->kept_pos &&
+                run->accepted_pos - sink->files.base_pos > sink->files.segment_bytes / 2;
     if (code == MR_OK && soon && !sink->rolling)
         code = unless_full(sink, mr_segment_files_prepare(&sink->files, err), err);
     return code;
@@ -265,13 +296,14 @@ static int settle_existing(struct mr_sink_run *run, uint64_t *previous_end, stru
 {
     struct journal_sink *sink = run->self;
     struct mr_journal_tail tail;
+    bool stays = run->resume != MR_RESUME_NOT;
     *previous_end = run->start_pos;
-    if (sink->options->existing == MR_EXISTING_REPLACE)
+    if (sink->options->existing == MR_EXISTING_REPLACE && !stays)
         return mr_segment_files_clear(&sink->files, err);
     int code = mr_journal_find_tail(sink->options->path, &tail, err);
     if (code != MR_OK || tail.header_bytes == 0)
         return code;
-    if (sink->options->existing == MR_EXISTING_REFUSE)
+    if (sink->options->existing == MR_EXISTING_REFUSE && !stays)
         return mr_fail(err, MR_ERR_OUTPUT,
                        "%s: found a journal of %" PRIu64
                        " bytes, expected none (sink.existing is refuse)",
@@ -294,9 +326,68 @@ static int begin_first(struct mr_sink_run *run, struct mr_error *err)
     struct journal_sink *sink = run->self;
     uint64_t previous_end;
     int code = settle_existing(run, &previous_end, err);
+    if (code == MR_OK && run->begin)
+        code = run->begin(run->begin_context, err);
     if (code == MR_OK)
         code = mr_segment_files_begin(&sink->files, run->start_pos, previous_end, err);
     return code;
+}
+
+// Where the journal of a cut-off run ends. What was synced is not known to be lost, so damage there is refused.
+static int find_end(const struct mr_sink_run *run, uint64_t *end_pos, struct mr_error *err)
+{
+    const struct journal_sink *sink = run->self;
+    const char *path = sink->options->path;
+    int code = sink->files.sync ? mr_journal_end(path, end_pos, err)
+                                : mr_journal_whole_end(path, run->session_pos, end_pos, err);
+    if (code == MR_OK && *end_pos < run->start_pos && run->start_pos > run->session_pos)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found its end at position %" PRIu64 ", expected at least %" PRIu64
+                       ", which was durable before the cut",
+                       path, *end_pos, run->start_pos);
+    return code;
+}
+
+static int begin_compare(struct mr_sink_run *run, uint64_t kept_pos, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    sink->kept_pos = kept_pos;
+    sink->compare.later = run->later;
+    return kept_pos > run->start_pos
+               ? mr_journal_compare_open(&sink->compare, sink->options->path, err)
+               : MR_OK;
+}
+
+// The stream of a session is made again: what the journal holds of it stays.
+static int take_up(struct mr_sink_run *run, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    struct journal_state *state = run->state;
+    uint64_t end_pos;
+    int code = find_end(run, &end_pos, err);
+    if (code != MR_OK)
+        return code;
+    if (end_pos <= run->session_pos) { // nothing, but perhaps a segment that was begun
+        code = mr_segment_files_remove(&sink->files, run->session_pos, err);
+        return code == MR_OK ? begin_first(run, err) : code;
+    }
+    code = mr_segment_files_keep(&sink->files, end_pos, err);
+    if (code == MR_OK)
+        code = begin_compare(run, end_pos, err);
+    if (code == MR_OK)
+        mr_sink_set(run, &state->kept_pos, end_pos);
+    return code;
+}
+
+// A process of this run was here before.
+static int resume(struct mr_sink_run *run, struct mr_error *err)
+{
+    struct journal_sink *sink = run->self;
+    const struct journal_state *state = run->state;
+    uint64_t kept_pos = state ? state->kept_pos : 0;
+    uint64_t position = mr_max_u64(run->start_pos, kept_pos);
+    int code = mr_segment_files_resume(&sink->files, position, err);
+    return code == MR_OK ? begin_compare(run, kept_pos, err) : code;
 }
 
 static int journal_open(struct mr_sink_run *run, struct mr_error *err)
@@ -325,14 +416,24 @@ static int journal_open(struct mr_sink_run *run, struct mr_error *err)
         return code;
     if (options->direct)
         mr_io_lend(run->io, run->ring->data, run->ring->capacity);
-    return run->resumed ? mr_segment_files_resume(&sink->files, run->start_pos, err)
-                        : begin_first(run, err);
+    if (run->resumed)
+        return resume(run, err);
+    return run->resume == MR_RESUME_AGAIN ? take_up(run, err) : begin_first(run, err);
 }
 
 static int journal_finish(struct mr_sink_run *run, struct mr_error *err)
 {
     struct journal_sink *sink = run->self;
-    return mr_segment_files_finish(&sink->files, run->accepted_pos, err);
+    if (run->accepted_pos < sink->kept_pos && run->whole)
+        return mr_fail(
+            err, MR_ERR_INPUT,
+            "%s: found the journal of the run that was cut off to end at position %" PRIu64
+            ", but the stream that is made again ends at %" PRIu64
+            ": the input is not what it was then; give that run up with `millrace clean`, "
+            "or give it the same input",
+            sink->options->path, sink->kept_pos, run->accepted_pos);
+    return mr_segment_files_finish(&sink->files, mr_max_u64(run->accepted_pos, sink->kept_pos),
+                                   err);
 }
 
 static void journal_close(struct mr_sink_run *run)
@@ -341,6 +442,7 @@ static void journal_close(struct mr_sink_run *run)
     if (!sink)
         return;
     mr_segment_files_close(&sink->files);
+    mr_journal_compare_close(&sink->compare);
     free(sink);
     run->self = NULL;
 }

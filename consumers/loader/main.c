@@ -12,6 +12,7 @@
 #include "consumers/loader/segment_files.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/pipeline/session.h"
 #include "core/pipeline/stream_path.h"
 
 #define IO_DEPTH 256
@@ -32,6 +33,8 @@ struct loader {
     void *options;
     struct mr_journal_options dead_options[INPUTS];
     char dead_path[INPUTS][MR_STREAM_PATH_BYTES];
+    char session_path[MR_STREAM_PATH_BYTES]; // empty: the sink has no session
+    struct mr_session session;
     struct mr_error err;
 };
 
@@ -40,6 +43,9 @@ struct loader_port_state {
     uint64_t opened;
     uint8_t sink[MR_SINK_STATE_BYTES];
 };
+
+static const enum mr_ring_index ring_of[INPUTS] = {MR_RING_EGRESS, MR_RING_DEAD_PRODUCER,
+                                                   MR_RING_DEAD_TRANSFORM};
 
 // ---- opening -----------------------------------------------------------------------------------
 static int open_sink(struct loader *loader, unsigned port, const struct mr_sink *sink,
@@ -54,6 +60,10 @@ static int open_sink(struct loader *loader, unsigned port, const struct mr_sink 
     run->schemas = input->schemas;
     run->state = state->sink;
     run->resumed = state->opened != 0;
+    run->resume =
+        loader->session_path[0] ? (enum mr_resume)loader->stage->shared->resume : MR_RESUME_NOT;
+    run->session_pos = loader->session.start_pos[ring_of[port]];
+    run->later = loader->session.again == MR_AGAIN_LATER;
     int code = sink->open(run, &loader->err);
     if (code != MR_OK)
         return code;
@@ -80,8 +90,7 @@ static void bind_dead(struct loader *loader, unsigned port)
 {
     const struct mr_pipeline *pipeline = loader->stage->pipeline;
     struct mr_journal_options *options = &loader->dead_options[port];
-    enum mr_ring_index ring = port == MR_PORT_DEAD ? MR_RING_DEAD_PRODUCER : MR_RING_DEAD_TRANSFORM;
-    mr_dead_letter_directory(pipeline, ring, loader->dead_path[port],
+    mr_dead_letter_directory(pipeline, ring_of[port], loader->dead_path[port],
                              sizeof loader->dead_path[port]);
     *options = (struct mr_journal_options){
         .path = loader->dead_path[port],
@@ -94,16 +103,16 @@ static void bind_dead(struct loader *loader, unsigned port)
 }
 
 // Letters of an earlier run, whose results this run replaces, would be taken for its own.
-static int clear_dead(struct loader *loader, unsigned port)
+static int clear_dead(struct loader *loader, unsigned port, struct mr_error *err)
 {
     struct mr_segment_files files = {0};
     bind_dead(loader, port);
     const struct mr_journal_options *options = &loader->dead_options[port];
     if (options->existing != MR_EXISTING_REPLACE || access(options->path, F_OK) != 0)
         return MR_OK;
-    int code = mr_segment_files_open(&files, options->path, &loader->err);
+    int code = mr_segment_files_open(&files, options->path, err);
     if (code == MR_OK)
-        code = mr_segment_files_clear(&files, &loader->err);
+        code = mr_segment_files_clear(&files, err);
     mr_segment_files_close(&files);
     rmdir(options->path); // stays where something else is in it
     return code;
@@ -147,6 +156,95 @@ static int open_dead_if_due(struct loader *loader, unsigned port)
     return code;
 }
 
+// ---- the session -------------------------------------------------------------------------------
+static enum mr_again source_again(const struct loader *loader)
+{
+    struct mr_segment segment;
+    struct mr_stage_layout *page;
+    if (mr_stage_attach_page(loader->stage->pipeline, MR_ROLE_PRODUCER, MR_ATTACH_READ_ONLY,
+                             &segment, &page, NULL) != MR_OK)
+        return MR_AGAIN_NEVER;
+    enum mr_again again = (enum mr_again)mr_load_acquire_u32(&page->again);
+    mr_segment_detach(&segment);
+    return again >= MR_AGAIN_SAME && again <= MR_AGAIN_NEVER ? again : MR_AGAIN_NEVER;
+}
+
+static int create_session(struct loader *loader, struct mr_error *err)
+{
+    struct mr_session *session = &loader->session;
+    const struct mr_stage *stage = loader->stage;
+    *session = (struct mr_session){.settings = mr_session_settings(stage->pipeline),
+                                   .again = source_again(loader),
+                                   .state = MR_SESSION_RUNNING};
+    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+        session->capacity[ring] = stage->pipeline->rings[ring].capacity;
+    for (unsigned port = 0; port < INPUTS; port++)
+        session->start_pos[ring_of[port]] = stage->now.in_pos[port];
+    return mr_session_create(loader->session_path, session, err);
+}
+
+// What was there is in order, and nothing new has been begun.
+static int begin_run(void *self, struct mr_error *err)
+{
+    struct loader *loader = self;
+    uint32_t resume = loader->stage->shared->resume;
+    int code = MR_OK;
+    for (unsigned port = MR_PORT_DEAD; port < INPUTS && resume == MR_RESUME_NOT && code == MR_OK;
+         port++)
+        code = clear_dead(loader, port, err);
+    if (code == MR_OK && loader->session_path[0] && resume != MR_RESUME_AGAIN)
+        code = create_session(loader, err);
+    return code;
+}
+
+static int open_session(struct loader *loader)
+{
+    bool found;
+    if (!mr_session_directory(loader->stage->pipeline, loader->session_path,
+                              sizeof loader->session_path)) {
+        loader->session_path[0] = '\0';
+        return MR_OK;
+    }
+    int code = mr_session_read(loader->session_path, &loader->session, &found, &loader->err);
+    if (code != MR_OK || !found || loader->stage->shared->resume != MR_RESUME_AGAIN ||
+        loader->session.state == MR_SESSION_RUNNING)
+        return code;
+    loader->session.state = MR_SESSION_RUNNING;
+    return mr_session_create(loader->session_path, &loader->session, &loader->err);
+}
+
+// Every dead letter that the journals hold of the session must have been made again.
+static int check_unopened(struct loader *loader, unsigned port)
+{
+    uint64_t end_pos, begin_pos = loader->session.start_pos[ring_of[port]];
+    if (loader->stage->shared->resume != MR_RESUME_AGAIN)
+        return MR_OK;
+    bind_dead(loader, port);
+    int code = mr_journal_end(loader->dead_path[port], &end_pos, &loader->err);
+    if (code != MR_OK || end_pos <= begin_pos)
+        return code;
+    return mr_fail(
+        &loader->err, MR_ERR_INPUT,
+        "%s: found dead letters of the run that was cut off, but none was made again: the "
+        "input is not what it was then; give that run up with `millrace clean`, or give it "
+        "the same input",
+        loader->dead_path[port]);
+}
+
+// A run that was stopped goes on when it is run again: its next one begins with the same stream.
+static int end_session(struct loader *loader, enum mr_end end)
+{
+    struct mr_session *session = &loader->session;
+    if (!loader->session_path[0] || end == MR_END_NOT || end == MR_END_FAILED)
+        return MR_OK;
+    if (end == MR_END_STOPPED && session->again != MR_AGAIN_NEVER &&
+        mr_pipeline_appends(loader->stage->pipeline)) {
+        session->state = MR_SESSION_STOPPED;
+        return mr_session_create(loader->session_path, session, &loader->err);
+    }
+    return mr_session_remove(loader->session_path, &loader->err);
+}
+
 // ---- opening the stage -------------------------------------------------------------------------
 static int open_main(struct loader *loader)
 {
@@ -173,10 +271,17 @@ static int open_main(struct loader *loader)
     loader->inputs[MR_PORT_DEAD].counter = mr_stage_add_counter(stage, "dead_letter", "producer");
     loader->inputs[MR_PORT_DEAD_2].counter =
         mr_stage_add_counter(stage, "dead_letter", "transform");
-    code = open_sink(loader, MR_PORT_MAIN, loader->sink, loader->options);
-    for (unsigned port = MR_PORT_DEAD; port < INPUTS && code == MR_OK && !input->run.resumed;
-         port++)
-        code = clear_dead(loader, port);
+    code = open_session(loader);
+    bool sink_begins = loader->session_path[0] != '\0';
+    if (sink_begins)
+        input->run.begin = begin_run;
+    input->run.begin_context = loader;
+    if (code == MR_OK)
+        code = open_sink(loader, MR_PORT_MAIN, loader->sink, loader->options);
+    if (code == MR_OK && sink_begins)
+        code = mr_session_link(stage->pipeline, loader->session_path, &loader->err);
+    if (code == MR_OK && !sink_begins && !input->run.resumed)
+        code = begin_run(loader, &loader->err);
     return code;
 }
 
@@ -307,12 +412,18 @@ static int finish_port(struct loader *loader, unsigned port)
 
 static int finish(struct loader *loader)
 {
+    enum mr_end end = mr_stage_end_of(loader->stage->pipeline, MR_ROLE_TRANSFORM);
     int code = MR_OK;
     mr_stage_set_phase(loader->stage, MR_PHASE_DRAINING);
-    for (unsigned port = 0; port < INPUTS && code == MR_OK; port++)
-        if (loader->inputs[port].run.sink)
+    for (unsigned port = 0; port < INPUTS && code == MR_OK; port++) {
+        struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
+        run_of_sink->whole = end == MR_END_WHOLE;
+        if (run_of_sink->sink)
             code = finish_port(loader, port);
-    return code;
+        else if (end == MR_END_WHOLE)
+            code = check_unopened(loader, port);
+    }
+    return code == MR_OK && !loader->stage->halted ? end_session(loader, end) : code;
 }
 
 // The I/O first: sinks own the buffers that it writes from.

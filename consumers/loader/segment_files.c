@@ -15,6 +15,13 @@
 #define NEXT_NAME ".next"
 
 // ---- the directory -----------------------------------------------------------------------------
+static void remove_next(const struct mr_segment_files *files)
+{
+    char next[512];
+    snprintf(next, sizeof next, "%s/" NEXT_NAME, files->directory);
+    mr_disk->unlink(next);
+}
+
 int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
                           struct mr_error *err)
 {
@@ -26,7 +33,10 @@ int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
     files->directory_fd = mr_disk->open(directory, O_RDONLY | O_DIRECTORY);
     if (files->directory_fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", directory);
-    return mr_file_lock(files->directory_fd, directory, err);
+    code = mr_file_lock(files->directory_fd, directory, err);
+    if (code == MR_OK) // of a loader that died
+        remove_next(files);
+    return code;
 }
 
 // Only ever once for the same bytes: after a failed sync the next one says 0 whatever is on disk. So not
@@ -48,20 +58,25 @@ static int sync_directory(const struct mr_segment_files *files, struct mr_error 
     return result == 0 ? MR_OK : fail_sync(files->directory, " the directory", err);
 }
 
-int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
+int mr_segment_files_remove(struct mr_segment_files *files, uint64_t from_pos, struct mr_error *err)
 {
     uint64_t *bases;
     unsigned count;
     char path[512];
     int code = mr_journal_list(files->directory, &bases, &count, err);
     // The newest first: at any moment what is left is a journal.
-    for (unsigned i = count; code == MR_OK && i-- > 0;) {
+    for (unsigned i = count; code == MR_OK && i-- > 0 && bases[i] >= from_pos;) {
         mr_journal_segment_path(files->directory, bases[i], path, sizeof path);
         if (mr_disk->unlink(path) != 0)
             code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot remove", path);
     }
     free(bases);
     return code == MR_OK ? sync_directory(files, err) : code;
+}
+
+int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
+{
+    return mr_segment_files_remove(files, 0, err);
 }
 
 static void close_segment(struct mr_segment_files *files)
@@ -75,10 +90,8 @@ static void close_segment(struct mr_segment_files *files)
 
 void mr_segment_files_close(struct mr_segment_files *files)
 {
-    char next[512];
     if (files->next_fd >= 0) {
-        snprintf(next, sizeof next, "%s/" NEXT_NAME, files->directory);
-        mr_disk->unlink(next);
+        remove_next(files);
         mr_disk->close(files->next_fd);
     }
     close_segment(files);
@@ -342,4 +355,92 @@ int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, s
                        "%s: found base position %" PRIu64 ", expected that of its name",
                        files->path, segment.base_pos);
     return open_direct(files, err);
+}
+
+// ---- after a power cut -------------------------------------------------------------------------
+// Whether the segment's header checks; one that was begun and never synced may be anything.
+static bool reads(const struct mr_segment_files *files, uint64_t base_pos)
+{
+    char path[512];
+    struct mr_journal journal;
+    mr_journal_segment_path(files->directory, base_pos, path, sizeof path);
+    if (mr_journal_open(&journal, path, NULL) != MR_OK)
+        return false;
+    mr_journal_close(&journal);
+    return true;
+}
+
+// The last segment that begins at or before the end and reads; what follows it goes.
+static int find_last(struct mr_segment_files *files, uint64_t end_pos, uint64_t *base_pos,
+                     struct mr_error *err)
+{
+    uint64_t *bases;
+    unsigned count;
+    bool found = false;
+    int code = mr_journal_list(files->directory, &bases, &count, err);
+    for (unsigned i = 0; code == MR_OK && i < count && bases[i] <= end_pos; i++)
+        if (reads(files, bases[i])) {
+            *base_pos = bases[i];
+            found = true;
+        }
+    free(bases);
+    if (code == MR_OK && !found)
+        return mr_fail(err, MR_ERR_CORRUPT, "%s: found no segment that holds position %" PRIu64,
+                       files->directory, end_pos);
+    return code == MR_OK ? mr_segment_files_remove(files, *base_pos + 1, err) : code;
+}
+
+static int adopt_header(struct mr_segment_files *files, struct mr_error *err)
+{
+    struct mr_journal journal;
+    struct mr_journal_segment segment;
+    int code = mr_journal_open(&journal, files->path, err);
+    if (code != MR_OK)
+        return code;
+    mr_journal_segment_now(&journal, &segment);
+    code = check_schemas(files, &journal.schemas, err);
+    files->base_pos = segment.base_pos;
+    files->header_bytes = segment.header_bytes;
+    files->limit_pos = segment.base_pos + files->segment_bytes;
+    mr_journal_close(&journal);
+    return code;
+}
+
+// What is kept is made durable before the mark says so.
+static int cut_to(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+{
+    static const struct mr_journal_mark unmarked;
+    uint64_t bytes = files->header_bytes + end_pos - files->base_pos;
+    if (mr_disk->truncate(files->fd, bytes) != 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot cut to %" PRIu64 " bytes", files->path,
+                             bytes);
+    int code = sync_file(files, files->fd, files->path, err);
+    if (code == MR_OK && files->sync)
+        code =
+            write_mark(files->fd, files->path, files->header_bytes, files->base_pos, end_pos, err);
+    else if (code == MR_OK)
+        code = write_at(files->fd, files->path, &unmarked, sizeof unmarked,
+                        files->header_bytes - sizeof unmarked, err);
+    // Its room again. Where there is none now, the stream meets that when it comes there.
+    if (code == MR_OK &&
+        mr_disk->allocate(files->fd, files->header_bytes + files->segment_bytes) != 0 &&
+        mr_disk->truncate(files->fd, bytes) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot cut to %" PRIu64 " bytes", files->path,
+                             bytes);
+    return code == MR_OK ? sync_file(files, files->fd, files->path, err) : code;
+}
+
+int mr_segment_files_keep(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+{
+    uint64_t base_pos = 0;
+    int code = find_last(files, end_pos, &base_pos, err);
+    if (code != MR_OK)
+        return code;
+    mr_journal_segment_path(files->directory, base_pos, files->path, sizeof files->path);
+    code = open_locked(files, err);
+    if (code == MR_OK)
+        code = adopt_header(files, err);
+    if (code == MR_OK)
+        code = cut_to(files, end_pos, err);
+    return code == MR_OK ? open_direct(files, err) : code;
 }

@@ -48,6 +48,12 @@ int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, ui
 // Goes on in the segment that holds `position`, or ends there.
 int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position,
                             struct mr_error *err);
+// Of a journal that a power cut has left: keeps what stands before end_pos and goes on there, in the segment
+// that holds it, preallocated again. What follows goes.
+int mr_segment_files_keep(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err);
+// Removes the segments that begin at or behind from_pos.
+int mr_segment_files_remove(struct mr_segment_files *files, uint64_t from_pos,
+                            struct mr_error *err);
 // Cuts the segment to its end, marks it durable there, closes it.
 int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err);
 // MR_ERR_OUTPUT where the file that is written has lost its name: what is written would be lost.

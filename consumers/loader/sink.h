@@ -27,6 +27,17 @@ struct mr_sink_run {
     void *state; // MR_SINK_STATE_BYTES, zeroed in a fresh run, else as committed: mr_sink_set()
     uint64_t start_pos; // where it goes on: the committed in_pos
     bool resumed;       // an earlier process of this run has opened it: `existing` was settled then
+    // How the run began (core/pipeline/session.h). MR_RESUME_AGAIN: from start_pos on the stream is made again
+    // that the session began at session_pos; what is there of it stays. MR_RESUME_BEHIND: whatever `existing`
+    // says, what is there stays.
+    enum mr_resume resume;
+    uint64_t session_pos;
+    bool later; // made again at another time: ingest times differ
+    bool whole; // for finish(): the stream came to the end of its input
+    // May be NULL. A sink whose run has a session calls it in open() when what is there is in order and
+    // nothing new has been begun.
+    int (*begin)(void *context, struct mr_error *err);
+    void *begin_context;
     uint64_t accepted_pos; // bytes before it were taken by write()
     uint64_t handed_pos;   // bytes before it were handed to the I/O layer
     uint64_t durable_pos; // bytes before it are safe, as durable as asked for; the end of a write()

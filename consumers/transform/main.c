@@ -4,6 +4,8 @@
 
 #include "consumers/transform/lookahead.h"
 #include "core/log.h"
+#include "core/pipeline/rundir.h"
+#include "core/pipeline/session.h"
 
 #define WAIT_NS 20000000 // one step of waiting; the heart beats in between
 
@@ -98,13 +100,31 @@ static int run(struct transform *t, struct mr_error *err)
     return MR_OK;
 }
 
+// Whether what the operators hold back is let go. Not where the input may yet go on, in a run that makes
+// this stream again (core/pipeline/session.h): it would be made once more, and differ.
+static bool is_to_drain(const struct mr_stage *stage, enum mr_end input)
+{
+    char journal[MR_RUNDIR_PATH_BYTES];
+    if (!mr_session_directory(stage->pipeline, journal, sizeof journal))
+        return true;
+    if (input == MR_END_STOPPED)
+        return stage->shared->resume != MR_RESUME_AGAIN;
+    return input != MR_END_FAILED;
+}
+
 static int drain(struct transform *t, struct mr_error *err)
 {
-    mr_stage_set_phase(&t->stage, MR_PHASE_DRAINING);
-    mr_chain_drain(&t->chain);
-    if (t->stage.halted)
+    struct mr_stage *stage = &t->stage;
+    mr_stage_set_phase(stage, MR_PHASE_DRAINING);
+    uint64_t emitted = stage->now.counts[MR_COUNT_EMITTED];
+    stage->end = mr_stage_end_of(stage->pipeline, MR_ROLE_PRODUCER);
+    if (is_to_drain(stage, stage->end))
+        mr_chain_drain(&t->chain);
+    if (stage->halted)
         return MR_OK;
-    mr_stage_commit(&t->stage);
+    mr_stage_commit(stage);
+    if (stage->end == MR_END_STOPPED && stage->now.counts[MR_COUNT_EMITTED] != emitted)
+        stage->end = MR_END_WHOLE; // no longer input would give that
     if (t->chain.failed)
         *err = t->chain.err;
     return t->chain.failed ? err->code : MR_OK;

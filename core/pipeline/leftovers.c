@@ -53,6 +53,18 @@ int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, 
                    segment->bytes, MR_PAGE_BYTES + sizeof **page);
 }
 
+enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    struct mr_segment segment;
+    struct mr_stage_layout *page;
+    if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
+        return MR_END_NOT;
+    // Pairs with the release store in mr_writer_close, which comes after it.
+    enum mr_end end = (enum mr_end)mr_load_acquire_u32(&page->end);
+    mr_segment_detach(&segment);
+    return end;
+}
+
 // ---- leftovers
 
 struct found {

@@ -340,6 +340,8 @@ int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
         err = &stage->problem;
     }
     if (!stage->halted)
+        mr_store_relaxed_u32(&stage->shared->end, code == MR_OK ? stage->end : MR_END_FAILED);
+    if (!stage->halted)
         for (unsigned i = 0; i < stage->writer_count; i++) {
             // What was written after the last commit is not part of the stream.
             mr_writer_recover(&stage->writers[i], stage->writers[i].published);

@@ -25,9 +25,10 @@
 #include "ringbuf/wait.h"
 #include "ringbuf/writer.h"
 
-#define MR_STAGE_PORTS_MAX 4      // inputs or outputs of one stage
-#define MR_STAGE_PLUGIN_COUNTS 48 // counters of its plugins
-#define MR_STAGE_MARK_BYTES 64    // a source's own resume mark
+#define MR_STAGE_PORTS_MAX 4        // inputs or outputs of one stage
+#define MR_STAGE_PLUGIN_COUNTS 48   // counters of its plugins
+#define MR_STAGE_MARK_BYTES 64      // a source's own resume mark
+#define MR_STAGE_EPOCH_CHECKPOINT 2 // of a page made from a checkpoint: it has committed before
 
 // ---- shared layout
 struct mr_stage_slot {
@@ -52,6 +53,28 @@ enum mr_stage_phase {
 
 // Who a stage waits for, since when; gauges, outside the transaction.
 enum mr_wait_for { MR_WAIT_NOTHING, MR_WAIT_INPUT, MR_WAIT_OUTPUT, MR_WAIT_DEVICE };
+
+// What can be done about a source after a power cut.
+enum mr_again {
+    MR_AGAIN_SAME = 1,  // it can be read again, and gives the same bytes
+    MR_AGAIN_LATER = 2, // the same records, but for their ingest times
+    MR_AGAIN_NEVER = 3, // what it gave is gone
+};
+
+// How a stage's stream ended. Written before its outputs are closed.
+enum mr_end {
+    MR_END_NOT,     // it has not
+    MR_END_WHOLE,   // with its input
+    MR_END_STOPPED, // by request: a longer input would begin with the same stream
+    MR_END_FAILED,  // with an error: likewise
+};
+
+// How a run begins whose rings were not there (core/pipeline/session.h).
+enum mr_resume {
+    MR_RESUME_NOT,   // anew
+    MR_RESUME_AGAIN, // the stream of an unfinished session is made again
+    MR_RESUME_BEHIND, // it cannot be: a new one begins behind its end, and something is missing between
+};
 
 // What a stage can be asked through its page; signals ask the same (the first, the second).
 enum mr_stop_ask {
@@ -121,6 +144,10 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
         handed_ns; // loader: from the feed's first holding to the kernel's taking the write
     // Loader: from the feed's first holding to the publication in the egress ring, and to its first look.
     struct mr_histogram published_ns, seen_ns;
+    uint32_t resume; // mr_resume: how its run began
+    uint32_t again;  // producer: mr_again, before it describes its ring
+    uint32_t end;    // mr_end
+    uint32_t unused;
 };
 
 _Static_assert(offsetof(struct mr_stage_slot, counts) == 64, "counts");
@@ -180,7 +207,8 @@ struct mr_stage {
     uint64_t beat_tick;
     unsigned plugin_count;
     bool upstream_gone;
-    bool halted; // to stop at once, without draining: leave the batch uncommitted and return
+    enum mr_end end; // for mr_stage_close, where there is no error
+    bool halted;     // to stop at once, without draining: leave the batch uncommitted and return
     struct mr_error problem; // why it halted itself; code MR_OK: it was told to
 };
 
@@ -285,6 +313,8 @@ int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, 
                          struct mr_error *err);
 // A copy of the gauges in which the waits agree with each other and every text ends.
 void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_gauges *out);
+// How the stage's stream ended; MR_END_NOT where there is no page.
+enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role role);
 // A consistent copy of the committed slot. False: the epoch never stood still; what was copied last is
 // there all the same.
 bool mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);

@@ -11,13 +11,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "core/journal.h"
 #include "core/pipeline/memory.h"
 #include "core/pipeline/placement.h"
 #include "core/pipeline/realtime.h"
 #include "core/pipeline/rundir.h"
+#include "core/pipeline/session.h"
 #include "core/pipeline/stage_private.h"
-#include "core/pipeline/stream_path.h"
 
 #define SECOND_NS 1000000000LL
 #define HALT_AFTER_NS (SECOND_NS * 3 / 10)
@@ -79,28 +78,15 @@ static int lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_err
 
 // ---- rings and the stage's own segment
 
-// A journal that is appended to goes on where it ends: so does the stream of the ring that feeds
-// it.
-static int find_start_pos(const struct mr_pipeline *pipeline, enum mr_ring_index index,
-                          struct mr_ring_options *options, struct mr_error *err)
-{
-    char journal[MR_STREAM_PATH_BYTES];
-    uint64_t end_pos = 0;
-    if (!mr_stream_appends_to(pipeline, index, journal, sizeof journal))
-        return MR_OK;
-    int code = mr_journal_end(journal, &end_pos, err);
-    options->start_pos = mr_align_up(end_pos, options->capacity);
-    return code;
-}
-
-static int open_ring(struct mr_stage *stage, enum mr_ring_index index, struct mr_error *err)
+static int open_ring(struct mr_stage *stage, enum mr_ring_index index,
+                     const struct mr_session_plan *plan, struct mr_error *err)
 {
     char path[320];
     struct mr_ring *ring = &stage->rings[index];
     struct mr_ring_options options = stage->pipeline->rings[index];
     mr_pipeline_ring_path(stage->pipeline, index, path, sizeof path);
     if (access(path, F_OK) < 0) {
-        int code = find_start_pos(stage->pipeline, index, &options, err);
+        int code = mr_session_start_pos(plan, stage->pipeline, index, &options.start_pos, err);
         if (code != MR_OK)
             return code;
         return mr_ring_create(ring, path, mr_ring_index_name(index), &options, err);
@@ -136,13 +122,14 @@ static const struct port *ports_of(enum mr_role role, unsigned *count)
     return all[role];
 }
 
-static int open_rings(struct mr_stage *stage, struct mr_error *err)
+static int open_rings(struct mr_stage *stage, const struct mr_session_plan *plan,
+                      struct mr_error *err)
 {
     unsigned count;
     const struct port *ports = ports_of(stage->role, &count);
     int code = MR_OK;
     for (unsigned i = 0; i < count && code == MR_OK; i++)
-        code = open_ring(stage, ports[i].ring, err);
+        code = open_ring(stage, ports[i].ring, plan, err);
     return code;
 }
 
@@ -198,11 +185,21 @@ static uint64_t settings_of(const struct mr_stage *stage)
     return mr_config_digest(mr_config_child(stage->pipeline->root, settings_key(stage->role)));
 }
 
+struct beginning {
+    const struct mr_stage *stage;
+    const struct mr_session_plan *plan;
+};
+
+// At a checkpoint nothing stands in the rings: the cursors of the rings are those of the slot.
 static void fill_stage(void *base, void *context)
 {
     struct mr_stage_layout *shared = (void *)((uint8_t *)base + MR_PAGE_BYTES);
-    struct mr_stage *stage = context;
+    const struct beginning *beginning = context;
+    const struct mr_stage *stage = beginning->stage;
     unsigned count, readers = 0, writers = 0;
+    shared->resume = beginning->plan->resume;
+    if (mr_session_slot(beginning->plan, stage->role, &shared->slots[0]))
+        shared->epoch = MR_STAGE_EPOCH_CHECKPOINT;
     const struct port *ports = ports_of(stage->role, &count);
     shared->role = stage->role;
     shared->settings = settings_of(stage);
@@ -216,15 +213,17 @@ static void fill_stage(void *base, void *context)
     }
 }
 
-static int open_own_segment(struct mr_stage *stage, struct mr_error *err)
+static int open_own_segment(struct mr_stage *stage, const struct mr_session_plan *plan,
+                            struct mr_error *err)
 {
     char path[320];
+    struct beginning beginning = {stage, plan};
     mr_pipeline_stage_path(stage->pipeline, stage->role, path, sizeof path);
     size_t bytes = mr_align_up(MR_PAGE_BYTES + sizeof(struct mr_stage_layout), MR_PAGE_BYTES);
     int code;
     if (access(path, F_OK) < 0)
         code = mr_segment_create(&stage->segment, path, mr_role_name(stage->role), MR_SEGMENT_STAGE,
-                                 bytes, fill_stage, stage, err);
+                                 bytes, fill_stage, &beginning, err);
     else
         code =
             mr_segment_attach(&stage->segment, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_WRITE, err);
@@ -295,6 +294,7 @@ static void enter(struct mr_stage *stage)
     gauges->exit_code = 0;
     gauges->starts++;
     gauges->failure[0] = '\0';
+    mr_store_relaxed_u32(&stage->shared->end, MR_END_NOT);
     mr_store_release_u32(&gauges->drain_asked, 0);
     mr_stage_beat(stage);
     mr_stage_set_phase(stage, MR_PHASE_STARTING);
@@ -303,8 +303,27 @@ static void enter(struct mr_stage *stage)
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
 
+// Only a run whose rings are gone asks the disk how to go on.
+static int plan_beginning(const struct mr_stage *stage, struct mr_session_plan *plan,
+                          struct mr_error *err)
+{
+    char path[320];
+    bool whole = true;
+    unsigned count;
+    const struct port *ports = ports_of(stage->role, &count);
+    for (unsigned i = 0; i < count; i++) {
+        mr_pipeline_ring_path(stage->pipeline, ports[i].ring, path, sizeof path);
+        whole &= access(path, F_OK) == 0;
+    }
+    mr_pipeline_stage_path(stage->pipeline, stage->role, path, sizeof path);
+    whole &= access(path, F_OK) == 0;
+    plan->resume = MR_RESUME_NOT;
+    return whole ? MR_OK : mr_session_plan(stage->pipeline, plan, err);
+}
+
 static int open_locked(struct mr_stage *stage, struct mr_error *err)
 {
+    struct mr_session_plan plan;
     int code = MR_OK;
     // A supervisor has done it before it started its stages; they keep what another one of them,
     // failed already, left to be read.
@@ -312,9 +331,11 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
         mr_rundir_supervisor(stage->pipeline) == 0)
         code = mr_stage_remove_segments(stage->pipeline, err);
     if (code == MR_OK)
-        code = open_rings(stage, err);
+        code = plan_beginning(stage, &plan, err);
     if (code == MR_OK)
-        code = open_own_segment(stage, err);
+        code = open_rings(stage, &plan, err);
+    if (code == MR_OK)
+        code = open_own_segment(stage, &plan, err);
     if (code == MR_OK) {
         open_ports(stage);
         code = recover(stage, err);

@@ -40,11 +40,11 @@ bool mr_pipeline_appends(const struct mr_pipeline *pipeline)
     return existing ? strcmp(existing, "append") == 0 : sink_is_journal(pipeline);
 }
 
-bool mr_stream_appends_to(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
-                          size_t out_bytes)
+bool mr_stream_journal(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
+                       size_t out_bytes)
 {
     const char *path = sink_text(pipeline, "path");
-    if (ring == MR_RING_INGRESS || !mr_pipeline_appends(pipeline))
+    if (ring == MR_RING_INGRESS)
         return false;
     if (ring != MR_RING_EGRESS) {
         mr_dead_letter_directory(pipeline, ring, out, out_bytes);
@@ -54,4 +54,16 @@ bool mr_stream_appends_to(const struct mr_pipeline *pipeline, enum mr_ring_index
         return false;
     snprintf(out, out_bytes, "%s", path);
     return true;
+}
+
+bool mr_stream_is_synced(const struct mr_pipeline *pipeline, enum mr_ring_index ring)
+{
+    const char *durability = sink_text(pipeline, "durability");
+    return ring != MR_RING_EGRESS || !durability || strcmp(durability, "none") != 0;
+}
+
+bool mr_stream_appends_to(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
+                          size_t out_bytes)
+{
+    return mr_pipeline_appends(pipeline) && mr_stream_journal(pipeline, ring, out, out_bytes);
 }

@@ -16,6 +16,11 @@ void mr_dead_letter_directory(const struct mr_pipeline *pipeline, enum mr_ring_i
 // Whether a new run goes on with what earlier runs wrote: sink.existing; where that is not given,
 // journals do and other sinks do not. Dead letters are treated as the sink's own output is.
 bool mr_pipeline_appends(const struct mr_pipeline *pipeline);
+// The journal that this ring's stream goes to, whatever it may hold. False: it goes to none.
+bool mr_stream_journal(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
+                       size_t out_bytes);
+// Whether that journal is synced as it is written, so that what it calls durable outlives a power cut.
+bool mr_stream_is_synced(const struct mr_pipeline *pipeline, enum mr_ring_index ring);
 // The journal that a new stream of this ring would be appended to. False: it begins at position 0.
 bool mr_stream_appends_to(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,
                           size_t out_bytes);

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/journal.h"
+#include "core/pipeline/rundir.h"
+#include "core/pipeline/stream_path.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+// ---- the file
+
+static void file_path(const char *directory, const char *suffix, char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, "%s/" MR_SESSION_FILE "%s", directory, suffix);
+}
+
+int mr_session_read(const char *directory, struct mr_session *out, bool *found,
+                    struct mr_error *err)
+{
+    char path[512];
+    uint8_t bytes[MR_SESSION_FILE_BYTES];
+    size_t length = 0;
+    ssize_t got = 1;
+    *found = false;
+    file_path(directory, "", path, sizeof path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return MR_OK;
+    if (fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
+    while (length < sizeof bytes && got > 0) {
+        do
+            got = pread(fd, bytes + length, sizeof bytes - length, (off_t)length);
+        while (got < 0 && errno == EINTR);
+        length += got > 0 ? (size_t)got : 0;
+    }
+    int code = got < 0 ? mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot read", path) : MR_OK;
+    close(fd);
+    if (code == MR_OK && mr_session_parse(bytes, length, out, err) != MR_OK)
+        code = mr_error_within(err, "%s", path);
+    *found = code == MR_OK;
+    return code;
+}
+
+static int sync_directory(const char *directory, struct mr_error *err)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int code = fd >= 0 && fsync(fd) == 0
+                   ? MR_OK
+                   : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", directory);
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
+// Both slots have their place from the beginning: a checkpoint only overwrites.
+static int write_whole(const char *path, const struct mr_session *session, struct mr_error *err)
+{
+    uint8_t bytes[MR_SESSION_FILE_BYTES] = {0};
+    memcpy(bytes + session->epoch % 2 * MR_SESSION_SLOT_BYTES, session, sizeof *session);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
+    bool written = write(fd, bytes, sizeof bytes) == sizeof bytes && fsync(fd) == 0;
+    int code = written ? MR_OK : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
+    close(fd);
+    return code;
+}
+
+int mr_session_create(const char *directory, struct mr_session *session, struct mr_error *err)
+{
+    char path[512], temporary[512];
+    file_path(directory, "", path, sizeof path);
+    file_path(directory, ".new", temporary, sizeof temporary);
+    mr_session_seal(session, 1);
+    int code = write_whole(temporary, session, err);
+    if (code == MR_OK && rename(temporary, path) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", temporary, path);
+    if (code != MR_OK)
+        unlink(temporary);
+    return code == MR_OK ? sync_directory(directory, err) : code;
+}
+
+int mr_session_remove(const char *directory, struct mr_error *err)
+{
+    char path[512];
+    file_path(directory, ".new", path, sizeof path); // of a process that died
+    unlink(path);
+    file_path(directory, "", path, sizeof path);
+    if (unlink(path) != 0)
+        return errno == ENOENT || errno == ENOTDIR
+                   ? MR_OK
+                   : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot remove", path);
+    return sync_directory(directory, err);
+}
+
+int mr_session_give_up(const char *directory, bool *found, struct mr_error *err)
+{
+    char path[512];
+    file_path(directory, "", path, sizeof path);
+    *found = access(path, F_OK) == 0;
+    if (!*found)
+        return MR_OK;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", directory);
+    // A loader holds the directory's lock while it lives.
+    int code = flock(fd, LOCK_EX | LOCK_NB) == 0
+                   ? mr_session_remove(directory, err)
+                   : mr_fail_errno(err, MR_ERR_BUSY, "%s: a loader writes to it", directory);
+    close(fd);
+    return code;
+}
+
+int mr_session_link(const struct mr_pipeline *pipeline, const char *directory, struct mr_error *err)
+{
+    char link[MR_RUNDIR_PATH_BYTES], target[PATH_MAX];
+    mr_rundir_path(pipeline, MR_SESSION_LINK, link, sizeof link);
+    if (!realpath(directory, target))
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot be found", directory);
+    unlink(link);
+    return symlink(target, link) == 0 ? MR_OK
+                                      : mr_fail_errno(err, MR_ERR_SHM, "%s: cannot make", link);
+}
+
+bool mr_session_follow_link(const struct mr_pipeline *pipeline, char *directory,
+                            size_t directory_bytes)
+{
+    char link[MR_RUNDIR_PATH_BYTES];
+    mr_rundir_path(pipeline, MR_SESSION_LINK, link, sizeof link);
+    ssize_t length = readlink(link, directory, directory_bytes);
+    if (length <= 0 || (size_t)length >= directory_bytes)
+        return false;
+    directory[length] = '\0';
+    return true;
+}
+
+// ---- what a run is to do
+
+bool mr_session_directory(const struct mr_pipeline *pipeline, char *out, size_t out_bytes)
+{
+    return mr_stream_journal(pipeline, MR_RING_EGRESS, out, out_bytes);
+}
+
+uint64_t mr_session_settings(const struct mr_pipeline *pipeline)
+{
+    static const char *const keys[] = {"source", "schemas", "transform", "sink", "dead_letter"};
+    uint64_t parts[MR_COUNT_OF(keys) + 2 * MR_RING_COUNT];
+    unsigned count = 0;
+    for (unsigned i = 0; i < MR_COUNT_OF(keys); i++)
+        parts[count++] = mr_config_digest(mr_config_child(pipeline->root, keys[i]));
+    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++) {
+        parts[count++] = pipeline->rings[ring].capacity;
+        parts[count++] = pipeline->rings[ring].full_policy;
+    }
+    return XXH3_64bits(parts, sizeof parts);
+}
+
+// Where the journal behind a ring ends, of a session whose stream in it begins at from_pos.
+static int find_end(const struct mr_pipeline *pipeline, enum mr_ring_index ring, uint64_t from_pos,
+                    uint64_t *end_pos, struct mr_error *err)
+{
+    char journal[MR_STREAM_PATH_BYTES];
+    *end_pos = from_pos;
+    if (!mr_stream_journal(pipeline, ring, journal, sizeof journal))
+        return MR_OK;
+    if (mr_stream_is_synced(pipeline, ring))
+        return mr_journal_end(journal, end_pos, err);
+    return mr_journal_whole_end(journal, from_pos, end_pos, err);
+}
+
+static int journals_hold_some(const struct mr_pipeline *pipeline, const struct mr_session *session,
+                              bool *some, struct mr_error *err)
+{
+    int code = MR_OK;
+    *some = false;
+    for (unsigned ring = MR_RING_EGRESS; ring < MR_RING_COUNT && code == MR_OK; ring++) {
+        uint64_t end_pos;
+        code = find_end(pipeline, ring, session->start_pos[ring], &end_pos, err);
+        *some |= code == MR_OK && end_pos > session->start_pos[ring];
+    }
+    return code;
+}
+
+static int refuse(const struct mr_pipeline *pipeline, const char *directory, struct mr_error *err)
+{
+    return mr_fail(err, MR_ERR_OUTPUT,
+                   "%s: found a run that was cut off, with other settings (source, schemas, "
+                   "operators, sink or ring sizes), expected the same: finish it with its own, or "
+                   "give it up with `millrace clean %s`; what it has written stays",
+                   directory, pipeline->file);
+}
+
+int mr_session_plan(const struct mr_pipeline *pipeline, struct mr_session_plan *plan,
+                    struct mr_error *err)
+{
+    char directory[MR_STREAM_PATH_BYTES];
+    bool found, some;
+    plan->resume = MR_RESUME_NOT;
+    if (!mr_session_directory(pipeline, directory, sizeof directory))
+        return MR_OK;
+    int code = mr_session_read(directory, &plan->session, &found, err);
+    if (code != MR_OK)
+        return mr_error_within(err, "`millrace clean %s` gives up the run that it is of",
+                               pipeline->file);
+    if (!found)
+        return MR_OK;
+    if (plan->session.settings == mr_session_settings(pipeline)) {
+        plan->resume = plan->session.again == MR_AGAIN_NEVER ? MR_RESUME_BEHIND : MR_RESUME_AGAIN;
+        return MR_OK;
+    }
+    if (plan->session.state == MR_SESSION_STOPPED)
+        return MR_OK;
+    code = journals_hold_some(pipeline, &plan->session, &some, err);
+    return code == MR_OK && some ? refuse(pipeline, directory, err) : code;
+}
+
+static uint64_t checkpoint_pos(const struct mr_session *session, enum mr_ring_index ring)
+{
+    const struct mr_stage_slot *stages = session->checkpoint;
+    switch (ring) {
+    case MR_RING_INGRESS:
+        return stages[MR_ROLE_TRANSFORM].in_pos[MR_PORT_MAIN];
+    case MR_RING_EGRESS:
+        return stages[MR_ROLE_LOADER].in_pos[MR_PORT_MAIN];
+    case MR_RING_DEAD_PRODUCER:
+        return stages[MR_ROLE_LOADER].in_pos[MR_PORT_DEAD];
+    default:
+        return stages[MR_ROLE_LOADER].in_pos[MR_PORT_DEAD_2];
+    }
+}
+
+int mr_session_start_pos(const struct mr_session_plan *plan, const struct mr_pipeline *pipeline,
+                         enum mr_ring_index ring, uint64_t *start_pos, struct mr_error *err)
+{
+    const struct mr_session *session = &plan->session;
+    char journal[MR_STREAM_PATH_BYTES];
+    uint64_t end_pos;
+    *start_pos = 0;
+    if (plan->resume == MR_RESUME_AGAIN) {
+        *start_pos =
+            session->has_checkpoint ? checkpoint_pos(session, ring) : session->start_pos[ring];
+        return MR_OK;
+    }
+    bool behind = plan->resume == MR_RESUME_BEHIND && ring != MR_RING_INGRESS;
+    if (!behind && !mr_stream_appends_to(pipeline, ring, journal, sizeof journal))
+        return MR_OK;
+    int code = behind ? find_end(pipeline, ring, session->start_pos[ring], &end_pos, err)
+                      : mr_journal_end(journal, &end_pos, err);
+    if (code == MR_OK)
+        *start_pos = mr_align_up(end_pos, pipeline->rings[ring].capacity);
+    return code;
+}
+
+bool mr_session_slot(const struct mr_session_plan *plan, enum mr_role role,
+                     struct mr_stage_slot *slot)
+{
+    if (plan->resume != MR_RESUME_AGAIN || !plan->session.has_checkpoint)
+        return false;
+    *slot = plan->session.checkpoint[role];
+    return true;
+}
