@@ -228,6 +228,17 @@ places: test-refused test-user
 test-refused test-user: test-%: tested
 	@scripts/places.sh $(B)/release $* $(WORDS)
 
+# Spin: the ring, the stage transaction, the bell, each with its seeded errors.
+.PHONY: model
+model: test-deps
+	@CC='$(CC)' scripts/model.sh $(B)/model
+
+# The ring between two threads under ThreadSanitizer; RECORDS=1000000000 takes 20 to 60 minutes.
+RECORDS ?= 1000000000
+.PHONY: tsan-long
+tsan-long: $(B)/tsan/tests/stress/ring_threads
+	@TSAN_OPTIONS=halt_on_error=1 $< --records $(RECORDS)
+
 format:
 	clang-format -i $(ALL_C)
 format-check:
@@ -265,6 +276,7 @@ help:
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
+	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make format    clang-format on every file;  make lint checks format, includes, clang-tidy'
 	@echo 'make clean     remove build/'

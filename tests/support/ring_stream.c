@@ -17,13 +17,15 @@
 
 static const char *const wait_names[] = {"spin", "yield", "park", "auto"};
 
-uint32_t ring_stream_length(uint64_t sequence, uint64_t capacity)
+uint32_t ring_stream_length(const struct ring_stream *stream, uint64_t sequence)
 {
-    uint64_t payload_max = capacity / 4 - MR_ENVELOPE_BYTES;
+    uint64_t payload_max = stream->ring->capacity / 4 - MR_ENVELOPE_BYTES;
+    uint64_t sweep_every = stream->sweep_every ? stream->sweep_every : SWEEP_EVERY;
     uint64_t random = sequence;
-    uint64_t payload = 1 + random_below(&random, SMALL_PAYLOAD_BYTES_MAX);
-    if (sequence % SWEEP_EVERY == 0)
-        payload = 1 + sequence / SWEEP_EVERY % payload_max;
+    uint64_t payload = 1 + random_below(&random, stream->small_bytes_max ? stream->small_bytes_max
+                                                                         : SMALL_PAYLOAD_BYTES_MAX);
+    if (sequence % sweep_every == 0)
+        payload = 1 + sequence / sweep_every % payload_max;
     return MR_ENVELOPE_BYTES + (uint32_t)payload;
 }
 
@@ -45,12 +47,13 @@ void ring_stream_fill(struct mr_record *record, uint32_t length, uint64_t sequen
     memcpy(payload, &word, left);
 }
 
-bool ring_stream_is_whole(const struct mr_record *record, uint32_t length, uint64_t capacity)
+bool ring_stream_is_whole(const struct ring_stream *stream, const struct mr_record *record,
+                          uint32_t length)
 {
     const uint8_t *payload = (const uint8_t *)record + MR_ENVELOPE_BYTES;
     uint64_t sequence = record->sequence;
     uint64_t random = sequence ^ 0x5DEECE66D;
-    if (length != ring_stream_length(sequence, capacity) || length != record->length ||
+    if (length != ring_stream_length(stream, sequence) || length != record->length ||
         record->event_time_ns != (int64_t)(sequence * 3) ||
         record->ingest_time_ns != (int64_t)(sequence * 5) ||
         record->schema_id != MR_SCHEMA_ID_DECLARED || record->flags != 0)
@@ -116,7 +119,7 @@ void ring_stream_write(const struct ring_stream *stream, struct ring_stream_resu
     mr_writer_open(&writer, stream->ring);
     mr_wait_setup(&wait, stream->wait, stream->processes);
     for (uint64_t sequence = 0; sequence < stream->records && !result->failure[0]; sequence++) {
-        uint32_t length = ring_stream_length(sequence, stream->ring->capacity);
+        uint32_t length = ring_stream_length(stream, sequence);
         struct mr_record *given_back =
             sequence % 101 == 0 ? mr_claim(&writer, MR_ENVELOPE_BYTES + 1 + sequence % 977) : NULL;
         if (given_back) {
@@ -148,7 +151,7 @@ static void inspect(const struct ring_stream *stream, const struct mr_record *re
                     struct ring_stream_result *result)
 {
     uint64_t sequence = record->sequence;
-    if (!ring_stream_is_whole(record, length, stream->ring->capacity))
+    if (!ring_stream_is_whole(stream, record, length))
         fail(result, "a record that is not whole; sequence", sequence, *expected);
     if (sequence < *expected ||
         (stream->ring->full_policy == MR_FULL_BLOCK && sequence != *expected))
@@ -228,7 +231,7 @@ void ring_stream_tap(const struct ring_stream *stream, struct ring_stream_result
     while (!result->failure[0]) {
         const struct mr_record *record = mr_tap_next(&tap);
         if (record) {
-            if (!ring_stream_is_whole(record, record->length, stream->ring->capacity))
+            if (!ring_stream_is_whole(stream, record, record->length))
                 fail(result, "the tap got a record that is not whole; sequence", record->sequence,
                      expected);
             if (record->sequence < expected)

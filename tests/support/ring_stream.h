@@ -16,8 +16,10 @@ struct ring_stream {
     struct mr_ring *ring;
     uint64_t records;
     enum mr_wait_strategy wait;
-    unsigned processes; // that want a core, for MR_WAIT_AUTO
-    bool progress;      // the reader prints how far it is
+    unsigned processes;       // that want a core, for MR_WAIT_AUTO
+    bool progress;            // the reader prints how far it is
+    uint32_t small_bytes_max; // payload of the small ones; 0: 120
+    uint64_t sweep_every;     // which record takes the next size of the sweep; 0: every 32nd
 };
 
 // What a side found; `failure` is empty where all is well.
@@ -29,9 +31,10 @@ struct ring_stream_result {
     char failure[256];
 };
 
-uint32_t ring_stream_length(uint64_t sequence, uint64_t capacity);
+uint32_t ring_stream_length(const struct ring_stream *stream, uint64_t sequence);
 void ring_stream_fill(struct mr_record *record, uint32_t length, uint64_t sequence);
-bool ring_stream_is_whole(const struct mr_record *record, uint32_t length, uint64_t capacity);
+bool ring_stream_is_whole(const struct ring_stream *stream, const struct mr_record *record,
+                          uint32_t length);
 
 void ring_stream_write(const struct ring_stream *stream, struct ring_stream_result *result);
 void ring_stream_read(const struct ring_stream *stream, struct ring_stream_result *result);
