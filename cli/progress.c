@@ -9,10 +9,12 @@
 
 #include "core/clock.h"
 #include "core/pipeline/rundir.h"
+#include "core/pipeline/waits.h"
 
 #define BLOCK_TICK_NS 200000000LL
 #define LINES_TICK_NS 5000000000LL
 #define BAR_CELLS 20
+#define WAITS_COLUMNS 78
 #define NAMEABLE_WAIT_NS 1000000 // shorter waits are ordinary work
 #define RECORDS_MAX (1ULL << 50) // between two looks; more is a damaged count
 
@@ -40,27 +42,19 @@ static void print_ring(const struct mr_ring_report *ring, const char *name, FILE
     fprintf(out, "  %-8s [", name);
     for (unsigned i = 0; i < BAR_CELLS; i++)
         fputc(i < cells ? '#' : '.', out);
-    fprintf(out, "] %3.0f %%  %s on their way\n", fill * 100,
+    double most = ring->capacity ? (double)ring->used_bytes_max / (double)ring->capacity : 0;
+    fprintf(out, "] %3.0f %% (most %.0f %%)  %s on their way\n", fill * 100, most * 100,
             mr_report_count_text(ring->in_flight, count, sizeof count));
-}
-
-// "waits for the producer, 1.2 s": whom, by role and by what for.
-static const char *waited_for(enum mr_role role, unsigned wait_for)
-{
-    static const char *const before[] = {"its source", "the producer", "the transform"};
-    static const char *const behind[] = {"the transform", "the loader", "its sink"};
-    if (wait_for == MR_WAIT_INPUT)
-        return before[role];
-    return wait_for == MR_WAIT_OUTPUT ? behind[role] : "its device";
 }
 
 static void print_stage(const struct mr_report *report, enum mr_role role, FILE *out)
 {
     const struct mr_stage_report *stage = &report->stages[role];
     const struct mr_stage_gauges *gauges = &stage->gauges;
-    int64_t waited_ns = report->read_mono_ns - gauges->waiting_since_ns;
     const struct mr_stall *stall = &stage->stall;
-    char in[32], emitted[32], wait[32];
+    struct mr_waits waits;
+    char in[32], emitted[32], wait[32], what[64];
+    mr_waits_of(report, role, &waits);
     fprintf(out, "  %-9s  %-8s  in %s, emitted %s", mr_role_name(role),
             mr_phase_name(gauges->phase),
             mr_report_count_text(stage->slot.counts[MR_COUNT_IN], in, sizeof in),
@@ -75,9 +69,9 @@ static void print_stage(const struct mr_report *report, enum mr_role role, FILE 
                 mr_report_duration_text((double)(report->read_mono_ns - stall->since_ns), wait,
                                         sizeof wait),
                 mr_stall_text(stall->cause));
-    else if (stage->alive && gauges->waiting_for != MR_WAIT_NOTHING && waited_ns > NAMEABLE_WAIT_NS)
-        fprintf(out, "; waits for %s, %s", waited_for(role, gauges->waiting_for),
-                mr_report_duration_text((double)waited_ns, wait, sizeof wait));
+    else if (waits.lasted_ns > NAMEABLE_WAIT_NS)
+        fprintf(out, "; waits for %s, %s", mr_waits_for_text(&waits, role, what, sizeof what),
+                mr_report_duration_text((double)waits.lasted_ns, wait, sizeof wait));
     fputc('\n', out);
 }
 
@@ -98,6 +92,41 @@ static void print_latency(const struct mr_report *report, FILE *out)
     fputc('\n', out);
 }
 
+// Words, in lines of at most WAITS_COLUMNS, the following ones indented.
+static void print_wrapped(const char *title, const char *text, FILE *out)
+{
+    int column = fprintf(out, "%s", title), indent = column;
+    while (*text) {
+        int word = (int)strcspn(text, " ");
+        if (column > indent && column + word > WAITS_COLUMNS)
+            column = fprintf(out, "\n%*s", indent, "") - 1;
+        column += fprintf(out, "%.*s ", word, text);
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', out);
+}
+
+static void print_waits(const struct mr_report *report, FILE *out)
+{
+    char chain[MR_WAITS_TEXT_BYTES];
+    if (mr_waits_chain(report, chain, sizeof chain) != MR_CHAIN_NONE)
+        print_wrapped("  waits     ", chain, out);
+}
+
+// Of the whole run, what a stage has waited for.
+static void print_shares(const struct mr_report *report, FILE *out)
+{
+    fprintf(out, "  waited (input / room / device)");
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct mr_waits waits;
+        mr_waits_of(report, role, &waits);
+        fprintf(out, "%s %s %.0f / %.0f / %.0f %%", role ? "," : "", mr_role_name(role),
+                waits.share[MR_WAIT_INPUT] * 100, waits.share[MR_WAIT_OUTPUT] * 100,
+                waits.share[MR_WAIT_DEVICE] * 100);
+    }
+    fputc('\n', out);
+}
+
 void mr_progress_block(const struct mr_report *report, const struct mr_rate *rate, FILE *out)
 {
     char in[32], now[32];
@@ -109,7 +138,9 @@ void mr_progress_block(const struct mr_report *report, const struct mr_rate *rat
     print_stage(report, MR_ROLE_TRANSFORM, out);
     print_ring(&report->rings[MR_RING_EGRESS], "egress", out);
     print_stage(report, MR_ROLE_LOADER, out);
+    print_shares(report, out);
     print_latency(report, out);
+    print_waits(report, out);
 }
 
 void mr_progress_line(const struct mr_report *report, const struct mr_rate *rate, FILE *out)
@@ -121,6 +152,9 @@ void mr_progress_line(const struct mr_report *report, const struct mr_rate *rate
             mr_report_phase(report), mr_report_count_text(records_in(report), in, sizeof in),
             mr_report_count_text((uint64_t)rate->per_second, now, sizeof now),
             end_to_end->count ? mr_report_duration_text(p99, age, sizeof age) : "-");
+    char chain[MR_WAITS_TEXT_BYTES];
+    if (mr_waits_chain(report, chain, sizeof chain) > MR_CHAIN_IDLE)
+        fprintf(out, "%s: %s\n", report->name, chain);
 }
 
 // ---- on the terminal ----------------------------------------------------------------------------

@@ -14,9 +14,11 @@ struct mr_rate {
 };
 void mr_rate_update(struct mr_rate *rate, int64_t now_ns, uint64_t count);
 
-// The block: title, rings with their fill, who waits for whom, latencies. Lines end in '\n'.
+// The block: title, rings with their fill, who waits for whom, latencies, and the chain of waits in a
+// sentence. Lines end in '\n'.
 void mr_progress_block(const struct mr_report *report, const struct mr_rate *rate, FILE *out);
-// One line, for logs.
+// One line, for logs; a second one where somebody waits for room, for the device, or for a stage that is
+// stalled or gone.
 void mr_progress_line(const struct mr_report *report, const struct mr_rate *rate, FILE *out);
 
 enum mr_progress_mode { MR_PROGRESS_NONE, MR_PROGRESS_LINES, MR_PROGRESS_BLOCK };

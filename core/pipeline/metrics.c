@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/pipeline/waits.h"
+
 #define NS_PER_S 1e9
 
 // A label's value: backslash, quote and newline are escaped.
@@ -151,12 +153,35 @@ static void write_restarts(FILE *out, const struct mr_metric *metric,
 static void write_waited(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
-        const struct mr_stage_gauges *gauges = &report->stages[role].gauges;
+        struct mr_waits waits;
+        mr_waits_of(report, role, &waits);
         for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
             put_series(out, metric->name, "stage", mr_role_name(role), "reason", mr_wait_name(why));
-            put_real(out, (double)gauges->waited_ns[why] / NS_PER_S);
+            put_real(out, (double)waits.total_ns[why] / NS_PER_S);
         }
     }
+}
+
+static void write_waiting(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct mr_waits waits;
+        mr_waits_of(report, role, &waits);
+        for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "reason", mr_wait_name(why));
+            put_real(out, waits.what == why ? (double)waits.lasted_ns / NS_PER_S : 0);
+        }
+    }
+}
+
+static void write_stalled(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        for (unsigned cause = MR_STALL_STOPPED; cause <= MR_STALL_ASLEEP; cause++) {
+            put_series(out, metric->name, "stage", mr_role_name(role), "cause",
+                       mr_stall_name(cause));
+            put_count(out, report->stages[role].stall.cause == cause);
+        }
 }
 
 static void write_parks(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
@@ -171,16 +196,24 @@ static void write_heartbeat(FILE *out, const struct mr_metric *metric,
                             const struct mr_report *report)
 {
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
-        const struct mr_stage_report *stage = &report->stages[role];
-        int64_t age_ns = report->read_mono_ns - stage->gauges.heartbeat_ns;
+        struct mr_waits waits;
+        mr_waits_of(report, role, &waits);
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
-        put_real(out, stage->alive && age_ns > 0 ? (double)age_ns / NS_PER_S : 0);
+        put_real(out, (double)waits.beat_age_ns / NS_PER_S);
     }
 }
 
 // ---- rings --------------------------------------------------------------------------------------
 
-enum { RING_CAPACITY, RING_USED, RING_WRITTEN, RING_READ, RING_IN_FLIGHT, RING_DROPPED };
+enum {
+    RING_CAPACITY,
+    RING_USED,
+    RING_USED_MAX,
+    RING_WRITTEN,
+    RING_READ,
+    RING_IN_FLIGHT,
+    RING_DROPPED
+};
 
 static void write_ring(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
@@ -189,6 +222,7 @@ static void write_ring(FILE *out, const struct mr_metric *metric, const struct m
         const uint64_t values[] = {
             [RING_CAPACITY] = ring->capacity,
             [RING_USED] = mr_ring_used_bytes(ring->write_pos, ring->read_pos),
+            [RING_USED_MAX] = ring->used_bytes_max,
             [RING_WRITTEN] = ring->write_pos - ring->start_pos,
             [RING_READ] = ring->read_pos - ring->start_pos,
             [RING_IN_FLIGHT] = ring->in_flight,
@@ -207,6 +241,23 @@ static void write_durable(FILE *out, const struct mr_metric *metric, const struc
     uint64_t start = report->rings[MR_RING_EGRESS].start_pos;
     fprintf(out, "%s ", metric->name);
     put_count(out, durable > start ? durable - start : 0);
+}
+
+enum { DEVICE_NO_ROOM, DEVICE_NO_ROOM_SECONDS, DEVICE_REFUSALS, DEVICE_SYNC, DEVICE_CALL };
+
+static void write_device(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
+{
+    struct mr_device_waits device;
+    mr_waits_device(report, &device);
+    const double values[] = {
+        [DEVICE_NO_ROOM] = device.no_room,
+        [DEVICE_NO_ROOM_SECONDS] = (double)device.no_room_ns / NS_PER_S,
+        [DEVICE_REFUSALS] = (double)report->stages[MR_ROLE_LOADER].gauges.device.refusals,
+        [DEVICE_SYNC] = (double)device.syncing_ns / NS_PER_S,
+        [DEVICE_CALL] = (double)device.call_ns / NS_PER_S,
+    };
+    fprintf(out, "%s ", metric->name);
+    put_real(out, values[metric->what]);
 }
 
 static void write_io_backend(FILE *out, const struct mr_metric *metric,
@@ -294,13 +345,21 @@ const struct mr_metric mr_metrics[] = {
      COUNTER, 0},
     {"millrace_stage_waited_seconds_total", "seconds", "Time the stage waited, by what for.",
      write_waited, COUNTER, 0},
+    {"millrace_stage_waiting_seconds", "seconds",
+     "How long the wait at hand has lasted, by what for.", write_waiting, GAUGE, 0},
     {"millrace_stage_parks_total", "", "Times the stage went to sleep.", write_parks, COUNTER, 0},
     {"millrace_stage_heartbeat_age_seconds", "seconds", "Since the stage was last seen working.",
      write_heartbeat, GAUGE, 0},
+    {"millrace_stage_stalled", "",
+     "1 while the stage lives without a sign of life for a second, by cause.", write_stalled, GAUGE,
+     0},
     {"millrace_ring_capacity_bytes", "bytes", "Size of the ring.", write_ring, GAUGE,
      RING_CAPACITY},
     {"millrace_ring_used_bytes", "bytes", "Bytes written and not yet released.", write_ring, GAUGE,
      RING_USED},
+    {"millrace_ring_used_max_bytes", "bytes",
+     "The most that was in the ring: seen every 10 ms, and whenever it was full.", write_ring,
+     GAUGE, RING_USED_MAX},
     {"millrace_ring_written_bytes_total", "bytes", "Bytes written to the ring.", write_ring,
      COUNTER, RING_WRITTEN},
     {"millrace_ring_read_bytes_total", "bytes", "Bytes released by its reader.", write_ring,
@@ -312,6 +371,16 @@ const struct mr_metric mr_metrics[] = {
     {"millrace_sink_durable_bytes_total", "bytes", "Bytes of the egress stream that are safe.",
      write_durable, COUNTER, 0},
     {"millrace_sink_io_backend", "", "1 for the I/O backend in use.", write_io_backend, GAUGE, 0},
+    {"millrace_sink_no_room", "", "1 while the sink's file system is full, or a quota used up.",
+     write_device, GAUGE, DEVICE_NO_ROOM},
+    {"millrace_sink_no_room_seconds", "seconds", "Since the file system has had no room.",
+     write_device, GAUGE, DEVICE_NO_ROOM_SECONDS},
+    {"millrace_sink_refusals_total", "", "Times there was no room.", write_device, COUNTER,
+     DEVICE_REFUSALS},
+    {"millrace_sink_sync_seconds", "seconds", "Since the oldest sync under way was begun.",
+     write_device, GAUGE, DEVICE_SYNC},
+    {"millrace_sink_call_seconds", "seconds", "Since a call to the device has not returned.",
+     write_device, GAUGE, DEVICE_CALL},
     {"millrace_latency_seconds", "seconds",
      "Latency of records, by hop: ingress and egress ring, to the hand-over to the kernel, and "
      "from "

@@ -190,6 +190,24 @@ static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeli
     mr_ring_detach(&ring);
 }
 
+// The writers have watched their rings; who looks now may have seen more.
+static void note_used_max(struct mr_report *report)
+{
+    static const struct {
+        enum mr_role writer;
+        unsigned port;
+    } writers[MR_RING_COUNT] = {[MR_RING_INGRESS] = {MR_ROLE_PRODUCER, MR_PORT_MAIN},
+                                [MR_RING_EGRESS] = {MR_ROLE_TRANSFORM, MR_PORT_MAIN},
+                                [MR_RING_DEAD_PRODUCER] = {MR_ROLE_PRODUCER, MR_PORT_DEAD},
+                                [MR_RING_DEAD_TRANSFORM] = {MR_ROLE_TRANSFORM, MR_PORT_DEAD}};
+    for (unsigned index = 0; index < MR_RING_COUNT; index++) {
+        struct mr_ring_report *ring = &report->rings[index];
+        const struct mr_stage_gauges *gauges = &report->stages[writers[index].writer].gauges;
+        ring->used_bytes_max = mr_max_u64(gauges->used_bytes_max[writers[index].port],
+                                          mr_ring_used_bytes(ring->write_pos, ring->read_pos));
+    }
+}
+
 static bool unbalanced(struct mr_report *report, const char *format, ...) MR_PRINTF(2, 3);
 static bool unbalanced(struct mr_report *report, const char *format, ...)
 {
@@ -291,6 +309,8 @@ int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
         read_ring(report, pipeline, ring);
     report->read_mono_ns = mr_mono_ns();
+    report->read_wall_ns = mr_wall_ns();
+    note_used_max(report);
     report->balance = true;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         report->balance &= check_stage(report, role);

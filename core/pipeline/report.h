@@ -48,7 +48,8 @@ struct mr_ring_report {
     bool present, finished;
     uint64_t capacity, start_pos, write_pos, read_pos;
     uint64_t dropped;
-    uint64_t in_flight; // records written and not taken by the stage after it
+    uint64_t used_bytes_max; // as its writer has seen it, at heartbeats and whenever it was full
+    uint64_t in_flight;      // records written and not taken by the stage after it
 };
 
 struct mr_report {
@@ -56,7 +57,7 @@ struct mr_report {
     char directory[256];
     struct mr_stage_report stages[MR_ROLE_COUNT];
     struct mr_ring_report rings[MR_RING_COUNT];
-    int64_t read_mono_ns; // when
+    int64_t read_mono_ns, read_wall_ns; // when
     bool balance;
     char imbalance[200]; // the first identity that does not hold, with its numbers; "" where all do
     double seconds;      // from the first record to the end, or to now

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
-#include "core/pipeline/report.h"
+#include "core/formats/number.h"
+#include "core/pipeline/waits.h"
 
 static const char *counter_name(unsigned index, const char *names, size_t name_bytes)
 {
@@ -34,17 +35,35 @@ static void json_counts(struct mr_json *json, const struct mr_stage_report *stag
                sizeof stage->plugin_name[0], stage->slot.plugin);
 }
 
-static void json_waiting(struct mr_json *json, const struct mr_report *report,
-                         const struct mr_stage_gauges *gauges)
+// 0: never, an empty text.
+static void json_time(struct mr_json *json, const char *key, int64_t wall_ns)
 {
-    double since_s = (double)(report->read_mono_ns - gauges->waiting_since_ns) / 1e9;
-    mr_json_text(json, "waiting_for", mr_wait_name(gauges->waiting_for));
-    mr_json_real(json, "waiting_seconds", gauges->waiting_for == MR_WAIT_NOTHING ? 0 : since_s);
+    char text[40];
+    text[wall_ns == 0 ? 0 : mr_print_timestamp(wall_ns, text)] = '\0';
+    mr_json_text(json, key, text);
+}
+
+static void json_waiting(struct mr_json *json, const struct mr_report *report, enum mr_role role)
+{
+    const struct mr_stage_report *stage = &report->stages[role];
+    struct mr_waits waits;
+    mr_waits_of(report, role, &waits);
+    mr_json_text(json, "waiting_for", mr_wait_name(waits.what));
+    mr_json_text(json, "waiting_on", waits.whom);
+    mr_json_real(json, "waiting_seconds", (double)waits.lasted_ns / 1e9);
+    json_time(json, "waiting_since", waits.since_wall_ns);
     mr_json_open(json, "waited_seconds", '{');
     for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++)
-        mr_json_real(json, mr_wait_name(why), (double)gauges->waited_ns[why] / 1e9);
+        mr_json_real(json, mr_wait_name(why), (double)waits.total_ns[why] / 1e9);
     mr_json_close(json);
-    mr_json_u64(json, "parks", gauges->parks);
+    mr_json_open(json, "waited_share", '{');
+    for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++)
+        mr_json_real(json, mr_wait_name(why), waits.share[why]);
+    mr_json_close(json);
+    mr_json_u64(json, "parks", stage->gauges.parks);
+    mr_json_real(json, "heartbeat_age_seconds", (double)waits.beat_age_ns / 1e9);
+    mr_json_bool(json, "stalled", stage->stall.since_ns != 0);
+    mr_json_text(json, "stall_cause", mr_stall_name(stage->stall.cause));
 }
 
 static void json_stage(struct mr_json *json, const struct mr_report *report, enum mr_role role)
@@ -56,7 +75,7 @@ static void json_stage(struct mr_json *json, const struct mr_report *report, enu
     mr_json_bool(json, "alive", stage->alive);
     mr_json_u64(json, "restarts", stage->restarts);
     json_counts(json, stage);
-    json_waiting(json, report, &stage->gauges);
+    json_waiting(json, report, role);
     if (stage->gauges.phase == MR_PHASE_FAILED) {
         mr_json_u64(json, "exit_code", stage->gauges.exit_code);
         mr_json_text(json, "failure", stage->gauges.failure);
@@ -71,6 +90,7 @@ static void json_ring(struct mr_json *json, const struct mr_ring_report *ring, c
     mr_json_u64(json, "capacity_bytes", ring->capacity);
     mr_json_u64(json, "used_bytes", used);
     mr_json_real(json, "fill", ring->capacity ? (double)used / (double)ring->capacity : 0);
+    mr_json_u64(json, "used_bytes_max", ring->used_bytes_max);
     mr_json_u64(json, "written_bytes", ring->write_pos - ring->start_pos);
     mr_json_u64(json, "in_flight", ring->in_flight);
     mr_json_u64(json, "dropped", ring->dropped);
@@ -91,8 +111,26 @@ static void json_latency(struct mr_json *json, const char *name,
     mr_json_close(json);
 }
 
-static void json_sink(struct mr_json *json, const struct mr_stage_gauges *gauges)
+static void json_device(struct mr_json *json, const struct mr_report *report)
 {
+    const struct mr_device_gauges *gauges = &report->stages[MR_ROLE_LOADER].gauges.device;
+    struct mr_device_waits device;
+    mr_waits_device(report, &device);
+    mr_json_open(json, "device", '{');
+    mr_json_bool(json, "no_room", device.no_room);
+    mr_json_text(json, "no_room_what", device.no_room ? gauges->refused_what : "");
+    mr_json_real(json, "no_room_seconds", (double)device.no_room_ns / 1e9);
+    json_time(json, "no_room_since", device.no_room_since_wall_ns);
+    mr_json_u64(json, "refusals", gauges->refusals);
+    mr_json_real(json, "syncing_seconds", (double)device.syncing_ns / 1e9);
+    mr_json_text(json, "call", device.call);
+    mr_json_real(json, "call_seconds", (double)device.call_ns / 1e9);
+    mr_json_close(json);
+}
+
+static void json_sink(struct mr_json *json, const struct mr_report *report)
+{
+    const struct mr_stage_gauges *gauges = &report->stages[MR_ROLE_LOADER].gauges;
     char files[sizeof gauges->files];
     char *rest = files;
     memcpy(files, gauges->files, sizeof files);
@@ -104,6 +142,17 @@ static void json_sink(struct mr_json *json, const struct mr_stage_gauges *gauges
     mr_json_close(json);
     mr_json_text(json, "io_backend", mr_io_backend_name(gauges->io_backend));
     mr_json_u64(json, "durable_position", gauges->durable_pos[MR_PORT_MAIN]);
+    json_device(json, report);
+    mr_json_close(json);
+}
+
+static void json_chain(struct mr_json *json, const struct mr_report *report)
+{
+    char text[MR_WAITS_TEXT_BYTES];
+    enum mr_chain chain = mr_waits_chain(report, text, sizeof text);
+    mr_json_open(json, "waits", '{');
+    mr_json_text(json, "state", mr_chain_name(chain));
+    mr_json_text(json, "chain", text);
     mr_json_close(json);
 }
 
@@ -123,6 +172,7 @@ void mr_report_json(const struct mr_report *report, struct mr_json *json)
     mr_json_real(json, "seconds", report->seconds);
     mr_json_u64(json, "records", report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN]);
     mr_json_real(json, "records_per_second", report->records_per_second);
+    json_chain(json, report);
     mr_json_open(json, "stages", '{');
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         json_stage(json, report, role);
@@ -135,6 +185,6 @@ void mr_report_json(const struct mr_report *report, struct mr_json *json)
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++)
         json_latency(json, mr_report_hop_name(hop), mr_report_hop(report, hop));
     mr_json_close(json);
-    json_sink(json, &report->stages[MR_ROLE_LOADER].gauges);
+    json_sink(json, report);
     mr_json_close(json);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 
-#include "core/pipeline/report.h"
+#include "core/formats/number.h"
+#include "core/pipeline/waits.h"
 
 const char *mr_report_count_text(uint64_t count, char *out, size_t out_bytes)
 {
@@ -142,6 +143,47 @@ static void text_latency(const struct mr_report *report, FILE *out)
     }
 }
 
+// "  waited               producer: input 12 %, room 3 %; transform: ...", as shares of the run.
+static void text_waited(const struct mr_report *report, FILE *out)
+{
+    static const char *const names[] = {"", "input", "room", "device"};
+    fprintf(out, "  %-20s", "waited");
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct mr_waits waits;
+        const char *comma = " ";
+        mr_waits_of(report, role, &waits);
+        fprintf(out, "%s%s", role ? "; " : "", mr_role_name(role));
+        for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
+            if (waits.total_ns[why] == 0)
+                continue;
+            fprintf(out, "%s%s %.1f %%", comma, names[why], waits.share[why] * 100);
+            comma = ", ";
+        }
+    }
+    fprintf(out, "\n  %-20s", "rings, at most");
+    for (unsigned index = 0; index < MR_RING_COUNT; index++) {
+        const struct mr_ring_report *ring = &report->rings[index];
+        double most = ring->capacity ? (double)ring->used_bytes_max / (double)ring->capacity : 0;
+        fprintf(out, "%s%s %.1f %%", index ? ", " : "", mr_ring_index_name(index), most * 100);
+    }
+    fputc('\n', out);
+}
+
+// Who waits for whom now, to the end of the chain; and since when the file system has had no room.
+static void text_waits(const struct mr_report *report, FILE *out)
+{
+    char chain[MR_WAITS_TEXT_BYTES], time[40];
+    struct mr_device_waits device;
+    if (mr_waits_chain(report, chain, sizeof chain) != MR_CHAIN_NONE)
+        fprintf(out, "  waits: %s\n", chain);
+    mr_waits_device(report, &device);
+    if (!device.no_room)
+        return;
+    time[mr_print_timestamp(device.no_room_since_wall_ns, time)] = '\0';
+    fprintf(out, "  no room since %s: %s\n", time,
+            report->stages[MR_ROLE_LOADER].gauges.device.refused_what);
+}
+
 static void text_problems(const struct mr_report *report, FILE *out)
 {
     char number[32];
@@ -184,6 +226,8 @@ void mr_report_text(const struct mr_report *report, FILE *out)
     text_counts(report, out);
     fprintf(out, "  balance: %s\n\n", report->balance ? "exact" : report->imbalance);
     text_details(report, out);
+    text_waited(report, out);
+    text_waits(report, out);
     text_problems(report, out);
     text_latency(report, out);
     text_results(&report->stages[MR_ROLE_LOADER].gauges, out);

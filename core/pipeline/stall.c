@@ -24,7 +24,8 @@ static enum mr_stall_cause cause_of(const struct mr_stage_gauges *gauges)
     char state = process_state(gauges->pid);
     if (state == 'T' || state == 't')
         return MR_STALL_STOPPED;
-    if (state == 'D' || gauges->waiting_for == MR_WAIT_DEVICE)
+    if (state == 'D' || gauges->waiting_for == MR_WAIT_DEVICE ||
+        gauges->device.call != MR_CALL_NONE)
         return MR_STALL_DEVICE;
     return state == 'R' ? MR_STALL_BUSY : MR_STALL_ASLEEP;
 }
