@@ -29,7 +29,7 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 BENCH_SRC := $(wildcard bench/*.c)
-PLUGIN_SRC := $(wildcard examples/operators/*.c bench/preload/*.c)
+PLUGIN_SRC := $(wildcard examples/operators/*.c bench/preload/*.c tests/faults/preload/*.c)
 TIDY_SRC := $(filter %.c,$(LIB_SRC) $(APP_SRC)) cli/main.c
 ALL_C := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null || find . -name '*.[ch]' -o -name '*.cpp')
 

@@ -16,7 +16,8 @@
 #define BEAT_INTERVAL_NS (10 * MILLISECOND_NS)
 #define UPSTREAM_LOOK_INTERVAL_NS (50 * MILLISECOND_NS)
 #define WAIT_MAX_NS (50 * MILLISECOND_NS)
-#define COPY_TRIES_MAX 100 // one that was stopped at that very moment is taken as it is
+#define NAMEABLE_NS (500 * MILLISECOND_NS) // a wait that a drain is not expected to take
+#define COPY_TRIES_MAX 100   // one that was stopped at that very moment is taken as it is
 #define SNAPSHOT_TRIES 10000 // no stage commits so often while a slot is copied
 
 // ---- gauges -------------------------------------------------------------------------------------
@@ -37,6 +38,29 @@ static void note_used(struct mr_stage *stage, unsigned port)
         mr_store_relaxed_u64(max, used);
 }
 
+static uint32_t asked(const struct mr_stage *stage)
+{
+    uint32_t by_signal = (uint32_t)mr_stage_signals_seen();
+    uint32_t by_page = mr_load_acquire_u32(&stage->shared->gauges.drain_asked);
+    if (by_page > MR_STOP_HALT)
+        by_page = MR_STOP_NONE; // nobody asks for that: find_damage will say so
+    return by_signal > by_page ? by_signal : by_page;
+}
+
+// Who told it to drain and sees nothing happen hears why.
+static void say_what_drain_waits_for(struct mr_stage *stage)
+{
+    bool room = stage->waits.why == MR_WAIT_OUTPUT;
+    if (stage->drain_waits_said || (!room && stage->waits.why != MR_WAIT_DEVICE) ||
+        asked(stage) != MR_STOP_DRAIN || mr_mono_ns() - stage->waits.since_ns < NAMEABLE_NS)
+        return;
+    stage->drain_waits_said = true;
+    mr_warn("told to drain, and waits for %s%s first; a second signal halts at once, and the next "
+            "start goes on from here",
+            room ? "room in " : "its device",
+            room ? stage->writers[stage->waits.port].ring->segment.path : "");
+}
+
 void mr_stage_beat(struct mr_stage *stage)
 {
     uint64_t now_tick = mr_tick();
@@ -51,6 +75,7 @@ void mr_stage_beat(struct mr_stage *stage)
     mr_store_relaxed_u64(&stage->shared->gauges.parks, stage->wait.parks);
     for (unsigned port = 0; port < stage->writer_count; port++)
         note_used(stage, port);
+    say_what_drain_waits_for(stage);
     mr_stage_look_for_damage(stage);
 }
 
@@ -120,15 +145,6 @@ static bool upstream_is_gone(struct mr_stage *stage)
     stage->upstream_seen_ns = now_ns;
     stage->upstream_gone = !mr_segment_is_locked(&upstream);
     return stage->upstream_gone;
-}
-
-static uint32_t asked(const struct mr_stage *stage)
-{
-    uint32_t by_signal = (uint32_t)mr_stage_signals_seen();
-    uint32_t by_page = mr_load_acquire_u32(&stage->shared->gauges.drain_asked);
-    if (by_page > MR_STOP_HALT)
-        by_page = MR_STOP_NONE; // nobody asks for that: find_damage will say so
-    return by_signal > by_page ? by_signal : by_page;
 }
 
 bool mr_stage_is_halted(struct mr_stage *stage)

@@ -207,8 +207,9 @@ struct mr_stage {
     uint64_t beat_tick;
     unsigned plugin_count;
     bool upstream_gone;
-    enum mr_end end; // for mr_stage_close, where there is no error
-    bool halted;     // to stop at once, without draining: leave the batch uncommitted and return
+    bool drain_waits_said; // a drain was asked for, and waits itself
+    enum mr_end end;       // for mr_stage_close, where there is no error
+    bool halted; // to stop at once, without draining: leave the batch uncommitted and return
     struct mr_error problem; // why it halted itself; code MR_OK: it was told to
 };
 

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/log.h"
+
 #define NAMEABLE_NS 100000000LL // a wait that is shorter is ordinary work
 
 // ---- one stage ------------------------------------------------------------------------------------
@@ -258,6 +260,18 @@ enum mr_chain mr_waits_chain(const struct mr_report *report, char *out, size_t o
             return follow(&chain, role);
     }
     return look_idle(&chain);
+}
+
+void mr_waits_warn_draining(const struct mr_pipeline *pipeline)
+{
+    char text[MR_WAITS_TEXT_BYTES];
+    struct mr_report *report = mr_report_new();
+    if (mr_report_read(report, pipeline, NULL) == MR_OK &&
+        mr_waits_chain(report, text, sizeof text) > MR_CHAIN_IDLE)
+        mr_warn("draining waits: %s; a second signal halts at once, and the next run goes on from "
+                "there",
+                text);
+    mr_report_free(report);
 }
 
 const char *mr_chain_name(enum mr_chain chain)

@@ -52,6 +52,8 @@ enum mr_chain {
 // One sentence, without a full stop; empty with MR_CHAIN_NONE.
 enum mr_chain mr_waits_chain(const struct mr_report *report, char *out, size_t out_bytes);
 const char *mr_chain_name(enum mr_chain chain); // "none", "idle", "pressed", "stalled", "broken"
+// For one that has told the run to drain: a warning that says for what that waits, where it does.
+void mr_waits_warn_draining(const struct mr_pipeline *pipeline);
 // "the transform", "room in the ingress ring", "its device" ...: what a stage waits for, as said of it.
 const char *mr_waits_for_text(const struct mr_waits *waits, enum mr_role role, char *out,
                               size_t out_bytes);
