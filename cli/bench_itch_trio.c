@@ -24,7 +24,8 @@ static int write_pipeline(const struct mr_bench_scratch *scratch, const char *se
     fprintf(out,
             "name: itch\nshm: %s\nsource: {type: itch_file, path: \"%s\", date: " SESSION_DATE "}\n"
             "transform:\n  - order_book: {orders_max: %u, levels_max: %u}\n"
-            "sink: {type: journal, path: \"%s/journal\", durability: %s}\n",
+            "sink: {type: journal, path: \"%s/journal\", durability: %s}\n"
+            "supervise: {restart: never}\n",
             scratch->shm, session, MR_ITCH_BENCH_ORDERS_MAX, MR_ITCH_BENCH_LEVELS_MAX,
             scratch->files, durability);
     if (fclose(out) != 0)
@@ -36,8 +37,7 @@ static int supervise(const struct mr_pipeline *pipeline, const char *file, struc
                      struct mr_error *err)
 {
     struct mr_supervisor supervisor;
-    struct mr_supervisor_options how = {
-        .file = file, .restart = MR_RESTART_NEVER, .stages_stderr = -1};
+    struct mr_supervisor_options how = {.file = file, .stages_stderr = -1};
     int code = mr_supervisor_open(&supervisor, pipeline, &how, err);
     if (code != MR_OK)
         return code;
@@ -45,7 +45,7 @@ static int supervise(const struct mr_pipeline *pipeline, const char *file, struc
     bool stopped = supervisor.signals_seen > 0;
     if (code == MR_OK)
         code = mr_report_read(report, pipeline, err);
-    mr_supervisor_close(&supervisor);
+    mr_supervisor_close(&supervisor, code);
     return stopped ? mr_fail(err, MR_ERR_STAGE, "ended by a signal") : code;
 }
 

@@ -466,7 +466,7 @@ static int prepare(struct sink_bench *bench, struct mr_error *err)
     if (code == MR_OK)
         code = mr_stage_make_run_directory(&bench->pipeline, err);
     // As its supervisor: nobody else takes away what stands there.
-    return code == MR_OK ? mr_rundir_lock(&bench->pipeline, &bench->lock_fd, err) : code;
+    return code == MR_OK ? mr_rundir_lock(&bench->pipeline, &bench->lock_fd, NULL, err) : code;
 }
 
 static void clear_away(struct sink_bench *bench)

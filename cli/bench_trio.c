@@ -123,7 +123,6 @@ static int supervise(struct trio *trio, const char *file, int64_t *run_ns, struc
     struct mr_supervisor_options how = {.file = file,
                                         .sets = options->sets ? options->sets->items : NULL,
                                         .set_count = options->sets ? options->sets->count : 0,
-                                        .restart = MR_RESTART_NEVER,
                                         .stages_stderr = -1};
     if (options->rate > 0) {
         how.tick = look;
@@ -138,7 +137,7 @@ static int supervise(struct trio *trio, const char *file, int64_t *run_ns, struc
     *run_ns = mr_mono_ns() - start_ns;
     bool stopped = trio->supervisor.signals_seen > 0;
     int reported = code == MR_OK ? mr_report_read(trio->report, &trio->pipeline, err) : code;
-    mr_supervisor_close(&trio->supervisor);
+    mr_supervisor_close(&trio->supervisor, code);
     trio->result->first_record_ms =
         (double)(trio->report->stages[MR_ROLE_PRODUCER].gauges.started_ns - start_ns) / 1e6;
     return stopped ? mr_fail(err, MR_ERR_STAGE, "ended by a signal") : reported;
@@ -236,6 +235,8 @@ int mr_bench_trio(const struct mr_bench_scratch *scratch, const struct mr_trio_o
                                 options->sets ? options->sets->count : 0, err);
     if (code != MR_OK)
         return code;
+    // A figure with a restart in it is none.
+    trio.pipeline.supervise.restart = MR_RESTART_NEVER;
     trio.warm_up = mr_report_new();
     trio.report = mr_report_new();
     code = run(&trio, file, err);

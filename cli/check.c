@@ -70,10 +70,22 @@ static void print_rings(const struct mr_pipeline *pipeline)
                pipeline->rings[i].checksummed ? ", checksummed" : "");
 }
 
+// What `run` does about a stage that died.
+static const char *supervise_text(const struct mr_supervise *supervise, char *out, size_t out_bytes)
+{
+    if (supervise->restart == MR_RESTART_NEVER)
+        return "a stage that dies is not started again";
+    snprintf(out, out_bytes,
+             "restart on failure, backoff %g s to %g s, at most %lld times within %g s",
+             (double)supervise->backoff_ns / 1e9, (double)supervise->backoff_max_ns / 1e9,
+             (long long)supervise->limit, (double)supervise->within_ns / 1e9);
+    return out;
+}
+
 static void print_plan(const struct mr_plan *plan)
 {
     const struct mr_pipeline *pipeline = plan->pipeline;
-    char size[32], text[64];
+    char size[32], text[128];
     printf("%s: good\n\n", pipeline->file);
     printf("  %-14s %s\n", "name", pipeline->name);
     printf("  %-14s %s\n", "directory", pipeline->directory);
@@ -93,6 +105,7 @@ static void print_plan(const struct mr_plan *plan)
     if (pipeline->realtime)
         printf("  %-14s priority %d\n", "realtime", pipeline->realtime);
     printf("  %-14s %s\n", "batch", bytes_text(pipeline->batch_bytes_max, size, sizeof size));
+    printf("  %-14s %s\n", "supervise", supervise_text(&pipeline->supervise, text, sizeof text));
     if (pipeline->metrics_port)
         printf("  %-14s http://127.0.0.1:%d/metrics\n", "metrics", pipeline->metrics_port);
     print_rings(pipeline);
@@ -162,6 +175,14 @@ static void json_plan(const struct mr_plan *plan)
     mr_json_bool(&json, "lock_memory", pipeline->memory.lock);
     mr_json_u64(&json, "realtime", (uint64_t)pipeline->realtime);
     mr_json_u64(&json, "batch_bytes", pipeline->batch_bytes_max);
+    mr_json_open(&json, "supervise", '{');
+    mr_json_text(&json, "restart",
+                 pipeline->supervise.restart == MR_RESTART_NEVER ? "never" : "on_failure");
+    mr_json_real(&json, "backoff_seconds", (double)pipeline->supervise.backoff_ns / 1e9);
+    mr_json_real(&json, "backoff_max_seconds", (double)pipeline->supervise.backoff_max_ns / 1e9);
+    mr_json_u64(&json, "limit", (uint64_t)pipeline->supervise.limit);
+    mr_json_real(&json, "within_seconds", (double)pipeline->supervise.within_ns / 1e9);
+    mr_json_close(&json);
     mr_json_u64(&json, "metrics_port", (uint64_t)pipeline->metrics_port);
     json_rings(&json, pipeline);
     json_schemas(&json, "schemas_in", &plan->ingress);

@@ -32,15 +32,14 @@ static int remove_run(const struct mr_pipeline *run)
 {
     struct mr_error err;
     int lock_fd;
-    int code = mr_rundir_lock(run, &lock_fd, &err);
+    struct mr_rundir_before before;
+    int code = mr_rundir_lock(run, &lock_fd, &before, &err);
     if (code != MR_OK)
         return mr_cli_fail("clean", &err);
-    if (mr_stage_leftovers(run) == MR_LEFTOVERS_ALIVE)
-        code =
-            mr_fail(&err, MR_ERR_BUSY, "%s: a stage has just started; left alone", run->directory);
-    else if ((code = mr_stage_remove_segments(run, &err)) == MR_OK)
+    code = mr_rundir_clear(run, &err);
+    if (code == MR_OK)
         remove_directory(run);
-    close(lock_fd);
+    mr_rundir_unlock(lock_fd, code == MR_OK ? NULL : &before);
     return code == MR_OK ? MR_OK : mr_cli_fail("clean", &err);
 }
 

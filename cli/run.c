@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/plan.h"
 #include "cli/progress.h"
+#include "cli/runs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static int conclude(struct run *run, int code, const struct mr_error *err)
 static int check_session(const struct run *run, struct mr_error *err)
 {
     struct mr_session_plan plan;
-    if (run->supervisor.resumed) // its rings say it all
+    if (run->supervisor.resumed || run->supervisor.takes_over) // its rings say it all
         return MR_OK;
     int code = mr_session_plan(&run->pipeline, &plan, err);
     if (code == MR_OK && plan.resume == MR_RESUME_AGAIN)
@@ -135,13 +136,23 @@ static int supervise(struct run *run, struct mr_error *err)
     return conclude(run, code, err);
 }
 
+// The supervisor of the run before was killed when all was done and saved, and before it could say so.
+static int repeat_conclusion(const struct run *run)
+{
+    char *text = mr_run_read(&run->pipeline, run->json ? MR_LAST_JSON : MR_LAST_TEXT);
+    mr_info("the run of pid %d had ended when it was killed: this is its report",
+            run->supervisor.before.pid);
+    fputs(text ? text : "", sink_has_stdout(&run->pipeline) ? stderr : stdout);
+    free(text);
+    return run->supervisor.before.code;
+}
+
 static int run_pipeline(struct run *run)
 {
     struct mr_error err = {0};
     struct mr_supervisor_options options = {.file = run->pipeline.file,
                                             .sets = run->sets.items,
                                             .set_count = run->sets.count,
-                                            .restart = MR_RESTART_NEVER,
                                             .stages_stderr = -1};
     int code = check_plan(run, &err);
     if (code != MR_OK)
@@ -149,6 +160,11 @@ static int run_pipeline(struct run *run)
     code = mr_supervisor_open(&run->supervisor, &run->pipeline, &options, &err);
     if (code != MR_OK)
         return mr_cli_fail("run", &err);
+    if (run->supervisor.before.concluded) {
+        code = repeat_conclusion(run);
+        mr_supervisor_close(&run->supervisor, code);
+        return code;
+    }
     code = check_session(run, &err);
     if (code == MR_OK && run->pipeline.metrics_port)
         code = mr_exporter_start(&run->exporter, &run->pipeline, run->pipeline.metrics_port, &err);
@@ -157,7 +173,7 @@ static int run_pipeline(struct run *run)
     else
         mr_cli_fail("run", &err);
     mr_exporter_stop(run->exporter);
-    mr_supervisor_close(&run->supervisor);
+    mr_supervisor_close(&run->supervisor, code);
     return code;
 }
 
@@ -181,8 +197,9 @@ int mr_cli_run(int argc, char **argv)
         .words = "PIPELINE",
         .about = "Runs a pipeline: starts its three stages as processes, watches them until the "
                  "input has ended and everything is written, and prints the balance, the "
-                 "latencies and where the results are. SIGINT or SIGTERM drains; a second one "
-                 "halts at once, and the next run goes on from there.",
+                 "latencies and where the results are. A stage that dies is started again. SIGINT "
+                 "or SIGTERM drains; a second one halts at once, and the next run goes on from "
+                 "there.",
         .args = table,
         .words_min = 1,
         .words_max = 1};

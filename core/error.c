@@ -91,3 +91,17 @@ const char *mr_code_name(int code)
         return "unknown";
     return names[code];
 }
+
+bool mr_code_may_pass(int code)
+{
+    switch (code) {
+    case MR_ERR_OUTPUT:
+    case MR_ERR_SHM:
+    case MR_ERR_BUSY:
+    case MR_ERR_STAGE:
+    case MR_ERR_MEMORY:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -62,6 +62,9 @@ bool mr_error_is_no_room(const struct mr_error *err);
 bool mr_errno_is_no_room(int os_errno);
 // "input", "balance", ... for logs and JSON.
 const char *mr_code_name(int code);
+// Whether the same thing tried once more may succeed: what was in its way (a full or failing device, another
+// holder of a lock, memory) may be gone by then. A configuration, an input or a journal stays as it is.
+bool mr_code_may_pass(int code);
 
 #ifdef __cplusplus
 }

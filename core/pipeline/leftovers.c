@@ -129,22 +129,6 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
     return code;
 }
 
-int mr_stage_reopen_rings(const struct mr_pipeline *pipeline, struct mr_error *err)
-{
-    for (unsigned i = 0; i < MR_RING_COUNT; i++) {
-        struct mr_ring ring;
-        char path[320];
-        mr_pipeline_ring_path(pipeline, i, path, sizeof path);
-        if (access(path, F_OK) < 0)
-            continue;
-        if (mr_ring_attach(&ring, path, MR_ATTACH_READ_WRITE, err) != MR_OK)
-            return err->code;
-        mr_store_release_u32(&ring.news->closed, 0);
-        mr_ring_detach(&ring);
-    }
-    return MR_OK;
-}
-
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
     struct found found = {0};

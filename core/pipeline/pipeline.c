@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/pipeline/declared.h"
+#include "core/pipeline/restart.h"
 #include "core/pipeline/stage_options.h"
 #include "core/type.h"
 
@@ -16,7 +17,7 @@ struct file_options {
     const char *name, *shm;
     struct mr_node *source, *schemas, *transform, *sink, *dead_letter;
     struct mr_node *ring, *ingress, *egress, *metrics;
-    struct mr_node *wait, *placement;
+    struct mr_node *wait, *placement, *supervise;
     int huge_pages;
     bool prefault, lock_memory;
     int64_t realtime;
@@ -51,6 +52,8 @@ static const struct mr_option file_option_table[] = {
     FILE_OPTION("realtime", MR_OPTION_INT, realtime, "0", "SCHED_FIFO priority; 0: none", NULL),
     FILE_OPTION("batch", MR_OPTION_SIZE, batch_bytes, "16KiB", "most bytes between commits", NULL),
     FILE_OPTION("metrics", MR_OPTION_NODE, metrics, NULL, "{port: ...}", NULL),
+    FILE_OPTION("supervise", MR_OPTION_NODE, supervise, NULL,
+                "what is done about a stage that died, {restart: ...}", NULL),
     FILE_OPTION("shm", MR_OPTION_STRING, shm, NULL, "root of the run directories", NULL),
     {0}};
 
@@ -314,6 +317,8 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
         code = mr_stages_read_wait(file.wait, pipeline->wait, err);
     if (code == MR_OK)
         code = mr_stages_read_placement(file.placement, &pipeline->placement, err);
+    if (code == MR_OK)
+        code = mr_supervise_read(file.supervise, &pipeline->supervise, err);
     if (code == MR_OK)
         code = mr_stages_check_realtime(pipeline, file.realtime, err);
     if (code == MR_OK)

@@ -21,6 +21,7 @@
 //     realtime: 0                   # priority 1 to 99; 0: none: core/pipeline/realtime.h
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
 //     metrics: {port: 9464}
+//     supervise: {restart: on_failure}   # what `run` does about a stage that died: core/pipeline/restart.h
 //     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM if set
 //
 // Keys of a declared schema: core/pipeline/declared.h. Any other key is an error.
@@ -58,6 +59,16 @@ struct mr_memory {
     bool prefault, lock;
 };
 
+// What is done about a stage that is gone: core/pipeline/restart.h.
+#define MR_RESTART_LIMIT_MAX 100
+enum mr_restart { MR_RESTART_NEVER, MR_RESTART_ON_FAILURE };
+struct mr_supervise {
+    int restart; // mr_restart
+    int64_t backoff_ns, backoff_max_ns;
+    int64_t limit; // restarts of one stage ...
+    int64_t within_ns;
+};
+
 struct mr_pipeline {
     struct mr_node *root; // owned; option strings point into it
     const char *file;
@@ -77,6 +88,7 @@ struct mr_pipeline {
     uint64_t batch_bytes_max;
     const char *dead_letter_path; // a directory; NULL: <sink path>.dead
     int metrics_port;             // 0: none
+    struct mr_supervise supervise;
 };
 
 int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char *const *sets,

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "core/atomic.h"
+#include "core/clock.h"
+#include "core/log.h"
 #include "core/pipeline/stage.h"
 
 void mr_rundir_path(const struct mr_pipeline *pipeline, const char *file, char *out,
@@ -27,11 +29,17 @@ void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, const ch
              (unsigned)getuid(), name);
 }
 
-static int read_pid(int fd)
+#define SETUP_LOCK_RETRY_NS 500000LL
+#define SETUP_LOCK_TRIES 10000 // 5 s
+
+// "PID", or "PID CODE" once the run is concluded.
+static struct mr_rundir_before read_lock(int fd)
 {
-    char text[32] = "";
-    ssize_t length = pread(fd, text, sizeof text - 1, 0);
-    return length > 0 ? atoi(text) : 0;
+    struct mr_rundir_before found = {0};
+    char text[64] = "";
+    if (pread(fd, text, sizeof text - 1, 0) > 0)
+        found.concluded = sscanf(text, "%d %d", &found.pid, &found.code) == 2;
+    return found;
 }
 
 // Opens and locks. A file that `millrace clean` has taken away between the two is opened anew.
@@ -48,29 +56,82 @@ static int open_locked(const char *path, int *fd)
     } while (true);
 }
 
-static int write_pid(int fd)
+static int write_lock(int fd, const struct mr_rundir_before *content)
 {
-    char text[32];
-    int length = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) == length ? 0 : -1;
+    char text[64], code[16] = "-";
+    if (content->concluded)
+        snprintf(code, sizeof code, "%d", content->code);
+    // Of one length: it takes the place of what stands there with one call, whoever dies.
+    int length = snprintf(text, sizeof text, "%-11d %-11s\n", content->pid, code);
+    return pwrite(fd, text, (size_t)length, 0) == length ? 0 : -1;
 }
 
-int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err)
+int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_rundir_before *before,
+                   struct mr_error *err)
 {
     char path[MR_RUNDIR_PATH_BYTES];
+    struct mr_rundir_before holder, ours = {.pid = (int)getpid()};
     int code = MR_OK;
     mr_rundir_path(pipeline, "run.lock", path, sizeof path);
     if (open_locked(path, fd) < 0 && *fd < 0)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the lock", path);
+    holder = read_lock(*fd);
     if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
         code = mr_fail(err, MR_ERR_BUSY, "pipeline \"%s\" is running already, pid %d (%s is held)",
-                       pipeline->name, read_pid(*fd), path);
-    else if (write_pid(*fd) < 0)
+                       pipeline->name, holder.pid, path);
+    else if (write_lock(*fd, &ours) < 0)
         code = mr_fail_errno(err, MR_ERR_SHM, "%s: cannot write the pid", path);
+    if (before)
+        *before = holder;
     if (code != MR_OK) {
         close(*fd);
         *fd = -1;
     }
+    return code;
+}
+
+void mr_rundir_conclude(int fd, int code)
+{
+    struct mr_rundir_before ours = {.pid = (int)getpid(), .concluded = true, .code = code};
+    if (write_lock(fd, &ours) < 0)
+        mr_warn("cannot note that the run has ended: %s", strerror(errno));
+}
+
+void mr_rundir_unlock(int fd, const struct mr_rundir_before *before)
+{
+    if (before && before->pid ? write_lock(fd, before) : ftruncate(fd, 0))
+        mr_warn("cannot give the run's lock back: %s", strerror(errno));
+    close(fd);
+}
+
+int mr_rundir_lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err)
+{
+    char path[MR_RUNDIR_PATH_BYTES];
+    mr_rundir_path(pipeline, "setup.lock", path, sizeof path);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0)
+        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot create", path);
+    for (int i = 0; i < SETUP_LOCK_TRIES; i++) {
+        if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+            return MR_OK;
+        mr_sleep_until_mono_ns(mr_mono_ns() + SETUP_LOCK_RETRY_NS);
+    }
+    close(*fd);
+    return mr_fail(err, MR_ERR_BUSY, "%s: held by another process for 5 s", path);
+}
+
+int mr_rundir_clear(const struct mr_pipeline *pipeline, struct mr_error *err)
+{
+    int setup_fd;
+    int code = mr_rundir_lock_setup(pipeline, &setup_fd, err);
+    if (code != MR_OK)
+        return code;
+    if (mr_stage_leftovers(pipeline) == MR_LEFTOVERS_ALIVE)
+        code = mr_fail(err, MR_ERR_BUSY, "%s: a stage has just started; left alone",
+                       pipeline->directory);
+    else
+        code = mr_stage_remove_segments(pipeline, err);
+    close(setup_fd);
     return code;
 }
 
@@ -81,7 +142,7 @@ int mr_rundir_supervisor(const struct mr_pipeline *pipeline)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    int pid = flock(fd, LOCK_SH | LOCK_NB) < 0 ? read_pid(fd) : 0;
+    int pid = flock(fd, LOCK_SH | LOCK_NB) < 0 ? read_lock(fd).pid : 0;
     close(fd);
     return pid;
 }

@@ -2,7 +2,10 @@
 // The directory of a run, <shm>/millrace-<uid>/<name>, as those see it who start runs and who look
 // at them. Beside the rings and stage pages (core/pipeline/stage.h) it holds
 //
-//     run.lock    held (flock) by the process that supervises; holds its pid, for people
+//     run.lock    held (flock) by the process that supervises; holds its pid, and once the run has been concluded
+//                 its exit code. Emptied at the end: what stands in it, though nobody holds it, is of a
+//                 supervisor that was killed
+//     setup.lock  held for a moment by whoever makes or removes segments, or wants none to be made
 //     last.json   the final status of the run that ended last; last.txt the same as text
 #ifndef MR_CORE_PIPELINE_RUNDIR_H
 #define MR_CORE_PIPELINE_RUNDIR_H
@@ -24,8 +27,24 @@ struct mr_rundir_contents {
 // <directory>/<file>
 void mr_rundir_path(const struct mr_pipeline *pipeline, const char *file, char *out,
                     size_t out_bytes);
-// Takes run.lock; *fd is to be kept open. MR_ERR_BUSY names the holder's pid.
-int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err);
+// Whoever held run.lock before and did not give it back.
+struct mr_rundir_before {
+    int pid; // 0: nobody
+    bool concluded;
+    int code; // of the run that was concluded
+};
+// Takes run.lock; *fd is to be kept open. `before` may be NULL: what it says is then forgotten.
+// MR_ERR_BUSY names the holder's pid.
+int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_rundir_before *before,
+                   struct mr_error *err);
+// The run has ended, its report is saved, and it will exit with `code`: not to be done again by anybody.
+void mr_rundir_conclude(int fd, int code);
+// Gives it back; where `before` is given, as it was found.
+void mr_rundir_unlock(int fd, const struct mr_rundir_before *before);
+// Takes setup.lock, waiting for up to 5 s; close(*fd) gives it back.
+int mr_rundir_lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err);
+// Removes the segments under setup.lock. MR_ERR_BUSY where a stage is alive.
+int mr_rundir_clear(const struct mr_pipeline *pipeline, struct mr_error *err);
 // The pid that holds run.lock; 0 where nobody does.
 int mr_rundir_supervisor(const struct mr_pipeline *pipeline);
 void mr_rundir_look(const struct mr_pipeline *pipeline, struct mr_rundir_contents *out);

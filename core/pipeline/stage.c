@@ -357,7 +357,8 @@ int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err)
     }
     if (!stage->halted)
         mr_store_relaxed_u32(&stage->shared->end, code == MR_OK ? stage->end : MR_END_FAILED);
-    if (!stage->halted)
+    // What may pass is tried again: the stream is cut there, it has not ended.
+    if (!stage->halted && !mr_code_may_pass(code))
         for (unsigned i = 0; i < stage->writer_count; i++) {
             // What was written after the last commit is not part of the stream.
             mr_writer_recover(&stage->writers[i], stage->writers[i].published);

@@ -302,7 +302,8 @@ bool mr_stage_is_halted(struct mr_stage *stage);
 void mr_stage_beat(struct mr_stage *stage);
 // Closes the outputs, phase DONE (code MR_OK) or FAILED with the text; detaches everything. Returns
 // the code that the process is to exit with: a stage that was halted has not done its work, whatever
-// `code` says (MR_ERR_STAGE where it was told to), its outputs stay open, and its log line is written.
+// `code` says (MR_ERR_STAGE where it was told to), its outputs stay open, and its log line is written. They
+// stay open, too, where another try may succeed (mr_code_may_pass): the stream has not ended there.
 int mr_stage_close(struct mr_stage *stage, int code, const struct mr_error *err);
 
 // ---- for those who look
@@ -330,12 +331,9 @@ enum mr_leftovers {
     MR_LEFTOVERS_ALIVE,      // a stage is running
 };
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline);
-// Removes rings, stage and state segments. Only where no stage is alive.
+// Removes rings, stage and state segments. Only where no stage is alive, and with setup.lock held where
+// one could come (mr_rundir_clear does both).
 int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err);
-// Takes back the ends of the streams of an unfinished run: their writers will come again and go on, or
-// say once more that it was the end. A reader that came first would take the old word for it. Only
-// where no stage is alive.
-int mr_stage_reopen_rings(const struct mr_pipeline *pipeline, struct mr_error *err);
 // <shm>/millrace-<uid>/<name>, both 0700.
 int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_error *err);
 

@@ -20,8 +20,6 @@
 
 #define SECOND_NS 1000000000LL
 #define HALT_AFTER_NS (SECOND_NS * 3 / 10)
-#define SETUP_LOCK_RETRY_NS (SECOND_NS / 2000)
-#define SETUP_LOCK_TRIES 10000 // 5 s
 
 // ---- signals
 // The first SIGTERM, SIGINT or SIGHUP asks to drain; another one, later than a terminal's copy of the same
@@ -58,24 +56,6 @@ int mr_stage_signals_seen(void)
     return signals_seen;
 }
 
-// ---- the setup lock
-// Held while segments are looked for and made, so that stages started together agree on them.
-static int lock_setup(const struct mr_pipeline *pipeline, int *fd, struct mr_error *err)
-{
-    char path[sizeof pipeline->directory + 16];
-    snprintf(path, sizeof path, "%s/setup.lock", pipeline->directory);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (*fd < 0)
-        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot create", path);
-    for (int i = 0; i < SETUP_LOCK_TRIES; i++) {
-        if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
-            return MR_OK;
-        mr_sleep_until_mono_ns(mr_mono_ns() + SETUP_LOCK_RETRY_NS);
-    }
-    close(*fd);
-    return mr_fail(err, MR_ERR_BUSY, "%s: held by another process for 5 s", path);
-}
-
 // ---- rings and the stage's own segment
 
 static int open_ring(struct mr_stage *stage, enum mr_ring_index index,
@@ -92,16 +72,21 @@ static int open_ring(struct mr_stage *stage, enum mr_ring_index index,
         return mr_ring_create(ring, path, mr_ring_index_name(index), &options, err);
     }
     int code = mr_ring_attach(ring, path, MR_ATTACH_READ_WRITE, err);
-    if (code != MR_OK)
-        return code;
-    if (ring->capacity != options.capacity || ring->full_policy != options.full_policy ||
-        ring->checksummed != options.checksummed)
+    return code == MR_OK ? mr_stage_check_ring(stage->pipeline, index, ring, err) : code;
+}
+
+int mr_stage_check_ring(const struct mr_pipeline *pipeline, enum mr_ring_index index,
+                        const struct mr_ring *ring, struct mr_error *err)
+{
+    const struct mr_ring_options *options = &pipeline->rings[index];
+    if (ring->capacity != options->capacity || ring->full_policy != options->full_policy ||
+        ring->checksummed != options->checksummed)
         return mr_fail(
             err, MR_ERR_SHM,
             "%s: left by an earlier run with other settings (found %llu bytes, expected %llu); "
             "finish that run with its own pipeline file, or give it up with `millrace clean %s`",
-            path, (unsigned long long)ring->capacity, (unsigned long long)options.capacity,
-            stage->pipeline->name);
+            ring->segment.path, (unsigned long long)ring->capacity,
+            (unsigned long long)options->capacity, pipeline->name);
     return MR_OK;
 }
 
@@ -174,15 +159,15 @@ static void open_ports(struct mr_stage *stage)
 
 // What a stage was told to do, in one number. A run that is resumed must have been told the same: an old
 // mark means nothing in another file, and a journal's second half nothing in another directory.
-static const char *settings_key(enum mr_role role)
+const char *mr_stage_settings_key(enum mr_role role)
 {
     static const char *const keys[] = {"source", "transform", "sink"};
     return keys[role];
 }
 
-static uint64_t settings_of(const struct mr_stage *stage)
+uint64_t mr_stage_settings(const struct mr_pipeline *pipeline, enum mr_role role)
 {
-    return mr_config_digest(mr_config_child(stage->pipeline->root, settings_key(stage->role)));
+    return mr_config_digest(mr_config_child(pipeline->root, mr_stage_settings_key(role)));
 }
 
 struct beginning {
@@ -202,7 +187,7 @@ static void fill_stage(void *base, void *context)
         shared->epoch = MR_STAGE_EPOCH_CHECKPOINT;
     const struct port *ports = ports_of(stage->role, &count);
     shared->role = stage->role;
-    shared->settings = settings_of(stage);
+    shared->settings = mr_stage_settings(stage->pipeline, stage->role);
     for (unsigned i = 0; i < count; i++) {
         const struct mr_ring *ring = &stage->rings[ports[i].ring];
         if (ports[i].writes)
@@ -237,12 +222,12 @@ static int open_own_segment(struct mr_stage *stage, const struct mr_session_plan
         return mr_error_within(err, "the %s of %s is running already", mr_role_name(stage->role),
                                stage->pipeline->name);
     stage->shared = (void *)((uint8_t *)stage->segment.base + MR_PAGE_BYTES);
-    if (stage->shared->settings != settings_of(stage))
+    if (stage->shared->settings != mr_stage_settings(stage->pipeline, stage->role))
         return mr_fail(
             err, MR_ERR_SHM,
             "%s: left by an earlier run with another `%s:`; finish that run with its own "
             "settings, or give it up with `millrace clean %s`",
-            path, settings_key(stage->role), stage->pipeline->name);
+            path, mr_stage_settings_key(stage->role), stage->pipeline->name);
     return MR_OK;
 }
 
@@ -399,7 +384,7 @@ int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, en
     if (code == MR_OK)
         code = mr_stage_make_run_directory(pipeline, err);
     if (code == MR_OK)
-        code = lock_setup(pipeline, &setup_fd, err);
+        code = mr_rundir_lock_setup(pipeline, &setup_fd, err);
     if (code != MR_OK)
         return code;
     code = open_locked(stage, err);

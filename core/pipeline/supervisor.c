@@ -1,72 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/pipeline/supervisor.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/pipeline/rundir.h"
+#include "core/pipeline/stage_private.h"
 
-#define LOOK_INTERVAL_NS 50000000LL // between looks at the rings while something is to be ended
-#define KILL_AFTER_NS 3000000000LL  // a stage that was told to halt and does not
-#define ARGUMENTS_MAX (2 * 128 + 8) // two per override
+#define LOOK_INTERVAL_NS 50000000LL   // between looks at the rings while something is to be ended
+#define WATCH_INTERVAL_NS 250000000LL // between looks at the stages' hearts
 
-static const char *const stage_commands[MR_ROLE_COUNT] = {"produce", "transform", "load"};
-
-// ---- telling a stage ----------------------------------------------------------------------------
-
-static bool attach_page(const struct mr_supervisor *supervisor, enum mr_role role,
-                        struct mr_segment *segment, struct mr_stage_layout **page)
-{
-    if (mr_stage_attach_page(supervisor->pipeline, role, MR_ATTACH_READ_WRITE, segment, page,
-                             NULL) != MR_OK)
-        return false;
-    bool ours = (*page)->gauges.pid == (uint32_t)supervisor->children[role].pid;
-    if (!ours)
-        mr_segment_detach(segment);
-    return ours;
-}
-
-// Through its page; by signal where it has none yet: then it has accepted nothing either. Said
-// again and again until it ends, because a stage clears the word when it enters its page.
-static void tell(struct mr_supervisor *supervisor, enum mr_role role, uint32_t ask)
-{
-    struct mr_child *child = &supervisor->children[role];
-    struct mr_segment segment;
-    struct mr_stage_layout *page;
-    if (child->state != MR_CHILD_RUNNING)
-        return;
-    if (ask > child->asked) {
-        child->asked = ask;
-        child->asked_since_ns = mr_mono_ns();
-    }
-    if (ask == MR_STOP_HALT && mr_mono_ns() - child->asked_since_ns > KILL_AFTER_NS) {
-        mr_warn("%s (pid %d) does not halt; killing it, which loses nothing", mr_role_name(role),
-                (int)child->pid);
-        kill(child->pid, SIGKILL);
-    } else if (attach_page(supervisor, role, &segment, &page)) {
-        mr_store_release_u32(&page->gauges.drain_asked, child->asked);
-        mr_segment_detach(&segment);
-    } else {
-        kill(child->pid, SIGTERM);
-    }
-}
-
-static bool any_running(const struct mr_supervisor *supervisor)
+static bool any_is(const struct mr_supervisor *supervisor, enum mr_child_state state)
 {
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        if (supervisor->children[role].state == MR_CHILD_RUNNING)
+        if (supervisor->children[role].state == state)
             return true;
     return false;
+}
+
+static void tell(struct mr_supervisor *supervisor, enum mr_role role, uint32_t ask)
+{
+    mr_child_tell(&supervisor->children[role], ask);
 }
 
 // ---- after a failure ----------------------------------------------------------------------------
@@ -115,14 +73,6 @@ static void let_downstream_finish(struct mr_supervisor *supervisor, enum mr_role
         tell(supervisor, role, MR_STOP_HALT);
 }
 
-static bool any_failed(const struct mr_supervisor *supervisor)
-{
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        if (supervisor->children[role].state == MR_CHILD_FAILED)
-            return true;
-    return false;
-}
-
 static void contain_failures(struct mr_supervisor *supervisor)
 {
     for (unsigned failed = 0; failed < MR_ROLE_COUNT; failed++) {
@@ -147,57 +97,144 @@ static void pursue(struct mr_supervisor *supervisor)
     contain_failures(supervisor);
 }
 
-// ---- what happens -------------------------------------------------------------------------------
-
-// The sentence the stage left in its page; its log line has said the same to people.
-static void explain_failure(struct mr_supervisor *supervisor, enum mr_role role,
-                            const siginfo_t *info, struct mr_error *err)
-{
-    struct mr_child *child = &supervisor->children[role];
-    struct mr_segment segment;
-    struct mr_stage_layout *page;
-    if (info->si_code != CLD_EXITED) {
-        mr_fail(err, MR_ERR_STAGE, "%s (pid %d) was killed by signal %d (%s)", mr_role_name(role),
-                (int)child->pid, info->si_status, strsignal(info->si_status));
-        return;
-    }
-    mr_fail(err, info->si_status, "%s (pid %d) ended with exit code %d (%s); its log line says why",
-            mr_role_name(role), (int)child->pid, info->si_status, mr_code_name(info->si_status));
-    if (!attach_page(supervisor, role, &segment, &page))
-        return;
-    if (page->gauges.phase == MR_PHASE_FAILED && page->gauges.failure[0])
-        mr_fail(err, info->si_status, "%s: %.*s", mr_role_name(role),
-                (int)sizeof page->gauges.failure - 1, page->gauges.failure);
-    mr_segment_detach(&segment);
-}
+// ---- a stage is gone ----------------------------------------------------------------------------
 
 // A stop that comes before a stage has set up its signals ends it as signals do: as was wanted.
-static bool stopped_before_it_began(const struct mr_supervisor *supervisor, const siginfo_t *info)
+static bool stopped_before_it_began(const struct mr_supervisor *supervisor,
+                                    const struct mr_child_end *end)
 {
-    return supervisor->signals_seen > 0 && info->si_code != CLD_EXITED &&
-           (info->si_status == SIGTERM || info->si_status == SIGINT || info->si_status == SIGHUP);
+    return supervisor->signals_seen > 0 &&
+           (end->signal == SIGTERM || end->signal == SIGINT || end->signal == SIGHUP);
 }
 
-static void on_child_end(struct mr_supervisor *supervisor, enum mr_role role, struct mr_error *err)
+// Whether the first record was taken in: what fails before is refused at once, and has touched nothing.
+static bool has_begun(const struct mr_supervisor *supervisor)
 {
-    struct mr_child *child = &supervisor->children[role];
-    siginfo_t info = {0};
-    if (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED) < 0 || info.si_pid == 0)
-        return;
-    close(child->pidfd);
-    child->pidfd = -1;
-    if (info.si_code == CLD_EXITED && info.si_status == MR_OK) {
-        child->state = MR_CHILD_ENDED;
-        return;
+    struct mr_segment segment;
+    struct mr_stage_layout *page;
+    struct mr_stage_slot slot;
+    if (mr_stage_attach_page(supervisor->pipeline, MR_ROLE_PRODUCER, MR_ATTACH_READ_ONLY, &segment,
+                             &page, NULL) != MR_OK)
+        return false;
+    mr_stage_snapshot(page, &slot);
+    mr_segment_detach(&segment);
+    return slot.counts[MR_COUNT_IN] > 0;
+}
+
+static bool may_try_again(const struct mr_supervisor *supervisor, const struct mr_child_end *end)
+{
+    if (end->died)
+        return !stopped_before_it_began(supervisor, end) || has_begun(supervisor);
+    return mr_code_may_pass(end->code) && has_begun(supervisor);
+}
+
+static bool start_again(struct mr_supervisor *supervisor, struct mr_child *child,
+                        struct mr_error *why)
+{
+    const struct mr_supervise *policy = &supervisor->pipeline->supervise;
+    int64_t now_ns = mr_mono_ns();
+    if (mr_restart_due(policy, &child->restarts, now_ns, &child->due_ns)) {
+        mr_warn("%s; starting it again in %.1f s, for the %u. of %lld times within %.0f s",
+                why->text, (double)(child->due_ns - now_ns) / 1e9, child->restarts.count,
+                (long long)policy->limit, (double)policy->within_ns / 1e9);
+        child->state = MR_CHILD_WAITING;
+        return true;
     }
+    if (policy->restart != MR_RESTART_NEVER) {
+        char text[sizeof why->text];
+        memcpy(text, why->text, sizeof text);
+        mr_fail(why, why->code,
+                "%.800s; it was started again %u times within %.0f s and is not "
+                "started any more",
+                text, child->restarts.count, (double)policy->within_ns / 1e9);
+    }
+    return false;
+}
+
+static void on_end(struct mr_supervisor *supervisor, struct mr_child *child,
+                   const struct mr_child_end *end, struct mr_error *why, struct mr_error *err)
+{
     // At a terminal the second interrupt reaches the stages without us.
     bool told = child->asked == MR_STOP_HALT || supervisor->signals_seen >= 2;
-    child->state = told ? MR_CHILD_HALTED : MR_CHILD_FAILED;
-    // The one policy there is, MR_RESTART_NEVER. Another would start the child again here.
-    if (child->state == MR_CHILD_FAILED && err->code == MR_OK &&
-        !stopped_before_it_began(supervisor, &info))
-        explain_failure(supervisor, role, &info, err);
+    if (end->code == MR_OK) {
+        child->state = MR_CHILD_ENDED;
+    } else if (told) {
+        child->state = MR_CHILD_HALTED;
+    } else if (!may_try_again(supervisor, end) || !start_again(supervisor, child, why)) {
+        child->state = MR_CHILD_FAILED;
+        if (err->code == MR_OK && !stopped_before_it_began(supervisor, end))
+            *err = *why;
+    }
 }
+
+// ---- a stage is to come -------------------------------------------------------------------------
+
+// Living ones first: a supervisor that was killed may have started one just before.
+static int adopt_or_start(struct mr_supervisor *supervisor, struct mr_child *child,
+                          struct mr_error *err)
+{
+    const struct mr_supervisor_options *options = &supervisor->options;
+    const struct mr_child_program program = {.path = options->program,
+                                             .file = options->file,
+                                             .sets = options->sets,
+                                             .set_count = options->set_count,
+                                             .stderr_fd = options->stages_stderr,
+                                             .signals = &supervisor->signals_before};
+    int setup_fd;
+    int code = mr_rundir_lock_setup(supervisor->pipeline, &setup_fd, err);
+    if (code != MR_OK)
+        return code;
+    code = mr_child_adopt(child, err);
+    close(setup_fd);
+    if (code == MR_OK && child->state != MR_CHILD_RUNNING)
+        code = mr_child_start(child, &program, err);
+    return code;
+}
+
+static void start_what_is_due(struct mr_supervisor *supervisor, struct mr_error *err)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct mr_child *child = &supervisor->children[role];
+        struct mr_error why = {0};
+        if (child->state != MR_CHILD_WAITING || mr_mono_ns() < child->due_ns)
+            continue;
+        int code = adopt_or_start(supervisor, child, &why);
+        if (code != MR_OK)
+            on_end(supervisor, child, &(struct mr_child_end){.code = code}, &why, err);
+    }
+}
+
+// What the stages of a supervisor that was killed have come to without it. Those that failed where another try may
+// help are tried, as they would have been.
+static void settle(struct mr_supervisor *supervisor, struct mr_child *child, struct mr_error *err)
+{
+    struct mr_child_end end;
+    struct mr_error why = {0};
+    if (!mr_child_read_end(child, &end, &why))
+        return;
+    if (end.code == MR_OK)
+        child->state = MR_CHILD_ENDED;
+    else if (!mr_code_may_pass(end.code))
+        on_end(supervisor, child, &end, &why, err);
+}
+
+static int start_all(struct mr_supervisor *supervisor, struct mr_error *err)
+{
+    int code = MR_OK;
+    for (unsigned role = 0; role < MR_ROLE_COUNT && code == MR_OK; role++) {
+        struct mr_child *child = &supervisor->children[role];
+        if (child->state == MR_CHILD_OFF && supervisor->takes_over)
+            settle(supervisor, child, err);
+        if (child->state == MR_CHILD_OFF)
+            code = adopt_or_start(supervisor, child, err);
+        if (child->adopted)
+            mr_info("adopted the %s (pid %d) of a run whose supervisor is gone", mr_role_name(role),
+                    (int)child->pid);
+    }
+    return code;
+}
+
+// ---- what happens -------------------------------------------------------------------------------
 
 static void on_signal(struct mr_supervisor *supervisor)
 {
@@ -212,17 +249,17 @@ static void on_signal(struct mr_supervisor *supervisor)
                 strsignal((int)info.ssi_signo));
 }
 
-// Sleeps until something happens or the next tick is due.
+// Sleeps until something happens or the next look is due.
 static void await_event(struct mr_supervisor *supervisor, int64_t until_ns, struct mr_error *err)
 {
     struct pollfd watched[MR_ROLE_COUNT + 1];
-    enum mr_role roles[MR_ROLE_COUNT];
+    struct mr_child *children[MR_ROLE_COUNT];
     unsigned count = 0;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         if (supervisor->children[role].state == MR_CHILD_RUNNING) {
-            roles[count] = role;
-            watched[count++] =
-                (struct pollfd){.fd = supervisor->children[role].pidfd, .events = POLLIN};
+            children[count] = &supervisor->children[role];
+            watched[count] = (struct pollfd){.fd = children[count]->pidfd, .events = POLLIN};
+            count++;
         }
     watched[count] = (struct pollfd){.fd = supervisor->signal_fd, .events = POLLIN};
     int64_t left_ns = until_ns - mr_mono_ns();
@@ -232,111 +269,101 @@ static void await_event(struct mr_supervisor *supervisor, int64_t until_ns, stru
         return;
     if (watched[count].revents & POLLIN)
         on_signal(supervisor);
-    for (unsigned i = 0; i < count; i++)
-        if (watched[i].revents)
-            on_child_end(supervisor, roles[i], err);
+    for (unsigned i = 0; i < count; i++) {
+        struct mr_child_end end;
+        struct mr_error why = {0};
+        if (watched[i].revents && mr_child_collect(children[i], &end, &why))
+            on_end(supervisor, children[i], &end, &why, err);
+    }
+}
+
+static int64_t next_due(const struct mr_supervisor *supervisor, int64_t until_ns)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        const struct mr_child *child = &supervisor->children[role];
+        if (child->state == MR_CHILD_WAITING && child->due_ns < until_ns)
+            until_ns = child->due_ns;
+    }
+    return until_ns;
 }
 
 static void watch(struct mr_supervisor *supervisor, struct mr_error *err)
 {
     const struct mr_supervisor_options *options = &supervisor->options;
-    int64_t tick_ns = mr_mono_ns() + options->tick_ns, look_ns = 0;
-    while (any_running(supervisor)) {
+    bool ticks = options->tick && options->tick_ns;
+    int64_t tick_ns = mr_mono_ns() + options->tick_ns, look_ns = 0, watch_ns = 0;
+    while (any_is(supervisor, MR_CHILD_RUNNING) || any_is(supervisor, MR_CHILD_WAITING)) {
         int64_t now_ns = mr_mono_ns();
-        bool ending = supervisor->signals_seen > 0 || any_failed(supervisor);
+        bool ending = supervisor->signals_seen > 0 || any_is(supervisor, MR_CHILD_FAILED);
         if (ending && now_ns >= look_ns) {
             pursue(supervisor);
             look_ns = now_ns + LOOK_INTERVAL_NS;
         }
-        if (options->tick && options->tick_ns && now_ns >= tick_ns) {
+        start_what_is_due(supervisor, err);
+        if (now_ns >= watch_ns) {
+            for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+                mr_child_watch(&supervisor->children[role]);
+            watch_ns = now_ns + WATCH_INTERVAL_NS;
+        }
+        if (ticks && now_ns >= tick_ns) {
             options->tick(options->context);
             tick_ns = now_ns + options->tick_ns;
         }
-        int64_t until_ns = options->tick && options->tick_ns ? tick_ns : now_ns + 1000000000;
-        await_event(supervisor, ending && look_ns < until_ns ? look_ns : until_ns, err);
+        int64_t until_ns = ticks && tick_ns < watch_ns ? tick_ns : watch_ns;
+        if (ending && look_ns < until_ns)
+            until_ns = look_ns;
+        await_event(supervisor, next_due(supervisor, until_ns), err);
     }
 }
 
-// ---- starting -----------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------
 
-static void fill_arguments(const struct mr_supervisor_options *options, enum mr_role role,
-                           const char **arguments)
+static int adopt_living(struct mr_supervisor *supervisor, struct mr_error *err)
 {
-    unsigned count = 0;
-    arguments[count++] = "millrace";
-    arguments[count++] = stage_commands[role];
-    arguments[count++] = options->file;
-    for (unsigned i = 0; i < options->set_count && count < ARGUMENTS_MAX - 4; i++) {
-        arguments[count++] = "--set";
-        arguments[count++] = options->sets[i];
+    char path[MR_RUNDIR_PATH_BYTES];
+    struct mr_ring ring;
+    int code = MR_OK;
+    for (unsigned i = 0; i < MR_RING_COUNT && code == MR_OK; i++) {
+        mr_pipeline_ring_path(supervisor->pipeline, i, path, sizeof path);
+        if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
+            continue;
+        code = mr_stage_check_ring(supervisor->pipeline, i, &ring, err);
+        mr_ring_detach(&ring);
     }
-    if (role == MR_ROLE_PRODUCER)
-        arguments[count++] = "--after-others";
-    arguments[count] = NULL;
+    for (unsigned role = 0; role < MR_ROLE_COUNT && code == MR_OK; role++)
+        code = mr_child_adopt(&supervisor->children[role], err);
+    return code;
 }
 
-static int spawn(struct mr_supervisor *supervisor, enum mr_role role)
+static bool has_ended(const struct mr_supervisor *supervisor, enum mr_role role)
 {
-    const struct mr_supervisor_options *options = &supervisor->options;
-    const char *arguments[ARGUMENTS_MAX];
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    fill_arguments(options, role, arguments);
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &supervisor->signals_before);
-    if (role != MR_ROLE_PRODUCER) // standard input is the source's
-        posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (options->stages_stderr >= 0)
-        posix_spawn_file_actions_adddup2(&files, options->stages_stderr, STDERR_FILENO);
-    int failed = posix_spawn(&supervisor->children[role].pid,
-                             options->program ? options->program : "/proc/self/exe", &files,
-                             &attributes, (char **)(void *)arguments, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-    return failed;
+    struct mr_child_end end;
+    return mr_child_read_end(&supervisor->children[role], &end, NULL) && end.code == MR_OK;
 }
 
-static int start(struct mr_supervisor *supervisor, enum mr_role role, struct mr_error *err)
-{
-    struct mr_child *child = &supervisor->children[role];
-    errno = spawn(supervisor, role);
-    if (errno)
-        return mr_fail_errno(err, MR_ERR_STAGE, "cannot start the %s", mr_role_name(role));
-    child->pidfd = pidfd_open(child->pid, 0);
-    if (child->pidfd < 0) {
-        mr_fail_errno(err, MR_ERR_STAGE, "cannot watch the %s (pid %d)", mr_role_name(role),
-                      (int)child->pid);
-        kill(child->pid, SIGKILL);
-        waitpid(child->pid, NULL, 0);
-        return MR_ERR_STAGE;
-    }
-    child->state = MR_CHILD_RUNNING;
-    return MR_OK;
-}
-
-static int check_leftovers(struct mr_supervisor *supervisor, struct mr_error *err)
+// With setup.lock held: nobody comes or goes but by dying.
+static int look_at_leftovers(struct mr_supervisor *supervisor, struct mr_error *err)
 {
     const struct mr_pipeline *pipeline = supervisor->pipeline;
     struct mr_rundir_contents contents;
-    switch (mr_stage_leftovers(pipeline)) {
+    enum mr_leftovers left = mr_stage_leftovers(pipeline);
+    // What its supervisor did not live to conclude is not done again.
+    supervisor->takes_over =
+        left == MR_LEFTOVERS_ALIVE || (left == MR_LEFTOVERS_SPENT && supervisor->before.pid &&
+                                       has_ended(supervisor, MR_ROLE_LOADER));
+    switch (left) {
     case MR_LEFTOVERS_NONE:
         return MR_OK;
     case MR_LEFTOVERS_SPENT:
     case MR_LEFTOVERS_EMPTY:
-        return mr_stage_remove_segments(pipeline, err);
+        return supervisor->takes_over ? MR_OK : mr_stage_remove_segments(pipeline, err);
     case MR_LEFTOVERS_ALIVE:
-        mr_rundir_look(pipeline, &contents);
-        return mr_fail(err, MR_ERR_BUSY,
-                       "pipeline \"%s\": its %s runs already, pid %u; stop it first, or watch it "
-                       "with `millrace top`",
-                       pipeline->name, mr_role_name(contents.live_role), contents.live_pid);
+        return adopt_living(supervisor, err);
     case MR_LEFTOVERS_UNFINISHED:
         mr_rundir_look(pipeline, &contents);
         supervisor->resumed = true;
         supervisor->resumed_bytes = contents.waiting_bytes;
-        return mr_stage_reopen_rings(pipeline, err);
+        return MR_OK;
     }
     return MR_OK;
 }
@@ -357,33 +384,48 @@ static int catch_signals(struct mr_supervisor *supervisor, struct mr_error *err)
     return MR_OK;
 }
 
+static int check_leftovers(struct mr_supervisor *supervisor, struct mr_error *err)
+{
+    int setup_fd;
+    int code = mr_rundir_lock_setup(supervisor->pipeline, &setup_fd, err);
+    if (code != MR_OK)
+        return code;
+    if (supervisor->before.concluded)
+        code = mr_stage_leftovers(supervisor->pipeline) == MR_LEFTOVERS_SPENT
+                   ? mr_stage_remove_segments(supervisor->pipeline, err)
+                   : MR_OK;
+    else
+        code = look_at_leftovers(supervisor, err);
+    close(setup_fd);
+    return code;
+}
+
 int mr_supervisor_open(struct mr_supervisor *supervisor, const struct mr_pipeline *pipeline,
                        const struct mr_supervisor_options *options, struct mr_error *err)
 {
     *supervisor = (struct mr_supervisor){
         .pipeline = pipeline, .options = *options, .lock_fd = -1, .signal_fd = -1};
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        supervisor->children[role].pidfd = -1;
+        supervisor->children[role] =
+            (struct mr_child){.pipeline = pipeline, .role = role, .pidfd = -1};
     int code = mr_stage_make_run_directory(pipeline, err);
     if (code == MR_OK)
-        code = mr_rundir_lock(pipeline, &supervisor->lock_fd, err);
+        code = mr_rundir_lock(pipeline, &supervisor->lock_fd, &supervisor->before, err);
     if (code != MR_OK)
         return code;
     code = check_leftovers(supervisor, err);
     if (code == MR_OK)
         code = catch_signals(supervisor, err);
     if (code != MR_OK)
-        close(supervisor->lock_fd);
+        mr_rundir_unlock(supervisor->lock_fd, &supervisor->before);
     return code;
 }
 
 int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
 {
-    int code = MR_OK;
     err->code = MR_OK;
-    for (unsigned role = 0; role < MR_ROLE_COUNT && code == MR_OK; role++)
-        code = start(supervisor, role, err);
-    if (code != MR_OK)
+    supervisor->ran = true;
+    if (start_all(supervisor, err) != MR_OK)
         supervisor->signals_seen = 2; // those that did start are not wanted any more
     watch(supervisor, err);
     if (err->code == MR_OK && supervisor->signals_seen >= 2)
@@ -399,14 +441,21 @@ int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
     return err->code;
 }
 
-void mr_supervisor_close(struct mr_supervisor *supervisor)
+void mr_supervisor_close(struct mr_supervisor *supervisor, int code)
 {
     struct mr_error err;
     enum mr_leftovers left = mr_stage_leftovers(supervisor->pipeline);
-    if ((left == MR_LEFTOVERS_SPENT || left == MR_LEFTOVERS_EMPTY) &&
-        mr_stage_remove_segments(supervisor->pipeline, &err) != MR_OK)
+    bool keeps = supervisor->takes_over && !supervisor->ran;
+    bool spent = !keeps && (left == MR_LEFTOVERS_SPENT || left == MR_LEFTOVERS_EMPTY);
+    // First the word that it is over, for whoever finds the run without its segments.
+    if (spent)
+        mr_rundir_conclude(supervisor->lock_fd, code);
+    if (spent && mr_rundir_clear(supervisor->pipeline, &err) != MR_OK)
         mr_warn("%s", err.text);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (supervisor->children[role].pidfd >= 0)
+            close(supervisor->children[role].pidfd);
     close(supervisor->signal_fd);
     sigprocmask(SIG_SETMASK, &supervisor->signals_before, NULL);
-    close(supervisor->lock_fd);
+    mr_rundir_unlock(supervisor->lock_fd, keeps ? &supervisor->before : NULL);
 }

@@ -68,7 +68,7 @@ rm -r "$SHM/other"
 rm -rf journal
 # interrupt: a run whose loader is killed in its middle.
 interrupt() {
-    timeout -k 3 20 "$MILLRACE" run p.yaml "$@" >/dev/null 2>"$WORK/log" &
+    timeout -k 3 20 "$MILLRACE" run p.yaml --set supervise.restart=never "$@" >/dev/null 2>"$WORK/log" &
     local pid=$! page="$SHM/millrace-$(id -u)/bad/loader.stage" loader=0
     for i in $(seq 400); do
         loader=$("$MILLRACE" stat bad --json 2>/dev/null | jq 'select(.stages.loader.alive and .stages.loader.out > 1000) | .stages.loader.pid')

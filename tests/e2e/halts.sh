@@ -19,6 +19,7 @@ pid_of() { "$MILLRACE" stat "$1" --json | jq ".stages.$2.pid"; }
 for stage in producer transform loader; do
     cat >"$WORK/$stage.yaml" <<END
 name: $stage
+supervise: {restart: never}
 source: {type: mock, interval: 1ms}
 sink: {type: ndjson, path: $WORK/$stage.ndjson}
 END

@@ -10,6 +10,7 @@ name: $1
 source: {type: itch_file, path: day.itch, date: 2020-01-30}
 transform: [order_book: {pass: true, orders_max: 100000}]
 ring: {size: 1MiB}
+supervise: {restart: never}
 sink: {type: journal, path: $1, existing: replace, segment_size: 16MiB}
 END
 }

@@ -77,6 +77,11 @@ Test(pipeline, defaults)
     cr_expect_eq(pipeline.realtime, 0);
     cr_expect_eq(pipeline.batch_bytes_max, 16384);
     cr_expect_eq(pipeline.metrics_port, 0);
+    cr_expect_eq(pipeline.supervise.restart, MR_RESTART_ON_FAILURE);
+    cr_expect_eq(pipeline.supervise.backoff_ns, 100000000);
+    cr_expect_eq(pipeline.supervise.backoff_max_ns, 5000000000);
+    cr_expect_eq(pipeline.supervise.limit, 5);
+    cr_expect_eq(pipeline.supervise.within_ns, 60000000000);
     cr_expect_null(pipeline.dead_letter_path);
     cr_expect_null(pipeline.transform_node);
     cr_expect_eq(pipeline.declared.count, 0);
@@ -313,4 +318,27 @@ Test(pipeline, realtime_is_for_stages_that_sleep)
     refuse(ENDS "realtime: 10\nwait: [auto, spin, auto]\n",
            ":3: realtime: found 10 beside wait: spin of the transform, which would keep everything "
            "else from its core: expected wait: auto or park");
+}
+
+Test(pipeline, supervise)
+{
+    load(ENDS "supervise: {restart: never, backoff: 0, limit: 100, within: 1ms}\n");
+    cr_expect_eq(pipeline.supervise.restart, MR_RESTART_NEVER);
+    cr_expect_eq(pipeline.supervise.backoff_ns, 0);
+    cr_expect_eq(pipeline.supervise.limit, 100);
+    cr_expect_eq(pipeline.supervise.within_ns, 1000000);
+    refuse(ENDS "supervise: {restart: always}\n",
+           ":3: supervise.restart: found \"always\", expected never or on_failure");
+    refuse(ENDS "supervise: {limit: 0}\n", ":3: supervise.limit: found 0, expected 1 to 100 "
+                                           "restarts; `restart: never` is for none");
+    refuse(ENDS "supervise: {limit: 101}\n", ":3: supervise.limit: found 101, expected 1 to 100 "
+                                             "restarts; `restart: never` is for none");
+    refuse(ENDS "supervise:\n  limit: 3\n  within: 0\n",
+           ":5: supervise.within: found 0, expected a time in which restarts are counted");
+    refuse(ENDS "supervise: {backoff: 10s}\n",
+           ":3: supervise.backoff: found a backoff of 10.000 s and a backoff_max of 5.000 s, "
+           "expected the second to be no shorter");
+    refuse(ENDS "supervise: {backoff_max: 1ms}\n",
+           ":3: supervise.backoff_max: found a backoff of 0.100 s and a backoff_max of 0.001 s, "
+           "expected the second to be no shorter");
 }

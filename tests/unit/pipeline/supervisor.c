@@ -56,7 +56,7 @@ static int supervise(const char *commands)
     write_program(commands);
     cr_assert(open_supervisor() == MR_OK, "%s", err.text);
     int code = mr_supervisor_run(&supervisor, &err);
-    mr_supervisor_close(&supervisor);
+    mr_supervisor_close(&supervisor, MR_OK);
     return code;
 }
 
@@ -113,7 +113,7 @@ Test(supervisor, a_signal_before_anything_began_is_a_stop_and_no_failure)
     cr_assert(open_supervisor() == MR_OK, "%s", err.text);
     raise(SIGTERM); // blocked: it waits for the supervisor
     cr_expect_eq(mr_supervisor_run(&supervisor, &err), MR_OK, "%s", err.text);
-    mr_supervisor_close(&supervisor);
+    mr_supervisor_close(&supervisor, MR_OK);
 }
 
 Test(supervisor, a_stage_that_will_not_halt_is_killed)
@@ -126,7 +126,96 @@ Test(supervisor, a_stage_that_will_not_halt_is_killed)
     cr_expect_eq(mr_supervisor_run(&supervisor, &err), MR_ERR_STAGE);
     cr_expect(strstr(err.text, "run the pipeline again"), "%s", err.text);
     cr_expect(mr_mono_ns() - began_ns < 10000000000);
-    mr_supervisor_close(&supervisor);
+    mr_supervisor_close(&supervisor, MR_OK);
+}
+
+// Each start of a stage leaves a line in <command>.starts.
+#define NOTE_START "echo >> $1.starts; "
+static unsigned starts_of(const char *command)
+{
+    char file[64], path[256];
+    unsigned starts = 0;
+    snprintf(file, sizeof file, "%s.starts", command);
+    FILE *in = fopen(scratch_path(&scratch, file, path, sizeof path), "r");
+    for (int byte; in && (byte = fgetc(in)) != EOF;)
+        starts += byte == '\n';
+    if (in)
+        fclose(in);
+    return starts;
+}
+
+static void restart_up_to(int64_t limit, int64_t backoff_ns)
+{
+    pipeline.supervise = (struct mr_supervise){.restart = MR_RESTART_ON_FAILURE,
+                                               .backoff_ns = backoff_ns,
+                                               .backoff_max_ns = 4 * backoff_ns,
+                                               .limit = limit,
+                                               .within_ns = 60000000000};
+}
+
+Test(supervisor, a_killed_stage_is_started_again)
+{
+    restart_up_to(5, 1000000);
+    cr_expect_eq(supervise(NOTE_START "[ $1 = load ] && [ $(wc -l <load.starts) -lt 3 ] && "
+                                      "kill -9 $$; exit 0"),
+                 MR_OK, "%s", err.text);
+    cr_expect_eq(starts_of("load"), 3);
+    cr_expect_eq(starts_of("produce"), 1);
+    cr_expect_eq(starts_of("transform"), 1);
+}
+
+Test(supervisor, the_limit_says_how_often_in_what_time_and_why)
+{
+    restart_up_to(3, 1000000);
+    cr_expect_eq(supervise(NOTE_START "[ $1 = transform ] && kill -11 $$; exec sleep 30"),
+                 MR_ERR_STAGE);
+    cr_expect_eq(starts_of("transform"), 4);
+    cr_expect(strstr(err.text, "transform") && strstr(err.text, "signal 11") &&
+                  strstr(err.text, "started again 3 times within 60 s"),
+              "%s", err.text);
+}
+
+Test(supervisor, the_first_restart_is_at_once_and_then_it_backs_off)
+{
+    restart_up_to(4, 200000000); // 0, 200, 400, 800 ms
+    int64_t began_ns = mr_mono_ns();
+    cr_expect_eq(supervise(NOTE_START "[ $1 = load ] && [ $(wc -l <load.starts) -lt 2 ] && "
+                                      "kill -9 $$; exit 0"),
+                 MR_OK);
+    cr_expect(mr_mono_ns() - began_ns < 200000000, "the first waits for nothing");
+    began_ns = mr_mono_ns();
+    cr_expect_eq(supervise("[ $1 = load ] && kill -9 $$; exit 0"), MR_ERR_STAGE);
+    cr_expect(mr_mono_ns() - began_ns > 1400000000, "200 + 400 + 800 ms");
+}
+
+Test(supervisor, what_another_try_does_not_help_is_not_tried)
+{
+    // Nothing was taken in: even what may pass is said at once.
+    for (int code = MR_ERR_INTERNAL; code <= MR_ERR_LIMIT; code++) {
+        char commands[128];
+        snprintf(commands, sizeof commands, NOTE_START "[ $1 = load ] && exit %d; exec sleep 30",
+                 code);
+        restart_up_to(2, 1000000);
+        cr_expect_eq(supervise(commands), code, "%s", err.text);
+        cr_expect_eq(starts_of("load"), (unsigned)code);
+    }
+}
+
+Test(supervisor, a_run_that_was_concluded_is_not_done_again)
+{
+    const struct mr_rundir_before concluded = {.pid = 77, .concluded = true, .code = MR_ERR_INPUT};
+    int fd;
+    cr_assert_eq(mr_stage_make_run_directory(&pipeline, &err), MR_OK);
+    cr_assert_eq(mr_rundir_lock(&pipeline, &fd, NULL, &err), MR_OK);
+    mr_rundir_unlock(fd, &concluded);
+    cr_assert_eq(open_supervisor(), MR_OK);
+    cr_expect_eq(supervisor.before.pid, 77);
+    cr_expect(supervisor.before.concluded);
+    cr_expect_eq(supervisor.before.code, MR_ERR_INPUT);
+    mr_supervisor_close(&supervisor, MR_OK);
+    cr_assert_eq(open_supervisor(), MR_OK);
+    cr_expect_eq(supervisor.before.pid, 0, "and once it has said so, that is past");
+    mr_supervisor_close(&supervisor, MR_OK);
 }
 
 Test(supervisor, two_at_once_are_refused_and_the_first_is_named)
@@ -138,9 +227,9 @@ Test(supervisor, two_at_once_are_refused_and_the_first_is_named)
     cr_expect_eq(open_supervisor(), MR_ERR_BUSY);
     snprintf(expected, sizeof expected, "pid %d", (int)getpid());
     cr_expect(strstr(err.text, expected) != NULL, "%s", err.text);
-    mr_supervisor_close(&first);
+    mr_supervisor_close(&first, MR_OK);
     cr_expect_eq(open_supervisor(), MR_OK);
-    mr_supervisor_close(&supervisor);
+    mr_supervisor_close(&supervisor, MR_OK);
 }
 
 Test(supervisor, a_program_that_is_not_there)
@@ -149,5 +238,5 @@ Test(supervisor, a_program_that_is_not_there)
     cr_assert(open_supervisor() == MR_OK);
     cr_expect_eq(mr_supervisor_run(&supervisor, &err), MR_ERR_STAGE);
     cr_expect(strstr(err.text, "cannot start the producer") != NULL, "%s", err.text);
-    mr_supervisor_close(&supervisor);
+    mr_supervisor_close(&supervisor, MR_OK);
 }
