@@ -109,13 +109,15 @@ static void print_percentiles(const struct mr_histogram *histogram, FILE *out, d
                               uint64_t total)
 {
     struct walk walk = {.histogram = histogram};
-    double tick = 0;
+    double tick = 0, last;
     do {
         if (!walk_to(&walk, tick, total))
             break;
         print_line(out, (double)walk.value / unit_ns, tick, walk.cumulative);
+        last = tick;
         tick = next_tick(tick);
-    } while (walk.cumulative < total && tick < 100);
+        // So close to 100 that it grows no more: counts that cannot be (a damaged page).
+    } while (walk.cumulative < total && tick > last);
     print_line(out, (double)walk.value / unit_ns, 100, total);
 }
 

@@ -25,16 +25,66 @@ static void blank(struct mr_segment *segment, const char *path, enum mr_attach m
     snprintf(segment->path, sizeof segment->path, "%s", path);
 }
 
+// A page before and one behind the mapping that nobody may touch: what runs out of a segment, faults there.
+#define GUARD_BYTES MR_PAGE_BYTES
+
+static size_t mapped_bytes(const struct mr_segment *segment)
+{
+    return mr_align_up(segment->bytes, MR_PAGE_BYTES);
+}
+
+// Room for a mapping between its guards. A long one begins on a huge page: only such a one can consist of
+// them.
+static uint8_t *reserve_room(size_t bytes)
+{
+    size_t alignment = bytes < MR_HUGE_PAGE_BYTES ? MR_PAGE_BYTES : MR_HUGE_PAGE_BYTES;
+    size_t wider = bytes + alignment + 2 * GUARD_BYTES;
+    uint8_t *room =
+        mmap(NULL, wider, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    uint8_t *begin = (uint8_t *)mr_align_up((uintptr_t)room + GUARD_BYTES, alignment);
+    uint8_t *first = begin - GUARD_BYTES, *end = begin + bytes + GUARD_BYTES;
+    if (first > room)
+        munmap(room, (size_t)(first - room));
+    if (room + wider > end)
+        munmap(end, (size_t)(room + wider - end));
+    return begin;
+}
+
+static void give_room(uint8_t *begin, size_t bytes)
+{
+    munmap(begin - GUARD_BYTES, bytes + 2 * GUARD_BYTES);
+}
+
 void mr_segment_detach(struct mr_segment *segment)
 {
     if (segment->base) {
         mr_segment_forget(segment);
-        munmap(segment->base, segment->bytes);
+        give_room(segment->base, mapped_bytes(segment));
     }
     if (segment->fd >= 0)
         close(segment->fd);
     segment->base = NULL;
     segment->fd = -1;
+}
+
+static int map(struct mr_segment *segment)
+{
+    int protection = segment->mode == MR_ATTACH_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+    uint8_t *room = reserve_room(mapped_bytes(segment));
+    if (!room)
+        return -1;
+    if (mmap(room, segment->bytes, protection, MAP_SHARED | MAP_FIXED, segment->fd, 0) ==
+        MAP_FAILED) {
+        int saved_errno = errno;
+        give_room(room, mapped_bytes(segment));
+        errno = saved_errno;
+        return -1;
+    }
+    segment->base = room;
+    mr_segment_remember(segment);
+    return 0;
 }
 
 static int fail_create(struct mr_segment *segment, const char *temporary, struct mr_error *err,
@@ -55,42 +105,6 @@ static int fail_create(struct mr_segment *segment, const char *temporary, struct
                        "limits) smaller or the file system larger",
                        segment->path, segment->bytes, (unsigned long long)free_bytes);
     return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot %s", segment->path, what);
-}
-
-// Room for a mapping that begins on a huge page: only such a one can consist of them. NULL: none is needed,
-// or to be had.
-static uint8_t *reserve_aligned(size_t bytes)
-{
-    if (bytes < MR_HUGE_PAGE_BYTES)
-        return NULL;
-    size_t wider = bytes + MR_HUGE_PAGE_BYTES;
-    uint8_t *room =
-        mmap(NULL, wider, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
-        return NULL;
-    uint8_t *aligned = (uint8_t *)mr_align_up((uintptr_t)room, MR_HUGE_PAGE_BYTES);
-    uint8_t *end = (uint8_t *)mr_align_up((uintptr_t)aligned + bytes, MR_PAGE_BYTES);
-    if (aligned > room)
-        munmap(room, (size_t)(aligned - room));
-    if (room + wider > end)
-        munmap(end, (size_t)(room + wider - end));
-    return aligned;
-}
-
-static int map(struct mr_segment *segment)
-{
-    int protection = segment->mode == MR_ATTACH_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-    uint8_t *room = reserve_aligned(segment->bytes);
-    void *base =
-        mmap(room, segment->bytes, protection, MAP_SHARED | (room ? MAP_FIXED : 0), segment->fd, 0);
-    if (base == MAP_FAILED) {
-        if (room)
-            munmap(room, segment->bytes);
-        return -1;
-    }
-    segment->base = base;
-    mr_segment_remember(segment);
-    return 0;
 }
 
 static void fill_header(struct mr_segment *segment, const char *name, enum mr_segment_kind kind)

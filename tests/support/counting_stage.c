@@ -115,8 +115,9 @@ static int emit(struct mr_stage *stage, uint64_t number, counting_point *point, 
 {
     struct mr_record *record = mr_stage_claim(stage, MR_PORT_MAIN, length_of(number));
     point(context);
-    if (!record)
-        return mr_fail(err, MR_ERR_STAGE, "no room for record %lu", number);
+    if (!record) // halted; why, if not by order, stands in the stage's problem
+        return mr_fail(err, stage->problem.code != MR_OK ? stage->problem.code : MR_ERR_STAGE,
+                       "no room for record %lu", number);
     fill(record, length_of(number), number);
     point(context);
     stage->now.counts[MR_COUNT_IN]++;
@@ -145,7 +146,7 @@ static int produce(const struct counting_run *run, struct mr_stage *stage, count
     uint64_t next;
     int code = MR_OK;
     memcpy(&next, stage->now.mark, sizeof next);
-    while (next < run->total && code == MR_OK) {
+    while (next < run->total && code == MR_OK && !stage->halted) {
         for (unsigned i = 0; i < run->batch && next < run->total && code == MR_OK; i++, next++)
             code = emit(stage, next, point, context, err);
         memcpy(stage->now.mark, &next, sizeof next);
@@ -178,7 +179,7 @@ static int transform(const struct counting_run *run, struct mr_stage *stage, cou
 {
     struct mr_reader *reader = &stage->readers[MR_PORT_MAIN];
     int code = MR_OK;
-    while (code == MR_OK && !mr_reader_at_end(reader)) {
+    while (code == MR_OK && !mr_stage_is_halted(stage) && !mr_reader_at_end(reader)) {
         const struct mr_record *record;
         uint32_t length;
         for (unsigned i = 0; i < run->batch && code == MR_OK && (record = mr_next(reader, &length));
