@@ -147,7 +147,7 @@ demo: all
 
 # All that the tests run.
 .PHONY: tested
-tested: test-deps all units $(B)/release/bench/instructions/instructions
+tested: test-deps all units $(B)/release/bench/instructions/instructions $(B)/asan/mischief
 test: tested
 	@scripts/test.sh $(B)/release
 
@@ -239,6 +239,21 @@ RECORDS ?= 1000000000
 tsan-long: $(B)/tsan/tests/stress/ring_threads
 	@TSAN_OPTIONS=halt_on_error=1 $< --records $(RECORDS)
 
+# WRITES random writes into the shared pages of a run, everybody at work on them under the address and
+# undefined-behaviour sanitizers. Of what it needs alone, so that `make test` has its short form cheaply.
+WRITES ?= 10000000
+MISCHIEF_SRC := tests/faults/mischief.c tests/support/wild_writes.c tests/support/counting_stage.c \
+  tests/support/scratch.c $(LIB_SRC) core/config.c core/formats/json_out.c \
+  $(filter-out core/pipeline/exporter.c core/pipeline/supervisor%,$(wildcard core/pipeline/*.c))
+MISCHIEF_OBJ := $(MISCHIEF_SRC:%.c=$(B)/asan/%.o)
+$(B)/asan/mischief: $(MISCHIEF_OBJ)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(asan_FLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
+-include $(MISCHIEF_OBJ:.o=.d)
+.PHONY: mischief
+mischief: test-deps $(B)/asan/mischief
+	@$(B)/asan/mischief --writes $(WRITES) --seed $(SEED)
+
 format:
 	clang-format -i $(ALL_C)
 format-check:
@@ -275,6 +290,7 @@ help:
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
+	@echo 'make mischief  WRITES=$(WRITES) random writes into the shared pages, everybody at work on them; SEED=$(SEED)'
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -2,6 +2,7 @@
 // Random writes into the shared pages of a run while its stages, a reader, a tap and a looker work on them:
 //
 //     mischief [--writes N] [--seed S] [--round R] [--keep-going]
+//     mischief --into DIRECTORY [--writes N] [--seed S]      writes, and no more, into the segments of a run
 //
 // Rounds of two kinds, each with its own seed, S + round. By turns: one process takes the parts of all, one
 // after the other, restarts included, and writes wildly between any two of their steps: what a seed does it
@@ -35,7 +36,8 @@
 #define TICK_LATE_NS 20000000LL // this process itself was given no core: that time does not count
 #define STALL_US 150000 // by turns nobody lets go of what fills a ring: then the stage is halted
 #define AT_ONCE_NS 120000000LL // a round in which nothing is noticed
-#define AT_ONCE_EVERY 16       // rounds
+#define INTO_NS 1500000000LL
+#define AT_ONCE_EVERY 16 // rounds
 #define SANITIZER_EXIT 99
 #define DEAF_EXIT 98
 #define HALTS_MAX 20 // 50 ms apart
@@ -521,14 +523,31 @@ static void show_figures(uint64_t rounds, uint64_t failures, uint64_t seed)
            (double)tally->longest_error_ns / 1e6, failures);
 }
 
+// Into a run of other processes, for a second or two.
+static int write_into(const char *directory, uint64_t seed, uint64_t writes)
+{
+    wild_writes_open(&wild, directory, seed);
+    for (int64_t until_ns = mr_mono_ns() + INTO_NS;
+         mr_mono_ns() < until_ns && wild.writes < writes;) {
+        wild_writes_look(&wild);
+        for (uint64_t i = 0; i < 1 + writes / 1000; i++)
+            wild_writes_one(&wild);
+        mr_sleep_until_mono_ns(mr_mono_ns() + TICK_NS / 4);
+    }
+    printf("mischief: %" PRIu64 " random writes into %s, seed %" PRIu64 "\n", wild.writes,
+           directory, seed);
+    wild_writes_close(&wild);
+    return wild.writes > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"writes", required_argument, NULL, 'w'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"round", required_argument, NULL, 'r'},
-                                            {"keep-going", no_argument, NULL, 'k'},
-                                            {0}};
+    static const struct option options[] = {
+        {"writes", required_argument, NULL, 'w'}, {"seed", required_argument, NULL, 's'},
+        {"round", required_argument, NULL, 'r'},  {"keep-going", no_argument, NULL, 'k'},
+        {"into", required_argument, NULL, 'i'},   {0}};
     uint64_t writes = 100000, seed = 1, only = UINT64_MAX, failures = 0, round = 0;
+    const char *into = NULL;
     bool keep_going = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'w')
@@ -539,11 +558,15 @@ int main(int argc, char **argv)
             only = strtoull(optarg, NULL, 10);
         else if (option == 'k')
             keep_going = true;
+        else if (option == 'i')
+            into = optarg;
         else
             return EXIT_FAILURE;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     mr_clock_setup();
+    if (into)
+        return write_into(into, seed, writes);
     tally = mmap(NULL, sizeof *tally, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     log_file = tmpfile();
     if (tally == MAP_FAILED || !log_file)
