@@ -254,6 +254,13 @@ $(B)/asan/mischief: $(MISCHIEF_OBJ)
 mischief: test-deps $(B)/asan/mischief
 	@$(B)/asan/mischief --writes $(WRITES) --seed $(SEED)
 
+# CUTS power cuts (a write-back cache under a file system, killed), each followed by a resume; every tenth again
+# with durability none. Needs root, fuse and loop devices.
+CUTS ?= 200
+.PHONY: powercut
+powercut: test-deps $(B)/release/millrace
+	@$(PYTHON) tests/faults/powercut.py $(B)/release --cuts $(CUTS) --seed $(SEED)
+
 format:
 	clang-format -i $(ALL_C)
 format-check:
@@ -291,6 +298,8 @@ help:
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
 	@echo 'make mischief  WRITES=$(WRITES) random writes into the shared pages, everybody at work on them; SEED=$(SEED)'
+
+	@echo 'make powercut  CUTS=$(CUTS) power cuts under a running pipeline, and what is there after each; SEED=$(SEED)'
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

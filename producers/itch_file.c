@@ -319,6 +319,9 @@ static enum mr_poll take_cut(struct mr_source_run *run, struct itch_file *file,
         there < MR_ITCH_HEADER_BYTES ? 0 : file->feed.midnight_ns + mr_itch_time_ns(message);
     uint64_t offset = file->mark.offset;
     bool has_length = file->to - file->from >= 2;
+    // A file that cannot be read any further has not ended: the message may be whole another time.
+    if (reading_problem(file->input))
+        return end_of_input(run, file);
     mr_source_take(run);
     mr_stage_reject(run->stage, MR_REASON_TRUNCATED, file->mark.sequence + 1, event_time_ns,
                     message, there,

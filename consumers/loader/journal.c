@@ -432,6 +432,7 @@ static int journal_finish(struct mr_sink_run *run, struct mr_error *err)
             ": the input is not what it was then; give that run up with `millrace clean`, "
             "or give it the same input",
             sink->options->path, sink->kept_pos, run->accepted_pos);
+    mr_segment_files_drop_next(&sink->files);
     return mr_segment_files_finish(&sink->files, mr_max_u64(run->accepted_pos, sink->kept_pos),
                                    err);
 }

@@ -88,16 +88,22 @@ static void close_segment(struct mr_segment_files *files)
     files->fd = files->direct_fd = -1;
 }
 
+void mr_segment_files_drop_next(struct mr_segment_files *files)
+{
+    if (files->next_fd < 0)
+        return;
+    remove_next(files);
+    mr_disk->close(files->next_fd);
+    files->next_fd = -1;
+}
+
 void mr_segment_files_close(struct mr_segment_files *files)
 {
-    if (files->next_fd >= 0) {
-        remove_next(files);
-        mr_disk->close(files->next_fd);
-    }
+    mr_segment_files_drop_next(files);
     close_segment(files);
     if (files->directory_fd >= 0)
         mr_disk->close(files->directory_fd);
-    files->next_fd = files->directory_fd = -1;
+    files->directory_fd = -1;
 }
 
 // ---- bytes -------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ int mr_segment_files_remove(struct mr_segment_files *files, uint64_t from_pos,
                             struct mr_error *err);
 // Cuts the segment to its end, marks it durable there, closes it.
 int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err);
+// There will be no next segment.
+void mr_segment_files_drop_next(struct mr_segment_files *files);
 // MR_ERR_OUTPUT where the file that is written has lost its name: what is written would be lost.
 int mr_segment_files_look(const struct mr_segment_files *files, struct mr_error *err);
 // Closes everything and removes ".next".
