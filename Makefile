@@ -2,7 +2,8 @@
 # Targets: demo test all bench install format lint sanitize clean   (`make help` says what each does)
 #
 # One Makefile, no recursion. Every object is built in up to three variants, each in its own tree:
-# $(B)/release, $(B)/asan (address and undefined-behaviour sanitizers), $(B)/tsan (threads).
+# $(B)/release, $(B)/asan (address and undefined-behaviour sanitizers), $(B)/tsan (threads); $(B)/aarch64 is
+# built for that machine, whichever this one is.
 
 VERSION := 0.1.0
 B ?= build
@@ -53,11 +54,26 @@ release_FLAGS :=
 asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
 fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# Debian's libraries and headers for aarch64 are unpacked into a directory of their own, and used from there.
+AARCH64_CC ?= aarch64-linux-gnu-gcc
+AARCH64_CXX ?= aarch64-linux-gnu-g++
+AARCH64_ROOT := $(B)/aarch64/root
+AARCH64_PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(abspath $(AARCH64_ROOT)) \
+  PKG_CONFIG_LIBDIR=$(abspath $(AARCH64_ROOT))/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config
+aarch64_FLAGS := --sysroot=$(AARCH64_ROOT)
+aarch64_DEPS := aarch64-deps
+$(B)/aarch64/%: AR := aarch64-linux-gnu-ar
+$(B)/aarch64/%: PKG_CFLAGS = $(eval AARCH64_CFLAGS ?= $$(shell $(AARCH64_PKG_CONFIG) --cflags $(PKGS)))$(AARCH64_CFLAGS)
+$(B)/aarch64/%: PKG_LIBS = $(eval AARCH64_LIBS ?= $$(shell $(AARCH64_PKG_CONFIG) --libs $(PKGS)))$(AARCH64_LIBS)
 # libFuzzer comes with clang.
-variant_cc = $(if $(filter fuzz,$(1)),clang,$(CC))
-variant_cxx = $(if $(filter fuzz,$(1)),clang++,$(CXX))
+fuzz_CC := clang
+fuzz_CXX := clang++
+aarch64_CC = $(AARCH64_CC)
+aarch64_CXX = $(AARCH64_CXX)
+variant_cc = $(or $($(1)_CC),$(CC))
+variant_cxx = $(or $($(1)_CXX),$(CXX))
 
-.PHONY: all demo test fuzz check-deps test-deps bench-deps bench bench-scaling bench-steady install format format-check lint sanitize clean help
+.PHONY: all demo test fuzz check-deps test-deps aarch64-deps bench-deps bench bench-scaling bench-steady install format format-check lint sanitize clean help
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .SECONDARY:
@@ -75,11 +91,11 @@ $(1)_FAULTS := $$(FAULTS_SRC:%.c=$(B)/$(1)/%)
 $(1)_EXAMPLES := $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so)
 $(1)_BENCH := $$(BENCH_SRC:%.c=$(B)/$(1)/%)
 
-$(B)/$(1)/%.o: %.c | check-deps
+$(B)/$(1)/%.o: %.c | check-deps $($(1)_DEPS)
 	@mkdir -p $$(@D)
 	$$(say) CC $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
-$(B)/$(1)/%.o: %.cpp | check-deps
+$(B)/$(1)/%.o: %.cpp | check-deps $($(1)_DEPS)
 	@mkdir -p $$(@D)
 	$$(say) CXX $$@
 	$$(Q)$(call variant_cxx,$(1)) $$(CPPFLAGS) $$(CXXFLAGS) $$(PKG_CFLAGS) $$($(1)_FLAGS) -MMD -MP -c $$< -o $$@
@@ -111,7 +127,7 @@ $$($(1)_STRESS) $$($(1)_FAULTS) $$($(1)_BENCH): %: %.o $(B)/$(1)/libsupport.a $(
 $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%): %: %.o $(B)/$(1)/libmillrace.a
 	$$(say) LD $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CFLAGS) $$($(1)_FLAGS) $$^ $$(LDFLAGS) -lm -o $$@
-$$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps
+$$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps $($(1)_DEPS)
 	@mkdir -p $$(@D)
 	$$(say) SO $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
@@ -119,7 +135,7 @@ $(B)/$(1)/tests/faults/refused: LIBS += -lseccomp
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) $$($(1)_FAULTS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
-$(foreach v,release asan tsan fuzz,$(eval $(call variant,$(v))))
+$(foreach v,release asan tsan fuzz aarch64,$(eval $(call variant,$(v))))
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)
@@ -136,6 +152,12 @@ test-deps:
 ifneq ($(DEPS),skip)
 	@scripts/deps.sh test
 endif
+# What of a build needs the machine's own packages, and their libraries for aarch64.
+aarch64-deps:
+ifneq ($(DEPS),skip)
+	@scripts/deps.sh aarch64
+endif
+	@scripts/aarch64-root.sh $(AARCH64_ROOT)
 bench-deps:
 ifneq ($(DEPS),skip)
 	@scripts/deps.sh bench
@@ -224,9 +246,12 @@ corrupt: test-deps $(B)/release/millrace $(B)/asan/tests/faults/corrupt
 
 # Every test in other places. WORDS="..." takes those tests alone whose path contains one of them.
 .PHONY: places test-refused test-user
-places: test-refused test-user
+places: test-refused test-user test-aarch64
 test-refused test-user: test-%: tested
 	@scripts/places.sh $(B)/release $* $(WORDS)
+.PHONY: test-aarch64
+test-aarch64: test-deps $(aarch64_UNIT) $(aarch64_STRESS) $(aarch64_FAULTS) $(B)/aarch64/millrace $(aarch64_EXAMPLES)
+	@scripts/aarch64.sh $(B)/aarch64 $(AARCH64_ROOT) $(WORDS)
 
 # Spin: the ring, the stage transaction, the bell, each with its seeded errors.
 .PHONY: model

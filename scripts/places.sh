@@ -51,7 +51,7 @@ user() {
     fi
     tree=$(mktemp -d)
     trap 'rm -rf "$tree"' EXIT
-    chmod 755 "$tree"
+    chmod 755 "$tree" && chown "$owner" "$tree"
     copy_tree "$tree/millrace" || exit 1
     samples=$(realpath -m "${MILLRACE_SAMPLES:-../shared/data}")
     tests setpriv --reuid "${owner%:*}" --regid "${owner#*:}" --clear-groups --bounding-set=-all \

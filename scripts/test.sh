@@ -3,7 +3,7 @@
 # Runs the tests of one build: `test.sh build/release [WORD...]`. With words, only the tests whose path
 # contains one of them. The last line is `N passed, N failed`.
 #
-# Unit tests count one by one (criterion says how many); a stress test is one; an end-to-end script
+# Unit tests count one by one (criterion says how many); a stress test is one (`ok` or `skip - NAME: REASON` last); an end-to-end script
 # prints `ok - NAME`, `not ok - NAME` or `skip - NAME: REASON` for each of its cases
 # (tests/support/e2e.sh). A skip for want of a package or program is a failure: the tests' packages are
 # installed by `make test`.
@@ -81,7 +81,10 @@ run_unit() {
 
 run_stress() {
     timed "$1" "$build/$1"
-    if [ $status = 0 ] && [ "$(tail -n 1 "$log")" = ok ]; then
+    note_skips "$1" "$log" '^skip '
+    if [ "$missing" = 0 ] && tail -n 1 "$log" | grep -q '^skip '; then
+        report "$1" "$seconds" 0 0 "$log"
+    elif [ $status = 0 ] && [ "$(tail -n 1 "$log")" = ok ]; then
         report "$1" "$seconds" 1 0 "$log"
     else
         report "$1" "$seconds" 0 1 "$log"
