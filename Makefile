@@ -251,7 +251,7 @@ test-refused test-user: test-%: tested
 	@scripts/places.sh $(B)/release $* $(WORDS)
 .PHONY: test-aarch64
 test-aarch64: test-deps $(aarch64_UNIT) $(aarch64_STRESS) $(aarch64_FAULTS) $(B)/aarch64/millrace $(aarch64_EXAMPLES)
-	@scripts/aarch64.sh $(B)/aarch64 $(AARCH64_ROOT) $(WORDS)
+	@scripts/places.sh $(B)/aarch64 aarch64 $(WORDS)
 
 # Spin: the ring, the stage transaction, the bell, each with its seeded errors.
 .PHONY: model
@@ -327,6 +327,7 @@ help:
 	@echo 'make powercut  CUTS=$(CUTS) power cuts under a running pipeline, and what is there after each; SEED=$(SEED)'
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
+	@echo 'make places    every test in other places: test-refused (io_uring), test-user, test-aarch64 (qemu); WORDS="loader"'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make format    clang-format on every file;  make lint checks format, includes, clang-tidy'
 	@echo 'make clean     remove build/'

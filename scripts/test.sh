@@ -3,9 +3,9 @@
 # Runs the tests of one build: `test.sh build/release [WORD...]`. With words, only the tests whose path
 # contains one of them. The last line is `N passed, N failed`.
 #
-# Unit tests count one by one (criterion says how many); a stress test is one (`ok` or `skip - NAME: REASON` last); an end-to-end script
-# prints `ok - NAME`, `not ok - NAME` or `skip - NAME: REASON` for each of its cases
-# (tests/support/e2e.sh). A skip for want of a package or program is a failure: the tests' packages are
+# Unit tests count one by one (criterion says how many); a stress test is one (`ok`, or `skip - NAME: REASON`,
+# last); an end-to-end script prints `ok - NAME`, `not ok - NAME` or `skip - NAME: REASON` for each of its
+# cases (tests/support/e2e.sh). A skip for want of a package or program is a failure: the tests' packages are
 # installed by `make test`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -36,7 +36,7 @@ report() {
     printf '%-8s %-36s %4d passed %3d failed  %6.1f s\n' "$mark" "$1" "$3" "$4" "$2"
     if [ "$4" -gt 0 ]; then
         echo "--- $5 (its last 60 lines)"
-        tail -n 60 "$5"
+        grep -avE '^\[(RUN |PASS)\]' "$5" | tail -n 60
         echo "---"
     fi
     passed=$((passed + $3))
@@ -68,7 +68,7 @@ number() { sed -nE "s/.*$1: ([0-9]+).*/\\1/p" <<<"$2"; }
 
 run_unit() {
     local name=$1 bin=$build/$1
-    timed "$name" "$bin" --color=never
+    timed "$name" "$bin" --color=never --verbose # or it keeps to itself what was skipped
     local synthesis good bad
     synthesis=$(grep -a 'Synthesis:' "$log" | tail -n 1)
     good=$(number Passing "$synthesis")

@@ -29,9 +29,8 @@ static void use_huge_pages(const struct mr_segment *segment)
 
 static void map_all(const struct mr_segment *segment)
 {
-    if (madvise(segment->base, segment->bytes, MADV_POPULATE_WRITE) == 0)
-        return;
-    // An older kernel: a look at each page does it, too.
+    madvise(segment->base, segment->bytes, MADV_POPULATE_WRITE);
+    // A look at each page does it, too, where the kernel is older, or an emulator only nods.
     for (size_t at = 0; at < segment->bytes; at += MR_PAGE_BYTES)
         (void)mr_load_relaxed_u32((const uint32_t *)(const void *)((uint8_t *)segment->base + at));
 }

@@ -49,6 +49,7 @@ static void catch_signals(void)
     if (signal(SIGHUP, SIG_IGN) != SIG_IGN) // not where nohup has set it so
         sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error of the call that meets it
 }
 
 int mr_stage_signals_seen(void)

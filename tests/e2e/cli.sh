@@ -116,7 +116,7 @@ pipeline live "rate: 5000, run_time: 60s"
 "$MILLRACE" run "$WORK/live.yaml" --json --set metrics.port=$port >"$WORK/final" 2>"$WORK/log" &
 run=$!
 check "records arrive" wait_for 10 records_at_least live 1000
-for stage in produce transform load; do
+emulated "ps shows the stages" "stands first in their command lines" || for stage in produce transform load; do
     check "ps shows millrace $stage" pgrep -P $run -f "^millrace $stage $WORK/live.yaml"
 done
 check_equal "stat has the object of run --json" \

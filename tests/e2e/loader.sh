@@ -26,14 +26,11 @@ pipeline other "type: journal, path: $WORK/other, segment_size: 2MiB, existing: 
 check "journal: pwrite" env MILLRACE_IO=pwrite "$MILLRACE" run "$WORK/other.yaml"
 check "journal: pwrite, the same bytes" same "$WORK/journal" "$WORK/other"
 best=$(best_io)
-for io in $best pwrite; do
+emulated "journal: direct" "hides what the kernel says of direct writes" || for io in $best pwrite; do
     pipeline other "type: journal, path: $WORK/other, segment_size: 2MiB, existing: replace, direct: true"
     check "journal: direct, $io" env MILLRACE_IO=$io "$MILLRACE" run "$WORK/other.yaml"
     check "journal: direct, $io, the same bytes" same "$WORK/journal" "$WORK/other"
 done
-check "journal: direct, for one who may not pin memory" \
-    prlimit --memlock=65536 "$MILLRACE" run "$WORK/other.yaml"
-check "journal: direct, for one who may not pin memory, the same bytes" same "$WORK/journal" "$WORK/other"
 pipeline other "type: journal, path: $WORK/other, segment_size: 2MiB, existing: replace, io: pwrite"
 run other
 check_match "the status names the backend" "$(cat "$WORK/other.json")" '"pwrite"'
@@ -59,11 +56,13 @@ for io in $best pwrite; do
     check "journal, $io: killed, and taken up again" \
         run_killing killed 5 3 8 2 11 4 6
     check "journal, $io: the same bytes" same "$WORK/journal" "$WORK/killed"
-    pipeline killed-direct \
-        "type: journal, path: $WORK/killed-direct, segment_size: 2MiB, existing: replace, direct: true"
-    check "journal, direct, $io: killed, and taken up again" \
-        run_killing killed-direct 4 3 9 2 12 5 6
-    check "journal, direct, $io: the same bytes" same "$WORK/journal" "$WORK/killed-direct"
+    if ! emulated "journal, direct, $io: killed" "hides what the kernel says of direct writes"; then
+        pipeline killed-direct \
+            "type: journal, path: $WORK/killed-direct, segment_size: 2MiB, existing: replace, direct: true"
+        check "journal, direct, $io: killed, and taken up again" \
+            run_killing killed-direct 4 3 9 2 12 5 6
+        check "journal, direct, $io: the same bytes" same "$WORK/journal" "$WORK/killed-direct"
+    fi
     pipeline killed-csv "type: csv, path: $WORK/killed-csv/out.csv, envelope: true"
     check "csv, $io: killed, and taken up again" run_killing killed-csv 5 10 20 15 7 12
     check "csv, $io: the same bytes" same "$WORK/csv" "$WORK/killed-csv"

@@ -11,15 +11,14 @@ pipeline whole "type: journal, path: $WORK/whole, segment_size: 2MiB"
 check "undisturbed" run whole
 
 # The program in a place: MILLRACE is a command of one word for the functions above.
-enter() { # PLACE
-    printf '#!/bin/sh\nexec "%s" %s "%s" "$@"\n' "$refused" "$1" "$millrace" >"$WORK/$1"
-    chmod +x "$WORK/$1"
-    MILLRACE=$WORK/$1
+enter() { # COMMAND... that runs another command there
+    printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$*" "$millrace" >"$WORK/there"
+    chmod +x "$WORK/there"
+    MILLRACE=$WORK/there
 }
 
-place() { # PLACE BACKEND LINE: what it is to use, and what it says, once
+place() { # NAME BACKEND LINE STATUS: what it uses there, what it says once, how a run ends that asks for io_uring
     local name=$1 backend=$2 line=$3 direct
-    enter "$name"
     for direct in false true; do
         pipeline one "type: journal, path: $WORK/one, segment_size: 2MiB, existing: replace, direct: $direct"
         check "$name, direct $direct: a run" run one
@@ -39,15 +38,22 @@ place() { # PLACE BACKEND LINE: what it is to use, and what it says, once
 }
 
 if [ "$("$refused" --look)" = granted ]; then
+    enter "$refused" eperm
     place eperm pwrite 'loader: writing with pwrite: io_uring cannot be had here: Operation not permitted' 9
+    enter "$refused" enosys
     place enosys pwrite 'loader: writing with pwrite: io_uring cannot be had here: Function not implemented' 9
+    enter "$refused" probe
     place probe pwrite 'loader: writing with pwrite: io_uring cannot be asked what it can do: Cannot allocate memory' 9
+    enter "$refused" enomem
     place enomem io_uring 'loader: writing from memory that is not registered .*: Cannot allocate memory' 0
     # It is waited for about a second: what a killed loader had locked is given free by then.
     pipeline one "type: journal, path: $WORK/one, segment_size: 2MiB, existing: replace, direct: true"
     begun=${EPOCHREALTIME/./}
     run one
     check "enomem: not at once" test $((${EPOCHREALTIME/./} - begun)) -gt 1000000
+    # Without root's right to lock what it likes.
+    [ "$(id -u)" = 0 ] && enter setpriv --bounding-set=-ipc_lock prlimit --memlock=65536 || enter prlimit --memlock=65536
+    place "64 KiB to lock" io_uring 'loader: writing from memory that is not registered .*: Cannot allocate memory' 0
 else
     MILLRACE=$millrace
     pipeline one "type: journal, path: $WORK/one, segment_size: 2MiB, existing: replace"

@@ -66,6 +66,12 @@ check_equal() { # NAME FOUND EXPECTED
 check_match() { # NAME TEXT REGEX
     if [[ $2 =~ $3 ]]; then ok "$1"; else not_ok "$1" "found '$2', expected a match of '$3'"; fi
 }
+# emulated NAME REASON: whether an emulator of programs stands between the program and the kernel
+# (MILLRACE_EMULATED, set by scripts/places.sh), and cannot do what is tested: then that is skipped.
+emulated() {
+    [ -n "${MILLRACE_EMULATED:-}" ] || return 1
+    skip "$1" "the emulator $2"
+}
 # MILLRACE_IO's word for the best way to write that there is: io_uring itself, or, where the kernel refuses it
 # (tests/faults/refused.c), what is chosen in its place.
 best_io() { [ "$("$BUILD/tests/faults/refused" --look)" = granted ] && echo uring || echo auto; }

@@ -129,6 +129,15 @@ static int run(const struct mr_pair_transport *transport, uint32_t bytes, enum m
     return mr_pair_run(transport, mr_pair_loops_of(transport, bytes), part, &plan, result, err);
 }
 
+// A counter of microseconds (an emulator's) shows nothing of what takes less.
+static bool ticks_are_coarse(void)
+{
+    uint64_t before = mr_tick(), after;
+    while ((after = mr_tick()) == before)
+        continue;
+    return mr_ticks_to_ns((int64_t)(after - before)) >= 500;
+}
+
 // Sound transports, every part and every size: each record is measured, none is complained about.
 static void check_sound(const struct mr_pair_transport *transport)
 {
@@ -141,8 +150,8 @@ static void check_sound(const struct mr_pair_transport *transport)
             cr_assert_eq(code, MR_OK, "%s", err.text);
             cr_assert_eq(result.records, RECORDS, "%s, %u bytes", transport->name, bytes);
             cr_assert_gt(result.ns, 0);
-            cr_assert_gt(result.raw_rtt_ns[0], 0);
-            cr_assert_gt(result.raw_rtt_ns[1], 0);
+            cr_assert(result.raw_rtt_ns[0] > 0 || ticks_are_coarse());
+            cr_assert(result.raw_rtt_ns[1] > 0 || ticks_are_coarse());
             bool trips = part == MR_PAIR_ROUND_TRIP;
             cr_assert_eq(result.round_trip_ns.count, trips ? RECORDS : 0);
             cr_assert_eq(result.one_way_ns.count, trips ? RECORDS : 0); // half as many, two ways
