@@ -276,7 +276,8 @@ int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, st
     code = write_mark(files->fd, files->path, files->header_bytes, files->base_pos, end_pos, err);
     if (code == MR_OK)
         code = sync_file(files, files->fd, files->path, err);
-    close_segment(files);
+    if (code == MR_OK || !mr_error_is_no_room(err)) // else it is asked again
+        close_segment(files);
     return code;
 }
 

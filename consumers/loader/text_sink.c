@@ -35,6 +35,11 @@ struct text_state {
 };
 _Static_assert(sizeof(struct text_state) <= MR_SINK_STATE_BYTES, "state of a sink");
 
+// How far a set was filled, to take back the lines of a stretch whose rest cannot be written now.
+struct text_fill {
+    size_t used, used_by_file[MR_SCHEMAS_MAX];
+};
+
 struct text_sink {
     const struct mr_text_format *format;
     const struct mr_text_options *options;
@@ -45,7 +50,8 @@ struct text_sink {
     uint8_t index[UINT16_MAX + 1];
     struct text_set sets[2];
     unsigned filling;
-    uint8_t *record; // private copy of the record at hand
+    struct text_fill kept; // of the set being filled, before the stretch at hand
+    uint8_t *record;       // private copy of the record at hand
     size_t record_room;
     struct mr_refusal refusal; // of room for a file that is to be begun ...
     int64_t retry_ns;          // ... which is tried again then
@@ -183,6 +189,9 @@ static int put_header(struct text_sink *sink, unsigned at, const struct text_buf
     memcpy(buffer->bytes + buffer->used, header->bytes, header->used);
     buffer->used += header->used;
     set->used += header->used;
+    // The file is begun with it, whatever becomes of the stretch.
+    sink->kept.used_by_file[at] += header->used;
+    sink->kept.used += header->used;
     return MR_OK;
 }
 
@@ -388,25 +397,20 @@ static int take_bytes(struct mr_sink_run *run, const uint8_t *bytes, size_t left
     return code == MR_OK ? take_record(run, found, err) : code;
 }
 
-// How far the set was filled, to take back the lines of a stretch whose rest cannot be written now.
-struct text_fill {
-    size_t used, used_by_file[MR_SCHEMAS_MAX];
-};
-
-static void keep_fill(const struct text_sink *sink, struct text_fill *fill)
+static void keep_fill(struct text_sink *sink)
 {
     const struct text_set *set = &sink->sets[sink->filling];
-    fill->used = set->used;
+    sink->kept.used = set->used;
     for (unsigned at = 0; at < sink->file_count; at++)
-        fill->used_by_file[at] = set->buffers[at].used;
+        sink->kept.used_by_file[at] = set->buffers[at].used;
 }
 
-static void take_back(struct text_sink *sink, const struct text_fill *fill)
+static void take_back(struct text_sink *sink)
 {
     struct text_set *set = &sink->sets[sink->filling];
-    set->used = fill->used;
+    set->used = sink->kept.used;
     for (unsigned at = 0; at < sink->file_count; at++)
-        set->buffers[at].used = fill->used_by_file[at];
+        set->buffers[at].used = sink->kept.used_by_file[at];
 }
 
 static int take_stretch(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
@@ -431,14 +435,13 @@ int mr_text_write(struct mr_sink_run *run, const uint8_t *bytes, size_t length,
     }
     if (sink->refusal.held && mr_mono_ns() < sink->retry_ns)
         return MR_OK;
-    struct text_fill fill;
-    keep_fill(sink, &fill);
+    keep_fill(sink);
     int code = take_stretch(run, bytes, length, err);
     if (code == MR_OK) {
         mr_device_accept(&sink->refusal);
         run->accepted_pos += length;
     } else if (mr_error_is_no_room(err)) { // for a file that one of these records begins
-        take_back(sink, &fill);
+        take_back(sink);
         mr_device_refuse(&sink->refusal, err, -1);
         sink->retry_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
         return MR_OK;
