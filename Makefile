@@ -285,6 +285,17 @@ CUTS ?= 200
 .PHONY: powercut
 powercut: test-deps $(B)/release/millrace
 	@$(PYTHON) tests/faults/powercut.py $(B)/release --cuts $(CUTS) --seed $(SEED)
+# Each stage, and the supervisor, stopped for so long.
+SECONDS ?= 60
+.PHONY: stop full
+stop: test-deps $(B)/release/millrace
+	@BUILD=$(B)/release tests/faults/stop.sh $(SECONDS)
+# No room: in shared memory at each segment, on real disks TIMES times, and at every EVERY-th call that needs it.
+TIMES ?= 20
+EVERY ?= 1
+full: test-deps all
+	@BUILD=$(B)/release tests/faults/full_shm.sh && BUILD=$(B)/release tests/faults/full_disk.sh $(TIMES) && \
+	  $(PYTHON) tests/faults/full.py $(B)/release --every $(EVERY)
 
 format:
 	clang-format -i $(ALL_C)
@@ -326,6 +337,8 @@ help:
 
 	@echo 'make powercut  CUTS=$(CUTS) power cuts under a running pipeline, and what is there after each; SEED=$(SEED)'
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
+	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'
+	@echo 'make full      disks and shared memory without room at every point: EVERY=$(EVERY) TIMES=$(TIMES)'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make places    every test in other places: test-refused (io_uring), test-user, test-aarch64 (qemu); WORDS="loader"'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

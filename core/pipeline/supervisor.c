@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/pipeline/stage_private.h"
+#include "core/pipeline/waits.h"
 
 #define LOOK_INTERVAL_NS 50000000LL   // between looks at the rings while something is to be ended
 #define WATCH_INTERVAL_NS 250000000LL // between looks at the stages' hearts
@@ -242,11 +243,13 @@ static void on_signal(struct mr_supervisor *supervisor)
     if (read(supervisor->signal_fd, &info, sizeof info) != sizeof info)
         return;
     supervisor->signals_seen++;
-    if (supervisor->signals_seen == 1)
+    if (supervisor->signals_seen == 1) {
         mr_info("%s: draining; once more halts at once", strsignal((int)info.ssi_signo));
-    else if (supervisor->signals_seen == 2)
+        mr_waits_warn_draining(supervisor->pipeline);
+    } else if (supervisor->signals_seen == 2) {
         mr_warn("%s again: halting; what is in the rings waits for the next run",
                 strsignal((int)info.ssi_signo));
+    }
 }
 
 // Sleeps until something happens or the next look is due.

@@ -100,6 +100,8 @@ if [ $file_systems -gt 0 ]; then
         kill -TERM $run
         wait_for 5000 grep -q "told to drain, and waits for room in .*/ingress.ring first; a second signal halts" term.log
         check_equal "SIGTERM: the log says that draining waits for room" $? 0
+        check_match "SIGTERM: and why there is none" "$(cat term.log)" \
+            'draining waits: the (producer|transform) waits .* for room in the .* no room for .*No space left on device.*; a second signal halts'
         check "SIGTERM: it does wait" kill -0 $run
         if [ $signals = 2 ]; then
             kill -TERM $run

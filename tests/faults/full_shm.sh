@@ -25,7 +25,7 @@ run=$!
 for i in $(seq 200); do "$MILLRACE" stat bad --json 2>/dev/null | jq -e '.stages.loader.out > 100' >/dev/null && break; sleep 0.02; done
 find shm \( -name '*.ring' -o -name '*.stage*' \) -printf '%C@ %k %f\n' | sort -n >segments
 wait $run
-check_equal "undisturbed" "$? $(jq -c '[.balance, .stages.loader.out]' final)" "0 [true,20000]"
+check_equal "undisturbed" "$? $(jq -c '[.balance, .stages.producer.in, .phase]' final)" '0 [true,20000,"done"]'
 mv journal whole
 check "it has rings, pages and state" test "$(wc -l <segments)" -ge 8
 rm -rf shm/*
@@ -58,7 +58,7 @@ for files in 3 4 5 6 8 10 12 14; do
     mount -o remount,nr_inodes=1000 shm
     rm -rf journal
     run p.yaml --set source.rate=0
-    check_equal "room for $files files: with room again" "$status $(jq -c '[.balance, .stages.loader.out]' final)" "0 [true,20000]"
+    check_equal "room for $files files: with room again" "$status $(jq -c '[.balance, .stages.producer.in, .phase]' final)" '0 [true,20000,"done"]'
     umount shm
 done
 
@@ -66,7 +66,7 @@ done
 mount -t tmpfs -o size=$((sum_k + 512))k none shm
 rm -rf journal
 run p.yaml
-check_equal "with room enough" "$status $(jq -c '[.balance, .stages.loader.out]' final)" "0 [true,20000]"
+check_equal "with room enough" "$status $(jq -c '[.balance, .stages.producer.in, .phase]' final)" '0 [true,20000,"done"]'
 check "with room enough: byte for byte" diff -r whole journal
 
 # ---- a run that is gone on with needs nothing more -------------------------------------------------------------
@@ -79,7 +79,7 @@ wait $run 2>/dev/null
 head -c 64M /dev/zero >shm/filler 2>/dev/null
 check_equal "no byte is left" "$(stat -f -c %a shm)" 0
 run p.yaml --set source.rate=10000
-check_equal "the run is gone on with, without a byte of memory left" "$status $(jq -c '[.balance, .stages.loader.out]' final)" "0 [true,20000]"
+check_equal "the run is gone on with, without a byte of memory left" "$status $(jq -c '[.balance, .stages.producer.in, .phase]' final)" '0 [true,20000,"done"]'
 check "gone on with: byte for byte" diff -r whole journal
 echo "shared memory too small at $points points, and for a run that was gone on with: $failures failed"
 finish
