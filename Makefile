@@ -244,6 +244,13 @@ corrupt: test-deps $(B)/release/millrace $(B)/asan/tests/faults/corrupt
 	@$(PYTHON_XXHASH) tests/faults/corrupt.py $(B)/release --program $(B)/asan/tests/faults/corrupt \
 	  --journals $(N) --seed $(SEED) --jobs $$(nproc) --keep $(B)/corrupt
 
+# KILLS SIGKILLs of stages and supervisor at random moments; SEED says which. 1,000 take 40 to 100 s.
+KILLS ?= 10000
+SAMPLE_ITCH ?= $(or $(MILLRACE_SAMPLES),../shared/data)/itch/20200130-0400-premarket.itch
+.PHONY: crash
+crash: test-deps $(B)/release/millrace $(B)/release/tests/faults/crash
+	@$(B)/release/tests/faults/crash --program $(B)/release/millrace --sample $(SAMPLE_ITCH) --kills $(KILLS) --seed $(SEED)
+
 # Every test in other places. WORDS="..." takes those tests alone whose path contains one of them.
 .PHONY: places test-refused test-user
 places: test-refused test-user test-aarch64
@@ -335,6 +342,7 @@ help:
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
 	@echo 'make mischief  WRITES=$(WRITES) random writes into the shared pages, everybody at work on them; SEED=$(SEED)'
 
+	@echo 'make crash     KILLS=$(KILLS) SIGKILLs of stages and supervisor at random moments; SEED=$(SEED)'
 	@echo 'make powercut  CUTS=$(CUTS) power cuts under a running pipeline, and what is there after each; SEED=$(SEED)'
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'

@@ -70,6 +70,7 @@ enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role rol
 struct found {
     unsigned rings, stages;
     bool taken;               // a stage has taken a record in, or cannot be read
+    bool strange;             // one cannot be read
     bool done[MR_ROLE_COUNT]; // it has ended well
 };
 
@@ -88,7 +89,8 @@ static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role
         found->done[role] = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_DONE;
         mr_segment_detach(&segment);
     } else {
-        found->taken |= there; // another version's, or damaged: not ours to take away
+        found->strange |= there; // another version's, or damaged: not ours to take away
+        found->taken |= there;
     }
     return mr_segment_is_locked(&segment);
 }
@@ -111,6 +113,7 @@ static bool all_rings_are_finished(const struct mr_pipeline *pipeline)
     return finished;
 }
 
+// The rings first, a stage's page last: what is left by one who died over it is known for what it is.
 int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err)
 {
     char path[320], state[352];
@@ -122,9 +125,9 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
     for (unsigned i = 0; i < MR_ROLE_COUNT && code == MR_OK; i++) {
         mr_pipeline_stage_path(pipeline, i, path, sizeof path);
         snprintf(state, sizeof state, "%s.state", path);
-        code = mr_segment_unlink(path, err);
+        code = mr_segment_unlink(state, err);
         if (code == MR_OK)
-            code = mr_segment_unlink(state, err);
+            code = mr_segment_unlink(path, err);
     }
     return code;
 }
@@ -142,6 +145,9 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
     }
     if (found.rings + found.stages == 0)
         return MR_LEFTOVERS_NONE;
+    // A stage makes its rings before its page: pages alone are left by one who died removing them.
+    if (found.rings == 0 && !found.strange)
+        return MR_LEFTOVERS_SPENT;
     // A run that failed before it accepted a record leaves nothing to go on from.
     if (!found.taken)
         return found.done[MR_ROLE_PRODUCER] && found.stages < MR_ROLE_COUNT ? MR_LEFTOVERS_EMPTY

@@ -393,10 +393,11 @@ static int check_leftovers(struct mr_supervisor *supervisor, struct mr_error *er
     int code = mr_rundir_lock_setup(supervisor->pipeline, &setup_fd, err);
     if (code != MR_OK)
         return code;
+    // One that had concluded its run may have died over the removal.
     if (supervisor->before.concluded)
-        code = mr_stage_leftovers(supervisor->pipeline) == MR_LEFTOVERS_SPENT
-                   ? mr_stage_remove_segments(supervisor->pipeline, err)
-                   : MR_OK;
+        code = mr_stage_leftovers(supervisor->pipeline) == MR_LEFTOVERS_ALIVE
+                   ? MR_OK
+                   : mr_stage_remove_segments(supervisor->pipeline, err);
     else
         code = look_at_leftovers(supervisor, err);
     close(setup_fd);

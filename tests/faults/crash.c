@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kills a running pipeline with SIGKILL at random moments, again and again: a stage, all stages, the supervisor, all of
+// them, and what has just come back. Each run ends in its own time; its journal must then be that of an undisturbed run,
+// byte for byte, its counts must balance and nothing may be left in shared memory. The sink appends: what was done
+// twice would show.
+//
+//     crash --program build/release/millrace --sample day.itch [--kills 1000] [--seed 1] [--messages 3000000]
+//
+// Measured is the time from a kill to the first record that the stage's next process commits. The moments come from the
+// seed, and from when the machine gets round to them. Ends with one line; where something is wrong that line is
+// FAILED, with what and with the command that does it again, and the files stay.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/pipeline/report.h"
+#include "core/pipeline/rundir.h"
+#include "tests/support/itch_loop.h"
+#include "tests/support/scratch.h"
+
+#define MS 1000000LL
+#define WORK_MS_MAX 70    // between a recovery and the next kill
+#define AGAIN_MS_MAX 40   // from a kill to one during the recovery
+#define AGAIN_PERCENT 30  // of the kills are followed by such a one
+#define RECOVERY_MS 30000 // after which a stage counts as lost
+#define RUN_MS 300000     // after which a run does
+#define P99_MS_MAX 250.0  // from a kill to the first new record
+#define SAMPLES_MAX 100000
+
+// A stage, by mr_role, or more than one.
+enum { TARGET_ALL = MR_ROLE_COUNT, TARGET_SUPERVISOR, TARGET_EVERYTHING, TARGETS };
+// Of 20 kills.
+static const unsigned targets[20] = {0,
+                                     0,
+                                     0,
+                                     0,
+                                     0,
+                                     1,
+                                     1,
+                                     1,
+                                     1,
+                                     1,
+                                     2,
+                                     2,
+                                     2,
+                                     2,
+                                     2,
+                                     TARGET_ALL,
+                                     TARGET_ALL,
+                                     TARGET_SUPERVISOR,
+                                     TARGET_SUPERVISOR,
+                                     TARGET_EVERYTHING};
+
+// A stage that was killed, until its next process has committed something new.
+struct victim {
+    bool waiting;
+    int64_t killed_ns;
+    uint64_t records; // it had committed when it died
+};
+
+static struct {
+    const char *program, *sample;
+    uint64_t kills, seed, messages;
+    char directory[64], shm[64], yaml[128];
+    struct mr_pipeline pipeline;
+} test = {.kills = 1000, .seed = 1, .messages = 3000000};
+
+static struct {
+    pid_t supervisor;
+    int64_t began_ns;
+    struct mr_segment segments[MR_ROLE_COUNT];
+    struct mr_stage_layout *pages[MR_ROLE_COUNT]; // NULL: not there yet
+    struct victim victims[MR_ROLE_COUNT];
+} run;
+
+static uint64_t random_state, kills_of[TARGETS], kills, runs;
+static double restart_ms[SAMPLES_MAX];
+static unsigned restarts;
+
+static void failed(const char *format, ...) MR_PRINTF(1, 2) __attribute__((noreturn));
+static void failed(const char *format, ...)
+{
+    va_list args;
+    printf("crash: FAILED after %llu kills in run %llu: ", (unsigned long long)kills,
+           (unsigned long long)runs + 1);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("; %s and %s are kept; again: make crash KILLS=%llu SEED=%llu\n", test.directory,
+           test.shm, (unsigned long long)test.kills, (unsigned long long)test.seed);
+    exit(1);
+}
+
+static uint64_t below(uint64_t limit)
+{
+    return random_below(&random_state, limit);
+}
+
+static void sleep_ns(int64_t ns)
+{
+    mr_sleep_until_mono_ns(mr_mono_ns() + ns);
+}
+
+static void file_path(char *out, size_t out_bytes, const char *name)
+{
+    snprintf(out, out_bytes, "%s/%s", test.directory, name);
+}
+
+// ---- the program --------------------------------------------------------------------------------
+
+static pid_t spawn_run(const char *final, const char *set)
+{
+    char final_path[128], log_path[128];
+    const char *arguments[] = {"millrace",           "run", test.yaml, "--json",
+                               set ? "--set" : NULL, set,   NULL};
+    posix_spawn_file_actions_t files;
+    pid_t pid;
+    file_path(final_path, sizeof final_path, final);
+    file_path(log_path, sizeof log_path, "log");
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, final_path,
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, log_path, O_WRONLY | O_CREAT | O_APPEND,
+                                     0600);
+    errno = posix_spawn(&pid, test.program, &files, NULL, (char **)(void *)arguments, environ);
+    posix_spawn_file_actions_destroy(&files);
+    if (errno)
+        failed("%s: %s", test.program, strerror(errno));
+    return pid;
+}
+
+static void write_pipeline(void)
+{
+    struct mr_error err;
+    file_path(test.yaml, sizeof test.yaml, "crash.yaml");
+    FILE *out = fopen(test.yaml, "we");
+    if (!out)
+        failed("%s: %s", test.yaml, strerror(errno));
+    fprintf(out,
+            "name: crash\n"
+            "shm: %s\n"
+            "source: {type: itch_file, path: %s/20200130.itch}\n"
+            "transform:\n"
+            "  - order_book: {pass: true, orders_max: 1000000}\n"
+            "  - bars: {on: book_trade, key: symbol, price: price, volume: shares, every: 1s, "
+            "pass: true}\n"
+            "ring: {size: 1MiB}\n"
+            "sink: {type: journal, path: %s/journal, segment_size: 64MiB}\n"
+            // Each kill is the first: nothing is waited for and nothing given up.
+            "supervise: {limit: 100, within: 1us}\n",
+            test.shm, test.directory, test.directory);
+    if (fclose(out) != 0 || mr_pipeline_load(&test.pipeline, test.yaml, NULL, 0, &err) != MR_OK)
+        failed("%s: cannot be used", test.yaml);
+}
+
+// ---- looking ------------------------------------------------------------------------------------
+
+static bool attach_pages(void)
+{
+    bool all = true;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        if (!run.pages[role] &&
+            mr_stage_attach_page(&test.pipeline, role, MR_ATTACH_READ_ONLY, &run.segments[role],
+                                 &run.pages[role], NULL) != MR_OK)
+            run.pages[role] = NULL;
+        all &= run.pages[role] != NULL;
+    }
+    return all;
+}
+
+static void detach_pages(void)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (run.pages[role])
+            mr_segment_detach(&run.segments[role]);
+    memset(run.pages, 0, sizeof run.pages);
+}
+
+// What it has let out for good.
+static uint64_t committed(enum mr_role role)
+{
+    struct mr_stage_slot slot;
+    mr_stage_snapshot(run.pages[role], &slot);
+    return slot.counts[role == MR_ROLE_LOADER ? MR_COUNT_OUT : MR_COUNT_EMITTED];
+}
+
+static bool has_ended(enum mr_role role)
+{
+    return mr_load_acquire_u32(&run.pages[role]->gauges.phase) == MR_PHASE_DONE;
+}
+
+// Takes the time of those that have come back. True while one has not.
+static bool any_is_missing(void)
+{
+    bool missing = false;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct victim *victim = &run.victims[role];
+        int64_t now_ns = mr_mono_ns();
+        if (!victim->waiting)
+            continue;
+        if (committed(role) > victim->records && restarts < SAMPLES_MAX)
+            restart_ms[restarts++] = (double)(now_ns - victim->killed_ns) / 1e6;
+        else if (now_ns - victim->killed_ns > RECOVERY_MS * MS)
+            failed("the %s did not come back within %d s", mr_role_name(role), RECOVERY_MS / 1000);
+        else if (!has_ended(role)) {
+            missing = true;
+            continue;
+        }
+        victim->waiting = false;
+    }
+    return missing;
+}
+
+// ---- killing ------------------------------------------------------------------------------------
+
+static void await_death(int pidfd)
+{
+    struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+    if (poll(&gone, 1, RECOVERY_MS) != 1)
+        failed("a process outlived SIGKILL by %d s", RECOVERY_MS / 1000);
+    close(pidfd);
+}
+
+// The process whose pid stands in the page, if it holds the stage's lock. -1: there is none now.
+static int open_stage(enum mr_role role)
+{
+    uint32_t pid = run.pages[role]->gauges.pid;
+    int pidfd = pid ? pidfd_open((pid_t)pid, 0) : -1;
+    if (pidfd >= 0 && run.pages[role]->gauges.pid == pid &&
+        mr_segment_is_locked(&run.segments[role]) && !has_ended(role))
+        return pidfd;
+    if (pidfd >= 0)
+        close(pidfd);
+    return -1;
+}
+
+static void kill_stages(unsigned first, unsigned last)
+{
+    int pidfds[MR_ROLE_COUNT];
+    for (unsigned role = first; role <= last; role++)
+        pidfds[role] = open_stage(role);
+    int64_t now_ns = mr_mono_ns();
+    for (unsigned role = first; role <= last; role++)
+        if (pidfds[role] >= 0)
+            pidfd_send_signal(pidfds[role], SIGKILL, NULL, 0);
+    for (unsigned role = first; role <= last; role++) {
+        if (pidfds[role] < 0)
+            continue;
+        await_death(pidfds[role]);
+        run.victims[role] = (struct victim){true, now_ns, committed(role)};
+        kills_of[role]++;
+        kills++;
+    }
+}
+
+// Whether the run was over already, and all that is lost is its exit code.
+static bool was_over(void)
+{
+    char path[MR_RUNDIR_PATH_BYTES];
+    struct stat status;
+    mr_rundir_path(&test.pipeline, "run.lock", path, sizeof path);
+    return stat(path, &status) == 0 && status.st_size == 0;
+}
+
+// Returns false where the run is over.
+static bool kill_supervisor(bool with_stages)
+{
+    int status;
+    kill(run.supervisor, SIGKILL);
+    if (with_stages)
+        kill_stages(MR_ROLE_PRODUCER, MR_ROLE_LOADER);
+    waitpid(run.supervisor, &status, 0);
+    kills_of[TARGET_SUPERVISOR]++;
+    kills++;
+    if (was_over())
+        return false;
+    sleep_ns((int64_t)below(20) * MS);
+    // The time of a stage that nobody watched does not count; how fast it comes back now does.
+    int64_t now_ns = mr_mono_ns();
+    run.supervisor = spawn_run("final", NULL);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        run.victims[role].killed_ns = run.victims[role].waiting ? now_ns : 0;
+    return true;
+}
+
+static bool kill_target(unsigned target)
+{
+    if (target >= TARGET_SUPERVISOR)
+        return kill_supervisor(target == TARGET_EVERYTHING);
+    if (target == TARGET_ALL)
+        kill_stages(MR_ROLE_PRODUCER, MR_ROLE_LOADER);
+    else
+        kill_stages(target, target);
+    return true;
+}
+
+// ---- one run ------------------------------------------------------------------------------------
+
+static bool is_over(int *code)
+{
+    int status;
+    if (mr_mono_ns() - run.began_ns > RUN_MS * MS)
+        failed("a run took longer than %d s", RUN_MS / 1000);
+    if (waitpid(run.supervisor, &status, WNOHANG) != run.supervisor)
+        return false;
+    *code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return true;
+}
+
+// Until nothing is missing and `work_ns` of work have passed. False where the run has ended.
+static bool let_work(int64_t work_ns, bool until_back, int *code)
+{
+    int64_t until_ns = mr_mono_ns() + work_ns;
+    while ((until_back && any_is_missing()) || mr_mono_ns() < until_ns) {
+        if (is_over(code))
+            return false;
+        if (until_back && any_is_missing())
+            until_ns = mr_mono_ns() + work_ns;
+        sleep_ns(MS / 2);
+    }
+    return true;
+}
+
+// Returns the exit code of the run; kills only while there are some left to do.
+static int run_killing(void)
+{
+    int code = 0;
+    bool again = false;
+    memset(run.victims, 0, sizeof run.victims);
+    run.began_ns = mr_mono_ns();
+    run.supervisor = spawn_run("final", NULL);
+    while (!attach_pages()) {
+        if (is_over(&code))
+            return code;
+        sleep_ns(MS);
+    }
+    while (kills < test.kills) {
+        int64_t wait_ns = (int64_t)below((again ? AGAIN_MS_MAX : WORK_MS_MAX) * 1000) * 1000;
+        if (!let_work(wait_ns, !again, &code))
+            return code;
+        again = below(100) < AGAIN_PERCENT;
+        if (!kill_target(targets[below(20)]))
+            return 0;
+    }
+    while (!is_over(&code)) {
+        any_is_missing();
+        sleep_ns(MS);
+    }
+    return code;
+}
+
+// ---- what came of it ----------------------------------------------------------------------------
+
+struct mapped {
+    uint8_t *bytes;
+    size_t length;
+};
+
+static struct mapped map_file(const char *directory, const char *name)
+{
+    char path[512];
+    struct stat status;
+    struct mapped mapped = {0};
+    snprintf(path, sizeof path, "%s/%s/%s", test.directory, directory, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        failed("%s: %s", path, strerror(errno));
+    mapped.length = (size_t)status.st_size;
+    mapped.bytes = mmap(NULL, mapped.length, PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    if (mapped.bytes == MAP_FAILED)
+        failed("%s: %s", path, strerror(errno));
+    return mapped;
+}
+
+static unsigned list_files(const char *directory, struct dirent ***names)
+{
+    char path[128];
+    file_path(path, sizeof path, directory);
+    int count = scandir(path, names, NULL, alphasort);
+    if (count < 3) // "." and ".."
+        failed("%s: no journal", path);
+    return (unsigned)count;
+}
+
+static void compare_file(const char *name)
+{
+    struct mapped whole = map_file("whole", name), found = map_file("journal", name);
+    size_t length = mr_min_u64(whole.length, found.length), at = 0;
+    if (memcmp(whole.bytes, found.bytes, length) != 0)
+        while (whole.bytes[at] == found.bytes[at])
+            at++;
+    else
+        at = length;
+    if (whole.length != found.length || at != length)
+        failed("journal/%s: byte %zu of %zu differs, expected %zu bytes as in whole/", name, at,
+               found.length, whole.length);
+    munmap(whole.bytes, whole.length);
+    munmap(found.bytes, found.length);
+}
+
+static void compare_journals(void)
+{
+    struct dirent **whole, **found;
+    unsigned count = list_files("whole", &whole);
+    if (list_files("journal", &found) != count)
+        failed("journal: not as many segments as whole");
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(whole[i]->d_name, found[i]->d_name) != 0)
+            failed("journal/%s: expected %s", found[i]->d_name, whole[i]->d_name);
+        if (whole[i]->d_name[0] != '.')
+            compare_file(whole[i]->d_name);
+        free(whole[i]);
+        free(found[i]);
+    }
+    free(whole);
+    free(found);
+}
+
+static void remove_directory(const char *name)
+{
+    char path[512];
+    struct dirent **names;
+    unsigned count = list_files(name, &names);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s/%s", test.directory, name, names[i]->d_name);
+        if (strcmp(names[i]->d_name, ".") != 0 && strcmp(names[i]->d_name, "..") != 0)
+            unlink(path);
+        free(names[i]);
+    }
+    free(names);
+    file_path(path, sizeof path, name);
+    if (rmdir(path) < 0)
+        failed("%s: %s", path, strerror(errno));
+}
+
+static void check_balance(const char *final)
+{
+    char text[1 << 16] = "";
+    char path[128];
+    file_path(path, sizeof path, final);
+    FILE *in = fopen(path, "re");
+    size_t length = in ? fread(text, 1, sizeof text - 1, in) : 0;
+    if (in)
+        fclose(in);
+    text[length] = 0;
+    // Nothing was printed where the run was killed when it was over; then the report was saved.
+    if (length > 0 && !strstr(text, "\"balance\": true"))
+        failed("%s: the counts do not balance", path);
+}
+
+static void check_run(int code)
+{
+    struct mr_rundir_contents contents;
+    if (code != MR_OK)
+        failed("exit code %d (%s)", code, mr_code_name(code));
+    check_balance("final");
+    mr_rundir_look(&test.pipeline, &contents);
+    if (contents.segment_count > 0)
+        failed("%u segments are left in %s", contents.segment_count, test.pipeline.directory);
+    compare_journals();
+    remove_directory("journal");
+}
+
+// ---- the figure ---------------------------------------------------------------------------------
+
+static int by_value(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return left < right ? -1 : left > right;
+}
+
+static double percentile(double percent)
+{
+    return restarts ? restart_ms[(size_t)((double)(restarts - 1) * percent / 100)] : 0;
+}
+
+static int conclude(void)
+{
+    qsort(restart_ms, restarts, sizeof restart_ms[0], by_value);
+    bool fast = percentile(99) <= P99_MS_MAX;
+    printf("crash: %llu kills (producer %llu, transform %llu, loader %llu, supervisor %llu), %llu "
+           "runs of %llu messages, 0 lost, 0 repeated; restart to first new record p50 %.1f p99 "
+           "%.1f max %.1f ms of %u%s; seed %llu\n",
+           (unsigned long long)kills, (unsigned long long)kills_of[MR_ROLE_PRODUCER],
+           (unsigned long long)kills_of[MR_ROLE_TRANSFORM],
+           (unsigned long long)kills_of[MR_ROLE_LOADER],
+           (unsigned long long)kills_of[TARGET_SUPERVISOR], (unsigned long long)runs,
+           (unsigned long long)test.messages, percentile(50), percentile(99), percentile(100),
+           restarts, fast ? "" : " (FAILED: p99 expected <= 250 ms)",
+           (unsigned long long)test.seed);
+    return fast ? 0 : 1;
+}
+
+static void set_up(void)
+{
+    char path[128];
+    struct mr_error err;
+    const char *temporary = getenv("TMPDIR");
+    snprintf(test.directory, sizeof test.directory, "%.40s/millrace-crash.XXXXXX",
+             temporary ? temporary : "/tmp");
+    snprintf(test.shm, sizeof test.shm, "/dev/shm/millrace-crash.XXXXXX");
+    if (!mkdtemp(test.directory) || !mkdtemp(test.shm))
+        failed("%s: %s", test.directory, strerror(errno));
+    file_path(path, sizeof path, "20200130.itch");
+    if (itch_loop(test.sample, path, test.messages, &err) != MR_OK)
+        failed("%s", err.text);
+    write_pipeline();
+}
+
+static void undisturbed(void)
+{
+    char set[128];
+    int status;
+    snprintf(set, sizeof set, "sink.path=%s/whole", test.directory);
+    pid_t pid = spawn_run("whole.final", set);
+    if (waitpid(pid, &status, 0) != pid || status != 0)
+        failed("the undisturbed run ended with %d", WEXITSTATUS(status));
+    check_balance("whole.final");
+}
+
+static void tear_down(void)
+{
+    static const char *const files[] = {"20200130.itch", "crash.yaml", "final", "whole.final",
+                                        "log"};
+    static const char *const run_files[] = {"run.lock", "setup.lock", MR_LAST_JSON, MR_LAST_TEXT,
+                                            "session"};
+    char path[512];
+    remove_directory("whole");
+    for (unsigned i = 0; i < MR_COUNT_OF(files); i++) {
+        file_path(path, sizeof path, files[i]);
+        unlink(path);
+    }
+    rmdir(test.directory);
+    for (unsigned i = 0; i < MR_COUNT_OF(run_files); i++) {
+        mr_rundir_path(&test.pipeline, run_files[i], path, sizeof path);
+        unlink(path);
+    }
+    rmdir(test.pipeline.directory);
+    char *slash = strrchr(test.pipeline.directory, '/');
+    *slash = 0;
+    rmdir(test.pipeline.directory);
+    if (rmdir(test.shm) < 0)
+        failed("something is left in %s", test.shm);
+    mr_pipeline_free(&test.pipeline);
+}
+
+static void parse(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--program") == 0)
+            test.program = argv[i + 1];
+        else if (strcmp(argv[i], "--sample") == 0)
+            test.sample = argv[i + 1];
+        else if (strcmp(argv[i], "--kills") == 0)
+            test.kills = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--seed") == 0)
+            test.seed = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--messages") == 0)
+            test.messages = strtoull(argv[i + 1], NULL, 10);
+    }
+    if (test.program && test.sample && argc % 2 == 1)
+        return;
+    fprintf(stderr, "usage: crash --program MILLRACE --sample ITCH [--kills N] [--seed S] "
+                    "[--messages N]\n");
+    exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    parse(argc, argv);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    mr_clock_setup();
+    random_state = test.seed;
+    set_up();
+    undisturbed();
+    while (kills < test.kills) {
+        int code = run_killing();
+        detach_pages();
+        check_run(code);
+        runs++;
+    }
+    tear_down();
+    return conclude();
+}
