@@ -35,7 +35,7 @@ TIDY_SRC := $(filter %.c,$(LIB_SRC) $(APP_SRC)) cli/main.c
 ALL_C := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null || find . -name '*.[ch]' -o -name '*.cpp')
 
 # ---- flags -------------------------------------------------------------------------------------------
-PKGS := yaml-0.1 libmicrohttpd luajit simdjson ncursesw zlib libpcap liburing
+PKGS := yaml-0.1 libmicrohttpd luajit simdjson ncursesw zlib libpcap liburing libseccomp
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wvla
 CPPFLAGS += -D_GNU_SOURCE -I. -DMR_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
@@ -131,7 +131,6 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps $($(1)_DEPS)
 	@mkdir -p $$(@D)
 	$$(say) SO $$@
 	$$(Q)$(call variant_cc,$(1)) $$(CPPFLAGS) $$(CFLAGS) $$($(1)_FLAGS) -fPIC -shared -MMD -MP $$< -o $$@
-$(B)/$(1)/tests/faults/refused: LIBS += -lseccomp
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) $$($(1)_FAULTS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
@@ -276,7 +275,7 @@ tsan-long: $(B)/tsan/tests/stress/ring_threads
 WRITES ?= 10000000
 MISCHIEF_SRC := tests/faults/mischief.c tests/support/wild_writes.c tests/support/counting_stage.c \
   tests/support/scratch.c $(LIB_SRC) core/config.c core/formats/json_out.c \
-  $(filter-out core/pipeline/exporter.c core/pipeline/supervisor%,$(wildcard core/pipeline/*.c))
+  $(filter-out core/pipeline/exporter.c core/pipeline/harden.c core/pipeline/supervisor%,$(wildcard core/pipeline/*.c))
 MISCHIEF_OBJ := $(MISCHIEF_SRC:%.c=$(B)/asan/%.o)
 $(B)/asan/mischief: $(MISCHIEF_OBJ)
 	$(say) LD $@

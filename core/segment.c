@@ -213,6 +213,34 @@ fail:
     return MR_ERR_SHM;
 }
 
+static bool map_again(const struct mr_segment *segment, int fd, size_t begin, size_t end)
+{
+    uint8_t *at = (uint8_t *)segment->base + begin;
+    return begin == end ||
+           mmap(at, end - begin, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)begin) == at;
+}
+
+int mr_segment_protect(struct mr_segment *segment, size_t writable_at, struct mr_error *err)
+{
+    struct stat ours, found;
+    int fd = open(segment->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &found) < 0 || fstat(segment->fd, &ours) < 0) {
+        mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the segment for reading", segment->path);
+    } else if (found.st_ino != ours.st_ino || found.st_dev != ours.st_dev) {
+        mr_fail(err, MR_ERR_SHM, "%s: was replaced while it was being opened", segment->path);
+    } else if (!map_again(segment, fd, 0, writable_at) ||
+               !map_again(segment, fd, writable_at + MR_PAGE_BYTES, segment->bytes)) {
+        mr_fail_errno(err, MR_ERR_SHM, "%s: cannot map it for reading", segment->path);
+    } else {
+        close(segment->fd);
+        segment->fd = fd;
+        return MR_OK;
+    }
+    if (fd >= 0)
+        close(fd);
+    return MR_ERR_SHM;
+}
+
 int mr_segment_unlink(const char *path, struct mr_error *err)
 {
     char temporary[320];

@@ -61,6 +61,10 @@ int mr_segment_create(struct mr_segment *segment, const char *path, const char *
 int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segment_kind kind,
                       enum mr_attach mode, struct mr_error *err);
 void mr_segment_detach(struct mr_segment *segment);
+// Of an attached segment leaves only the page at `writable_at` writable for this process. The rest is mapped
+// anew through a descriptor that is open for reading only, so no later call can make it writable, either; the
+// one that was writable is closed, and a lock on it given up.
+int mr_segment_protect(struct mr_segment *segment, size_t writable_at, struct mr_error *err);
 // Removes the name, and what a process left that died while it made the segment.
 int mr_segment_unlink(const char *path, struct mr_error *err);
 // Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if

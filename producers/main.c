@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/pipeline/harden.h"
 #include "producers/source.h"
 
 // The heart must beat within 100 ms, and a stop be noticed soon.
@@ -103,7 +104,9 @@ static int produce(struct mr_source_run *run, bool after_others)
         if (after_others)
             mr_stage_await_downstream(run->stage);
         mr_stage_set_phase(run->stage, MR_PHASE_RUNNING);
-        code = turn(run);
+        code = mr_harden_enter(run->stage, &run->err);
+        if (code == MR_OK)
+            code = turn(run);
         run->source->close(run);
     }
     if (code != MR_OK)

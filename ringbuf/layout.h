@@ -122,6 +122,9 @@ _Static_assert(sizeof(struct mr_ring_writer_line) <= MR_CACHE_LINE, "one line");
 _Static_assert(sizeof(struct mr_ring_reader_line) <= MR_CACHE_LINE, "one line");
 _Static_assert(sizeof(struct mr_ring_writer_news) <= MR_CACHE_LINE, "one line");
 _Static_assert(MR_RING_WRITER_NEWS_OFFSET + MR_FALSE_SHARING_RANGE <= MR_RING_LANE_OFFSET, "room");
+_Static_assert(MR_RING_WRITER_NEWS_OFFSET + sizeof(struct mr_ring_writer_news) <=
+                   MR_RING_WRITER_OFFSET + MR_PAGE_BYTES,
+               "all that a reader writes is in one page");
 _Static_assert(sizeof(struct mr_ring_note) == 32, "note size");
 _Static_assert(MR_RING_LANE_OFFSET + MR_RING_LANE_NOTES * sizeof(struct mr_ring_note) ==
                    MR_RING_SCHEMA_OFFSET,

@@ -60,6 +60,13 @@ int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned d
     return MR_OK;
 }
 
+int mr_io_restrict(struct mr_io *io, struct mr_error *err)
+{
+    if (!io->backend->restrict_to_submits)
+        return MR_OK;
+    return io->backend->restrict_to_submits(io->device, err);
+}
+
 void mr_io_lend(struct mr_io *io, const void *bytes, size_t length)
 {
     if (io->backend->lend)

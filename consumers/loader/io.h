@@ -59,6 +59,8 @@ struct mr_io_backend {
     // returns how many events it wrote to `out`, or -errno where the backend itself has failed.
     int (*reap)(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns);
     void (*close)(void *device);
+    // May be NULL. From now on the device does what submit() asks for, and cannot be made to do more.
+    int (*restrict_to_submits)(void *device, struct mr_error *err);
 };
 extern const struct mr_io_backend mr_io_uring, mr_io_pwrite;
 
@@ -100,6 +102,9 @@ int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned d
 // Many direct writes will come from this memory, which stays mapped until the end. One such memory;
 // writes from elsewhere are none the worse.
 void mr_io_lend(struct mr_io *io, const void *bytes, size_t length);
+// Hardens the backend, where it can be: it takes writes and syncs, and nothing else. Before anything is lent
+// or asked for; memory is not lent any more. MR_ERR_OUTPUT.
+int mr_io_restrict(struct mr_io *io, struct mr_error *err);
 bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, const void *bytes,
                  size_t length, int64_t offset, uint64_t tag);
 // The same for a few bytes that end in the page cache: they are with the kernel when it returns, or with

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@ struct uring {
     struct io_uring ring;
     const uint8_t *lent; // registered as buffer 0
     size_t lent_bytes;
+    bool restricted; // nothing can be registered any more
+    unsigned depth;
     unsigned under_way; // requests that the kernel's queues hold
     unsigned brief_count;
     struct mr_io_event briefs[MR_IO_DEPTH_MAX]; // done already
@@ -51,11 +54,11 @@ static int probe(struct io_uring *ring, struct mr_error *err)
 }
 
 // The completion queue is twice as long: `depth` in flight can never overflow it.
-static int init_queues(struct io_uring *ring, unsigned depth)
+static int init_queues(struct io_uring *ring, unsigned depth, unsigned flags)
 {
-    int failed =
-        io_uring_queue_init(depth, ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
-    return failed == -EINVAL ? io_uring_queue_init(depth, ring, 0) : failed; // before Linux 6.1
+    int failed = io_uring_queue_init(
+        depth, ring, flags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+    return failed == -EINVAL ? io_uring_queue_init(depth, ring, flags) : failed; // before Linux 6.1
 }
 
 static int uring_open(void **device, unsigned depth, struct mr_error *err)
@@ -64,7 +67,7 @@ static int uring_open(void **device, unsigned depth, struct mr_error *err)
     if (!uring)
         return mr_fail(err, MR_ERR_MEMORY, "io_uring: out of memory");
     struct io_uring *ring = &uring->ring;
-    int failed = init_queues(ring, depth);
+    int failed = init_queues(ring, depth, 0);
     if (failed < 0) {
         free(uring);
         errno = -failed;
@@ -76,7 +79,43 @@ static int uring_open(void **device, unsigned depth, struct mr_error *err)
         free(uring);
         return code;
     }
+    uring->depth = depth;
     *device = uring;
+    return MR_OK;
+}
+
+// liburing has a function for each of the two, but its shared library, up to 2.3, does not export them.
+static int register_with(const struct io_uring *ring, unsigned what, void *argument, unsigned count)
+{
+    long failed = syscall(__NR_io_uring_register, ring->ring_fd, what, argument, count);
+    return failed < 0 ? -errno : 0;
+}
+
+// What a filter of system calls cannot see, the ring itself refuses: any operation but these, any flag on
+// them, and any further registration. It takes a ring that has not been enabled yet, so it is made anew.
+static int uring_restrict(void *device, struct mr_error *err)
+{
+    struct uring *uring = device;
+    struct io_uring_restriction allowed[] = {
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITE},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_FSYNC},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = 0},
+    };
+    struct io_uring fresh;
+    int failed = init_queues(&fresh, uring->depth, IORING_SETUP_R_DISABLED);
+    if (failed == 0) {
+        failed = register_with(&fresh, IORING_REGISTER_RESTRICTIONS, allowed, MR_COUNT_OF(allowed));
+        if (failed == 0)
+            failed = register_with(&fresh, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+        if (failed < 0)
+            io_uring_queue_exit(&fresh);
+    }
+    errno = -failed;
+    if (failed < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "harden: io_uring cannot be restricted here");
+    io_uring_queue_exit(&uring->ring);
+    uring->ring = fresh;
+    uring->restricted = true;
     return MR_OK;
 }
 
@@ -94,7 +133,7 @@ static void uring_lend(void *device, const void *bytes, size_t length)
     struct iovec memory = {(void *)(uintptr_t)bytes, length};
     int64_t until_ns = mr_mono_ns() + REGISTER_WAIT_NS;
     int failed;
-    if (uring->lent || length > REGISTER_BYTES_MAX)
+    if (uring->lent || uring->restricted || length > REGISTER_BYTES_MAX)
         return;
     while ((failed = io_uring_register_buffers(&uring->ring, &memory, 1)) == -ENOMEM &&
            may_be_locked(length) && mr_mono_ns() < until_ns)
@@ -201,4 +240,5 @@ const struct mr_io_backend mr_io_uring = {
     .submit = uring_submit,
     .reap = uring_reap,
     .close = uring_close,
+    .restrict_to_submits = uring_restrict,
 };

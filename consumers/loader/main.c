@@ -12,6 +12,7 @@
 #include "consumers/loader/segment_files.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/pipeline/harden.h"
 #include "core/pipeline/session.h"
 #include "core/pipeline/stream_path.h"
 
@@ -80,6 +81,8 @@ static int open_io(struct loader *loader)
     int code = mr_io_choose(io ? io->text : NULL, &backend, &loader->err);
     if (code == MR_OK)
         code = mr_io_open(&loader->io, backend, IO_DEPTH, &loader->err);
+    if (code == MR_OK && loader->stage->pipeline->harden)
+        code = mr_io_restrict(&loader->io, &loader->err);
     if (code == MR_OK)
         mr_store_relaxed_u32(&loader->stage->shared->gauges.io_backend, loader->io.backend->gauge);
     return code;
@@ -460,7 +463,9 @@ static int load(struct loader *loader)
     if (code == MR_OK && loader->inputs[MR_PORT_MAIN].run.sink) {
         name_files(loader);
         mr_stage_set_phase(stage, MR_PHASE_RUNNING);
-        code = run(loader);
+        code = mr_harden_enter(stage, &loader->err);
+        if (code == MR_OK)
+            code = run(loader);
         if (code == MR_OK && !stage->halted)
             code = finish(loader);
     }

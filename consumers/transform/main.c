@@ -4,6 +4,7 @@
 
 #include "consumers/transform/lookahead.h"
 #include "core/log.h"
+#include "core/pipeline/harden.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/session.h"
 
@@ -151,6 +152,8 @@ static int run_stage(struct transform *t, struct mr_error *err)
     if (code != MR_OK || t->stage.in_schemas.count == 0)
         return code; // nothing will come
     code = set_up(t, err);
+    if (code == MR_OK)
+        code = mr_harden_enter(&t->stage, err);
     if (code == MR_OK)
         code = run(t, err);
     return code == MR_OK && !t->stage.halted ? drain(t, err) : code;

@@ -19,7 +19,7 @@ struct file_options {
     struct mr_node *ring, *ingress, *egress, *metrics;
     struct mr_node *wait, *placement, *supervise;
     int huge_pages;
-    bool prefault, lock_memory;
+    bool prefault, lock_memory, harden;
     int64_t realtime;
     uint64_t batch_bytes;
 };
@@ -50,6 +50,8 @@ static const struct mr_option file_option_table[] = {
                 NULL),
     FILE_OPTION("lock_memory", MR_OPTION_BOOL, lock_memory, "false", "never swap it out", NULL),
     FILE_OPTION("realtime", MR_OPTION_INT, realtime, "0", "SCHED_FIFO priority; 0: none", NULL),
+    FILE_OPTION("harden", MR_OPTION_BOOL, harden, "false",
+                "take away from the stages what they do not need", NULL),
     FILE_OPTION("batch", MR_OPTION_SIZE, batch_bytes, "16KiB", "most bytes between commits", NULL),
     FILE_OPTION("metrics", MR_OPTION_NODE, metrics, NULL, "{port: ...}", NULL),
     FILE_OPTION("supervise", MR_OPTION_NODE, supervise, NULL,
@@ -333,6 +335,7 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
         .lock = file.lock_memory,
     };
     pipeline->realtime = (int)file.realtime;
+    pipeline->harden = file.harden;
     pipeline->batch_bytes_max = file.batch_bytes;
     return MR_OK;
 }

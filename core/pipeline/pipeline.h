@@ -20,6 +20,7 @@
 //     lock_memory: false
 //     realtime: 0                   # priority 1 to 99; 0: none: core/pipeline/realtime.h
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
+//     harden: false                 # take away what stages do not need: core/pipeline/harden.h
 //     metrics: {port: 9464}
 //     supervise: {restart: on_failure}   # what `run` does about a stage that died: core/pipeline/restart.h
 //     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM if set
@@ -85,6 +86,7 @@ struct mr_pipeline {
     struct mr_placement placement;
     struct mr_memory memory;
     int realtime; // priority; 0: none
+    bool harden;
     uint64_t batch_bytes_max;
     const char *dead_letter_path; // a directory; NULL: <sink path>.dead
     int metrics_port;             // 0: none

@@ -307,6 +307,15 @@ static int plan_beginning(const struct mr_stage *stage, struct mr_session_plan *
     return whole ? MR_OK : mr_session_plan(stage->pipeline, plan, err);
 }
 
+// Of a ring that it reads a stage writes the page with the cursors, and nothing else.
+static int protect_inputs(struct mr_stage *stage, struct mr_error *err)
+{
+    int code = MR_OK;
+    for (unsigned i = 0; stage->pipeline->harden && i < stage->reader_count && code == MR_OK; i++)
+        code = mr_segment_protect(&stage->readers[i].ring->segment, MR_RING_WRITER_OFFSET, err);
+    return code;
+}
+
 static int open_locked(struct mr_stage *stage, struct mr_error *err)
 {
     struct mr_session_plan plan;
@@ -324,6 +333,9 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
         code = open_own_segment(stage, &plan, err);
     if (code == MR_OK) {
         open_ports(stage);
+        code = protect_inputs(stage, err);
+    }
+    if (code == MR_OK) {
         code = recover(stage, err);
     }
     if (code == MR_OK)

@@ -47,7 +47,7 @@
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "exitcode=99:detect_leaks=0:handle_sigbus=0:allocator_may_return_null=1";
+    return "exitcode=99:detect_leaks=0:handle_sigbus=0:handle_abort=1:allocator_may_return_null=1";
 }
 const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void)
@@ -376,6 +376,15 @@ static bool is_hanging(struct patience *patience, uint64_t progress)
     return patience->waited_ns > HANG_NS;
 }
 
+// A sanitizer says where it was, in the log.
+static void end_hanging(pid_t pid)
+{
+    kill(pid, SIGABRT);
+    mr_sleep_until_mono_ns(mr_mono_ns() + HANG_NS / 2);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 // NULL, or what went wrong.
 static const char *round_by_turns(uint64_t seed)
 {
@@ -389,8 +398,7 @@ static const char *round_by_turns(uint64_t seed)
     struct patience patience = {.last_ns = mr_mono_ns()};
     while (waitpid(pid, &status, WNOHANG) == 0) {
         if (is_hanging(&patience, mr_load_relaxed_u64(&tally->steps))) {
-            kill(pid, SIGKILL);
-            waitpid(pid, &status, 0);
+            end_hanging(pid);
             return "made no step for a second";
         }
         mr_sleep_until_mono_ns(mr_mono_ns() + TICK_NS / 4);
@@ -432,8 +440,7 @@ static void end_all(pid_t *pids, unsigned left, const char **problem)
     for (unsigned i = 0; i < PARTS; i++) {
         if (pids[i] == 0)
             continue;
-        kill(pids[i], SIGKILL);
-        waitpid(pids[i], NULL, 0);
+        end_hanging(pids[i]);
         if (!*problem)
             *problem = "did not end within a second of being told to";
     }
