@@ -93,11 +93,17 @@ static int fail_create(struct mr_segment *segment, const char *temporary, struct
     struct statvfs fs;
     int saved_errno = errno;
     uint64_t free_bytes = 0;
-    if (segment->fd >= 0 && fstatvfs(segment->fd, &fs) == 0)
+    bool made = segment->fd >= 0;
+    if (made && fstatvfs(segment->fd, &fs) == 0)
         free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     mr_segment_detach(segment);
     unlink(temporary);
     errno = saved_errno;
+    if (saved_errno == ENOSPC && !made)
+        return mr_fail_errno(err, MR_ERR_SHM,
+                             "%s: shared memory has no room for one more file: remove some, or "
+                             "mount the file system with more (nr_inodes, size)",
+                             segment->path);
     if (saved_errno == ENOSPC)
         return mr_fail(err, MR_ERR_SHM,
                        "%s: shared memory is full: wanted %zu bytes, %llu are free; make what "

@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/pipeline/report.h"
+#include "core/pipeline/rundir.h"
 #include "core/pipeline/stage_private.h"
 
 #define KILL_AFTER_NS 3000000000LL  // a stage that was told to halt and does not
@@ -161,6 +162,9 @@ int mr_child_adopt(struct mr_child *child, struct mr_error *err)
 
 static int explain_code(const struct mr_child *child, int code, struct mr_error *err)
 {
+    char word[sizeof err->text];
+    if (mr_rundir_take_word(child->pipeline, child->role, (int)child->pid, word, sizeof word))
+        return mr_fail(err, code, "%s: %s", mr_role_name(child->role), word);
     return mr_fail(err, code, "%s (pid %d) ended with exit code %d (%s); its log line says why",
                    mr_role_name(child->role), (int)child->pid, code, mr_code_name(code));
 }

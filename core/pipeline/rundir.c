@@ -213,3 +213,37 @@ int mr_rundir_save(const struct mr_pipeline *pipeline, const char *file, const c
     }
     return MR_OK;
 }
+
+static void word_file(enum mr_role role, char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, "%s.word", mr_role_name(role));
+}
+
+void mr_rundir_leave_word(const struct mr_pipeline *pipeline, enum mr_role role, const char *text)
+{
+    char file[64], word[1100];
+    if (mr_rundir_supervisor(pipeline) == 0)
+        return;
+    word_file(role, file, sizeof file);
+    snprintf(word, sizeof word, "%d %s\n", (int)getpid(), text);
+    mr_rundir_save(pipeline, file, word, NULL); // without it the log line is all there is
+}
+
+bool mr_rundir_take_word(const struct mr_pipeline *pipeline, enum mr_role role, int pid, char *out,
+                         size_t out_bytes)
+{
+    char file[64], path[MR_RUNDIR_PATH_BYTES], line[1100];
+    word_file(role, file, sizeof file);
+    mr_rundir_path(pipeline, file, path, sizeof path);
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return false;
+    bool read = fgets(line, sizeof line, in) != NULL;
+    fclose(in);
+    unlink(path);
+    const char *text = read ? strchr(line, ' ') : NULL;
+    if (!text || atoi(line) != pid)
+        return false;
+    snprintf(out, out_bytes, "%.*s", (int)strcspn(text + 1, "\n"), text + 1);
+    return true;
+}

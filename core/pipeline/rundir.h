@@ -6,6 +6,7 @@
 //                 its exit code. Emptied at the end: what stands in it, though nobody holds it, is of a
 //                 supervisor that was killed
 //     setup.lock  held for a moment by whoever makes or removes segments, or wants none to be made
+//     <role>.word what a stage of a supervisor said that failed before it had a page
 //     last.json   the final status of the run that ended last; last.txt the same as text
 #ifndef MR_CORE_PIPELINE_RUNDIR_H
 #define MR_CORE_PIPELINE_RUNDIR_H
@@ -51,6 +52,11 @@ void mr_rundir_look(const struct mr_pipeline *pipeline, struct mr_rundir_content
 // Writes <directory>/<file> whole or not at all (a new file, renamed into place).
 int mr_rundir_save(const struct mr_pipeline *pipeline, const char *file, const char *text,
                    struct mr_error *err);
+// The sentence of a stage that failed before it had a page to leave it in, for the supervisor that started
+// it; and what that finds there of this process, once. One that was started by hand says it in its log alone.
+void mr_rundir_leave_word(const struct mr_pipeline *pipeline, enum mr_role role, const char *text);
+bool mr_rundir_take_word(const struct mr_pipeline *pipeline, enum mr_role role, int pid, char *out,
+                         size_t out_bytes);
 // A pipeline of which only name and directory are known: enough for everything in this header, for
 // mr_stage_leftovers and for core/pipeline/report.h.
 void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, const char *name);

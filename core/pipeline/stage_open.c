@@ -380,10 +380,28 @@ static int prepare_memory(const struct mr_stage *stage, struct mr_error *err)
     return code;
 }
 
+static int open_all(struct mr_stage *stage, struct mr_error *err)
+{
+    int setup_fd;
+    int code = take_place(stage, err);
+    if (code == MR_OK)
+        code = mr_stage_make_run_directory(stage->pipeline, err);
+    if (code == MR_OK)
+        code = mr_rundir_lock_setup(stage->pipeline, &setup_fd, err);
+    if (code != MR_OK)
+        return code;
+    code = open_locked(stage, err);
+    close(setup_fd);
+    if (code == MR_OK)
+        code = prepare_memory(stage, err);
+    if (code != MR_OK)
+        mr_stage_detach(stage);
+    return code;
+}
+
 int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, enum mr_role role,
                   struct mr_error *err)
 {
-    int setup_fd;
     memset(stage, 0, sizeof *stage);
     stage->pipeline = pipeline;
     stage->role = role;
@@ -393,19 +411,9 @@ int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, en
     memset(stage->out_schema_index, MR_SCHEMA_UNKNOWN, sizeof stage->out_schema_index);
     mr_clock_setup();
     catch_signals();
-    int code = take_place(stage, err);
-    if (code == MR_OK)
-        code = mr_stage_make_run_directory(pipeline, err);
-    if (code == MR_OK)
-        code = mr_rundir_lock_setup(pipeline, &setup_fd, err);
-    if (code != MR_OK)
-        return code;
-    code = open_locked(stage, err);
-    close(setup_fd);
-    if (code == MR_OK)
-        code = prepare_memory(stage, err);
-    if (code != MR_OK)
-        mr_stage_detach(stage);
+    int code = open_all(stage, err);
+    if (code != MR_OK && err)
+        mr_rundir_leave_word(pipeline, role, err->text);
     return code;
 }
 

@@ -34,9 +34,10 @@ rm -rf shm/*
 points=0 sum_k=0
 too_small() { # NAME
     points=$((points + 1))
-    refused "$1" 6 '/[a-z-]*\.(ring|stage|stage\.state): shared memory is full: wanted [0-9]+ (bytes|files?), [0-9]+ are free.*(smaller|larger)|cannot (create|open|write|make)[^:]*.*No space left' \
+    refused "$1" 6 '/[a-z-]*\.(ring|stage|stage\.state): shared memory is full: wanted [0-9]+ bytes, [0-9]+ are free.*smaller or the file system larger|cannot (create|open|write|make)[^:]*.*No space left' \
         p.yaml --set source.rate=0
     check_equal "$1: nothing was accepted" "$(jq '.stages.producer.in // 0' final 2>/dev/null || echo 0)" 0
+    check_match "$1: the object at the end says it, too" "$(jq -r .problem final)" 'No space left|shared memory (is full|has no room)'
     check_equal "$1: and no file half made" "$(find shm -name '*.new' | wc -l)" 0
 }
 while read -r _ kib name; do
