@@ -4,6 +4,7 @@
 #include "cli/selection.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ typedef size_t record_writer(const struct mr_record_text *text, const struct mr_
 struct cat {
     const char *format, *fields;
     uint64_t limit;
-    bool raw;
+    bool raw, resync;
     struct mr_selection selection;
     record_writer *write;
     struct mr_journal journal;
@@ -42,6 +43,22 @@ static int choose_writer(struct cat *cat, struct mr_error *err)
                ? MR_OK
                : mr_fail(err, MR_ERR_USAGE, "--format: found \"%s\", expected csv, ndjson or text",
                          cat->format);
+}
+
+// The next one; behind damage too, where that is asked for, and then what was passed over is said.
+static const struct mr_record *next_record(struct cat *cat, bool say)
+{
+    const struct mr_record *record;
+    uint64_t from, to;
+    while ((record = mr_journal_next(&cat->journal)) == NULL && cat->resync) {
+        struct mr_error problem = cat->journal.problem;
+        if (!mr_journal_resync(&cat->journal, &from, &to))
+            break;
+        if (say)
+            fprintf(stderr, "millrace cat: passed over positions %" PRIu64 " to %" PRIu64 ": %s\n",
+                    from, to, problem.text);
+    }
+    return record;
 }
 
 // ---- columns -----------------------------------------------------------------------------------
@@ -74,7 +91,7 @@ static int look_ahead(struct cat *cat, bool *occurs, struct mr_error *err)
 {
     const struct mr_schema_set *set = &cat->journal.schemas;
     const struct mr_record *record;
-    while ((record = mr_journal_next(&cat->journal)) != NULL)
+    while ((record = next_record(cat, false)) != NULL)
         for (unsigned i = 0; i < set->count; i++)
             if (set->schemas[i]->id == record->schema_id && !occurs[i])
                 occurs[i] = mr_selection_has(&cat->selection, record);
@@ -165,7 +182,7 @@ static int print_all(struct cat *cat, struct mr_error *err)
     if (!cat->raw && cat->write == mr_record_csv)
         put_line(cat, &cat->rows[0], NULL);
     while ((!cat->limit || printed < cat->limit) && !ferror(stdout) &&
-           (record = mr_journal_next(&cat->journal)) != NULL) {
+           (record = next_record(cat, true)) != NULL) {
         if (!mr_selection_has(&cat->selection, record))
             continue;
         put_record(cat, record);
@@ -208,6 +225,8 @@ int mr_cli_cat(int argc, char **argv)
         {"limit", "COUNT", "stop after this many records", MR_ARG_COUNT, &cat.limit},
         {"raw", NULL, "dead letters: only the bytes that were rejected, one letter a line",
          MR_ARG_SWITCH, &cat.raw},
+        {"resync", NULL, "go on behind damage, at the next whole record", MR_ARG_SWITCH,
+         &cat.resync},
         {0}};
     const struct mr_usage usage = {
         "cat",

@@ -307,23 +307,28 @@ static int check_schemas(const struct mr_segment_files *files, const struct mr_s
                          files->directory);
 }
 
-int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,
-                          struct mr_error *err)
+int mr_segment_files_cut(struct mr_segment_files *files, const struct mr_journal_tail *tail,
+                         struct mr_error *err)
 {
-    struct mr_journal journal;
     snprintf(files->path, sizeof files->path, "%s", tail->path);
-    int code = mr_journal_open(&journal, tail->path, err);
-    if (code != MR_OK)
-        return code;
-    code = check_schemas(files, &journal.schemas, err);
-    mr_journal_close(&journal);
-    if (code == MR_OK)
-        code = open_locked(files, err);
+    int code = open_locked(files, err);
     if (code != MR_OK)
         return code;
     files->base_pos = tail->base_pos;
     files->header_bytes = tail->header_bytes;
     return mr_segment_files_finish(files, tail->end_pos, err);
+}
+
+int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,
+                          struct mr_error *err)
+{
+    struct mr_journal journal;
+    int code = mr_journal_open(&journal, tail->path, err);
+    if (code != MR_OK)
+        return code;
+    code = check_schemas(files, &journal.schemas, err);
+    mr_journal_close(&journal);
+    return code == MR_OK ? mr_segment_files_cut(files, tail, err) : code;
 }
 
 int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, struct mr_error *err)

@@ -36,6 +36,9 @@ int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
                           struct mr_error *err);
 // Removes all segments.
 int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err);
+// Cuts a segment to tail->end_pos and marks it durable there.
+int mr_segment_files_cut(struct mr_segment_files *files, const struct mr_journal_tail *tail,
+                         struct mr_error *err);
 // Cuts the torn tail off the last segment, and checks that it holds records of the same schemas.
 int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,
                           struct mr_error *err);

@@ -5,6 +5,7 @@
 //     corrupt judge            answers on stdout, a line each, what stdin asks:
 //       read DIR     state, end, records, digest, fault, file, byte; then what find_tail says
 //       open DIR     what a loader does that appends: ok, or the code of its refusal
+//       repair DIR   what `verify --repair --yes` does: the code, how many rounds and steps it took
 //       resync DIR   records before and behind the damage, and where they go on
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "consumers/loader/segment_files.h"
+#include "consumers/loader/journal_repair.h"
 #include "tests/support/journal_bytes.h"
 
 #define LAP 2048
@@ -232,6 +233,22 @@ static void open_to_append(const char *directory)
     mr_segment_files_close(&files);
 }
 
+static void repair_all(const char *directory)
+{
+    struct mr_repair repair;
+    struct mr_error err = {0};
+    unsigned steps = 0;
+    int code = mr_repair_open(&repair, directory, &err);
+    while (code == MR_OK && (code = mr_repair_plan(&repair, &err)) == MR_OK && repair.count > 0) {
+        steps += repair.count;
+        code = mr_repair_do(&repair, &err);
+    }
+    if (code != MR_OK)
+        fprintf(stderr, "repair: %s\n", err.text);
+    printf("%d %u %u\n", code, repair.rounds, steps);
+    mr_repair_close(&repair);
+}
+
 static void resync_all(const char *directory)
 {
     struct mr_journal journal;
@@ -256,7 +273,10 @@ static int judge(void)
     static const struct {
         const char *name;
         void (*act)(const char *directory);
-    } acts[] = {{"read", read_all}, {"open", open_to_append}, {"resync", resync_all}};
+    } acts[] = {{"read", read_all},
+                {"open", open_to_append},
+                {"repair", repair_all},
+                {"resync", resync_all}};
     char line[600];
     while (fgets(line, sizeof line, stdin)) {
         char *directory = strchr(line, ' ');

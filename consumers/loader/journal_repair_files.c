@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "consumers/loader/journal_repair_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "consumers/loader/output_file.h"
+#include "core/disk.h"
+#include "core/journal_file.h"
+
+#define COPY_BYTES (1u << 20)
+#define NAMES_MAX 10000
+
+// ---- bytes -------------------------------------------------------------------------------------
+// Up to `bytes` at `at`; fewer only where the file ends. Negative: errno says.
+static int64_t read_up_to(int fd, uint8_t *out, uint64_t bytes, uint64_t at)
+{
+    uint64_t got = 0;
+    while (got < bytes) {
+        ssize_t n = mr_disk->read(fd, out + got, bytes - got, at + got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        got += (uint64_t)n;
+    }
+    return (int64_t)got;
+}
+
+static int write_all(int fd, const char *path, const uint8_t *bytes, uint64_t length, uint64_t at,
+                     struct mr_error *err)
+{
+    uint64_t done = 0;
+    while (done < length) {
+        ssize_t n = mr_disk->write(fd, bytes + done, length - done, at + done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: byte %" PRIu64 ": cannot write", path,
+                                 at + done);
+        done += (uint64_t)n;
+    }
+    return MR_OK;
+}
+
+static int sync_and_close(int fd, const char *path, int code, struct mr_error *err)
+{
+    if (code == MR_OK && mr_disk->sync(fd) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
+    mr_disk->close(fd);
+    return code;
+}
+
+// The file, locked: writes of a dead loader have drained.
+static int open_locked(const char *path, int *fd, struct mr_error *err)
+{
+    *fd = mr_disk->open(path, O_RDWR);
+    if (*fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
+    int code = mr_file_lock(*fd, path, err);
+    if (code == MR_OK)
+        code = mr_file_pass_direct(*fd, path, err);
+    if (code != MR_OK)
+        mr_disk->close(*fd);
+    return code;
+}
+
+int mr_repair_data_end(const char *path, uint64_t from, uint64_t *out, struct mr_error *err)
+{
+    struct mr_disk_status status;
+    uint8_t *bytes = malloc(COPY_BYTES);
+    int fd = mr_disk->open(path, O_RDONLY);
+    int code = MR_OK;
+    *out = from;
+    if (!bytes || fd < 0 || mr_disk->status_of(fd, &status) != 0)
+        code = mr_fail_errno(err, MR_ERR_INPUT, "%s", path);
+    for (uint64_t end = code == MR_OK ? status.bytes : 0; end > from && *out == from;) {
+        uint64_t at = end - from > COPY_BYTES ? end - COPY_BYTES : from;
+        int64_t got = read_up_to(fd, bytes, end - at, at);
+        if (got < 0) {
+            code = mr_fail_errno(err, MR_ERR_INPUT, "%s: byte %" PRIu64, path, at);
+            break;
+        }
+        while (got > 0 && bytes[got - 1] == 0)
+            got--;
+        if (got > 0)
+            *out = at + (uint64_t)got;
+        end = at;
+    }
+    if (fd >= 0)
+        mr_disk->close(fd);
+    free(bytes);
+    return code;
+}
+
+// ---- names -------------------------------------------------------------------------------------
+static void cut_name(const char *path, unsigned number, char *out)
+{
+    int used = snprintf(out, 512, "%.490s.cut", path);
+    if (number > 0)
+        snprintf(out + used, (size_t)(512 - used), ".%u", number);
+}
+
+static bool is_there(const char *path)
+{
+    struct mr_disk_status status;
+    return mr_disk->status(path, &status) == 0 || errno != ENOENT;
+}
+
+int mr_repair_free_name(const char *path, char *out, struct mr_error *err)
+{
+    for (unsigned number = 0; number < NAMES_MAX; number++) {
+        cut_name(path, number, out);
+        if (!is_there(out))
+            return MR_OK;
+    }
+    return mr_fail(err, MR_ERR_OUTPUT, "%s: found %u .cut files, expected fewer", path, NAMES_MAX);
+}
+
+// ---- saving what is cut ------------------------------------------------------------------------
+// The header of the file that gets the bytes: a segment of its own that begins where they did.
+static int cut_header(const struct mr_repair_step *step, void **block, size_t *block_bytes,
+                      struct mr_error *err)
+{
+    struct mr_schema_set schemas = {0};
+    struct mr_journal_file file;
+    int code = mr_journal_file_open(&file, step->path, &schemas, err);
+    if (code != MR_OK)
+        return code;
+    uint64_t bytes = mr_max_u64(file.header.segment_bytes, step->to_byte - step->from_byte);
+    code = mr_journal_header_make(step->position, step->position, bytes, file.header.name, &schemas,
+                                  block, block_bytes, err);
+    mr_journal_file_close(&file);
+    mr_schema_set_clear(&schemas);
+    return code;
+}
+
+// Writes header and bytes to `to`; or, where `to` is a file that is there, says whether it holds just
+// them: *same.
+static int copy_bytes(const struct mr_repair_step *step, int to, const char *to_path,
+                      const void *block, size_t block_bytes, bool *same, struct mr_error *err)
+{
+    uint8_t *bytes = malloc((size_t)2 * COPY_BYTES);
+    int from = mr_disk->open(step->path, O_RDONLY);
+    uint64_t at = step->from_byte, to_at = block_bytes;
+    int code = bytes && from >= 0 ? MR_OK : mr_fail_errno(err, MR_ERR_INPUT, "%s", step->path);
+    while (code == MR_OK && at < step->to_byte && (!same || *same)) {
+        uint64_t wanted = mr_min_u64(COPY_BYTES, step->to_byte - at);
+        int64_t got = read_up_to(from, bytes, wanted, at);
+        if (got != (int64_t)wanted)
+            code = mr_fail_errno(err, MR_ERR_INPUT, "%s: byte %" PRIu64 ": cannot read", step->path,
+                                 at);
+        else if (same)
+            *same = read_up_to(to, bytes + COPY_BYTES, wanted, to_at) == got &&
+                    memcmp(bytes, bytes + COPY_BYTES, wanted) == 0;
+        else
+            code = write_all(to, to_path, bytes, wanted, to_at, err);
+        at += wanted;
+        to_at += wanted;
+    }
+    if (code == MR_OK && !same)
+        code = write_all(to, to_path, block, block_bytes, 0, err);
+    if (from >= 0)
+        mr_disk->close(from);
+    free(bytes);
+    return code;
+}
+
+// Whether this .cut file, which is there, holds what the step would save.
+static bool is_saved_there(const struct mr_repair_step *step, const char *path, const void *block,
+                           size_t block_bytes)
+{
+    struct mr_disk_status status;
+    int fd = mr_disk->open(path, O_RDONLY);
+    uint8_t *found = malloc(block_bytes);
+    bool same = fd >= 0 && found && mr_disk->status_of(fd, &status) == 0 &&
+                status.bytes == block_bytes + step->to_byte - step->from_byte &&
+                read_up_to(fd, found, block_bytes, 0) == (int64_t)block_bytes &&
+                memcmp(found, block, block_bytes) == 0;
+    if (same && copy_bytes(step, fd, path, block, block_bytes, &same, NULL) != MR_OK)
+        same = false;
+    free(found);
+    if (fd >= 0)
+        mr_disk->close(fd);
+    return same;
+}
+
+int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_error *err)
+{
+    void *block = NULL;
+    size_t block_bytes = 0;
+    int code = cut_header(step, &block, &block_bytes, err);
+    for (unsigned number = 0; code == MR_OK && number < NAMES_MAX; number++) {
+        cut_name(path, number, step->aside);
+        if (!is_there(step->aside) || is_saved_there(step, step->aside, block, block_bytes))
+            break;
+    }
+    free(block);
+    return code;
+}
+
+static int save_cut(struct mr_repair *repair, const struct mr_repair_step *step,
+                    struct mr_error *err)
+{
+    char part[540];
+    void *block = NULL;
+    size_t block_bytes = 0;
+    if (is_there(step->aside)) // by a repair that was killed
+        return MR_OK;
+    int code = cut_header(step, &block, &block_bytes, err);
+    if (code != MR_OK)
+        return code;
+    snprintf(part, sizeof part, "%s.part", step->aside);
+    int fd = mr_disk->open(part, O_RDWR | O_CREAT | O_TRUNC);
+    if (fd < 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", part);
+    else
+        code = sync_and_close(fd, part, copy_bytes(step, fd, part, block, block_bytes, NULL, err),
+                              err);
+    free(block);
+    if (code == MR_OK && mr_disk->rename(part, step->aside) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", part, step->aside);
+    if (code == MR_OK && mr_disk->sync_directory(repair->files.directory_fd) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory",
+                             repair->files.directory);
+    return code;
+}
+
+// ---- headers -----------------------------------------------------------------------------------
+// The donor's header with the step's positions, for the file as it is. NULL: it cannot be.
+static void *make_header(const struct mr_repair_step *step, size_t *block_bytes)
+{
+    struct mr_schema_set schemas = {0};
+    struct mr_journal_file donor;
+    struct mr_disk_status status;
+    uint64_t base_pos;
+    void *block = NULL;
+    if (!mr_journal_segment_base(step->path, &base_pos) || step->position > base_pos ||
+        mr_disk->status(step->path, &status) != 0 ||
+        mr_journal_file_open(&donor, step->donor, &schemas, NULL) != MR_OK)
+        return NULL;
+    uint64_t bytes = donor.header.header_bytes;
+    // Farther away a segment of its own stood between.
+    bool fits = status.bytes >= bytes && base_pos - step->position < donor.header.segment_bytes;
+    uint64_t stream_bytes = mr_max_u64(donor.header.segment_bytes, status.bytes - bytes);
+    if (fits && mr_journal_header_make(base_pos, step->position, stream_bytes, donor.header.name,
+                                       &schemas, &block, block_bytes, NULL) != MR_OK)
+        block = NULL;
+    mr_journal_file_close(&donor);
+    mr_schema_set_clear(&schemas);
+    return block;
+}
+
+// The old mark stays where it matches.
+static void keep_mark(int fd, uint64_t base_pos, uint8_t *block, size_t block_bytes)
+{
+    struct mr_journal_mark found, expected;
+    uint64_t at = block_bytes - sizeof found;
+    if (read_up_to(fd, (uint8_t *)&found, sizeof found, at) != sizeof found)
+        return;
+    mr_journal_mark_make(base_pos, found.durable_pos, &expected);
+    if (found.check == expected.check)
+        memcpy(block + at, &found, sizeof found);
+}
+
+// The first record's bytes, as far as they are there, or zeroes.
+static bool stream_begins(int fd, const struct mr_repair_step *step, uint64_t header_bytes)
+{
+    struct mr_schema_set schemas = {0};
+    struct mr_journal_file donor;
+    uint64_t base_pos = 0;
+    uint32_t length;
+    uint8_t *bytes = calloc(1, COPY_BYTES);
+    if (!bytes || mr_journal_file_open(&donor, step->donor, &schemas, NULL) != MR_OK) {
+        free(bytes);
+        return false;
+    }
+    mr_journal_segment_base(step->path, &base_pos);
+    int64_t got = read_up_to(fd, bytes, COPY_BYTES, header_bytes);
+    enum mr_journal_found found =
+        got <= 0 ? (got == 0 ? MR_JOURNAL_ZERO : MR_JOURNAL_BAD)
+                 : mr_journal_examine(bytes, (uint64_t)got, base_pos, &schemas, &length, NULL);
+    mr_journal_file_close(&donor);
+    mr_schema_set_clear(&schemas);
+    free(bytes);
+    return found == MR_JOURNAL_RECORD || found == MR_JOURNAL_PADDING || found == MR_JOURNAL_ZERO;
+}
+
+bool mr_repair_header_fits(struct mr_repair_step *step)
+{
+    size_t block_bytes = 0;
+    void *block = make_header(step, &block_bytes);
+    int fd = block ? mr_disk->open(step->path, O_RDONLY) : -1;
+    bool fits = fd >= 0 && stream_begins(fd, step, block_bytes);
+    step->from_byte = 0;
+    step->to_byte = block_bytes;
+    if (fd >= 0)
+        mr_disk->close(fd);
+    free(block);
+    return fits;
+}
+
+// The bytes of the old header, for whoever wants to know what had become of it.
+static int save_header(const struct mr_repair_step *step, struct mr_error *err)
+{
+    uint8_t *bytes = malloc(step->to_byte);
+    int from = mr_disk->open(step->path, O_RDONLY);
+    int to = mr_disk->open(step->aside, O_RDWR | O_CREAT | O_TRUNC);
+    int code = MR_OK;
+    if (!bytes || from < 0 || read_up_to(from, bytes, step->to_byte, 0) != (int64_t)step->to_byte)
+        code = mr_fail_errno(err, MR_ERR_INPUT, "%s: cannot read its header", step->path);
+    else if (to < 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", step->aside);
+    else
+        code = write_all(to, step->aside, bytes, step->to_byte, 0, err);
+    if (to >= 0)
+        code = sync_and_close(to, step->aside, code, err);
+    if (from >= 0)
+        mr_disk->close(from);
+    free(bytes);
+    return code;
+}
+
+static int change_header(const struct mr_repair_step *step, struct mr_error *err)
+{
+    size_t block_bytes = 0;
+    uint64_t base_pos = 0;
+    int fd;
+    uint8_t *block = make_header(step, &block_bytes);
+    if (!block)
+        return mr_fail(err, MR_ERR_CORRUPT, "%s: cannot make a header from that of %s", step->path,
+                       step->donor);
+    int code = open_locked(step->path, &fd, err);
+    if (code == MR_OK) {
+        mr_journal_segment_base(step->path, &base_pos);
+        keep_mark(fd, base_pos, block, block_bytes);
+        code = write_all(fd, step->path, block, block_bytes, 0, err);
+        code = sync_and_close(fd, step->path, code, err);
+    }
+    free(block);
+    return code;
+}
+
+// ---- the changes -------------------------------------------------------------------------------
+static int change_mark(const struct mr_repair_step *step, struct mr_error *err)
+{
+    struct mr_journal_mark mark;
+    uint64_t base_pos = 0;
+    int fd;
+    int code = open_locked(step->path, &fd, err);
+    if (code != MR_OK)
+        return code;
+    mr_journal_segment_base(step->path, &base_pos);
+    mr_journal_mark_make(base_pos, step->position, &mark);
+    code = write_all(fd, step->path, (const uint8_t *)&mark, sizeof mark, step->from_byte, err);
+    return sync_and_close(fd, step->path, code, err);
+}
+
+static int change_name(struct mr_repair *repair, const struct mr_repair_step *step,
+                       struct mr_error *err)
+{
+    int fd;
+    int code = open_locked(step->path, &fd, err);
+    if (code != MR_OK)
+        return code;
+    if (mr_disk->rename(step->path, step->aside) != 0)
+        code =
+            mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", step->path, step->aside);
+    else if (mr_disk->sync_directory(repair->files.directory_fd) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory",
+                             repair->files.directory);
+    mr_disk->close(fd);
+    return code;
+}
+
+static int change_end(struct mr_repair *repair, const struct mr_repair_step *step,
+                      struct mr_error *err)
+{
+    struct mr_journal_tail tail = {.end_pos = step->position};
+    struct mr_journal_file file;
+    int code = mr_journal_file_open(&file, step->path, NULL, err);
+    if (code != MR_OK)
+        return code;
+    tail.base_pos = file.header.base_pos;
+    tail.header_bytes = file.header.header_bytes;
+    mr_journal_file_close(&file);
+    snprintf(tail.path, sizeof tail.path, "%s", step->path);
+    return mr_segment_files_cut(&repair->files, &tail, err);
+}
+
+int mr_repair_save(struct mr_repair *repair, const struct mr_repair_step *step,
+                   struct mr_error *err)
+{
+    if (step->kind == MR_REPAIR_CUT && step->aside[0])
+        return save_cut(repair, step, err);
+    return step->kind == MR_REPAIR_HEADER ? save_header(step, err) : MR_OK;
+}
+
+int mr_repair_change(struct mr_repair *repair, const struct mr_repair_step *step,
+                     struct mr_error *err)
+{
+    switch (step->kind) {
+    case MR_REPAIR_HEADER:
+        return change_header(step, err);
+    case MR_REPAIR_MARK:
+        return change_mark(step, err);
+    case MR_REPAIR_CUT:
+        return change_end(repair, step, err);
+    case MR_REPAIR_ASIDE:
+        return change_name(repair, step, err);
+    }
+    return MR_OK;
+}
