@@ -211,12 +211,12 @@ static int plan_header(struct look *look, bool *planned, struct mr_error *err)
             step.position = look->at > 0 ? look->repair->end_pos : look->bases[0];
             if (!mr_repair_header_fits(&step))
                 continue;
-            *add_step(look->repair, MR_REPAIR_HEADER, look->path) = step;
             *planned = true;
             char name[600];
             snprintf(name, sizeof name, "%s.header", look->path);
-            return mr_repair_free_name(name, look->repair->steps[look->repair->count - 1].aside,
-                                       err);
+            int code = mr_repair_cut_name(&step, name, err);
+            *add_step(look->repair, MR_REPAIR_HEADER, look->path) = step;
+            return code;
         }
     return MR_OK;
 }

@@ -124,12 +124,17 @@ int mr_repair_free_name(const char *path, char *out, struct mr_error *err)
 }
 
 // ---- saving what is cut ------------------------------------------------------------------------
-// The header of the file that gets the bytes: a segment of its own that begins where they did.
+// What stands before the bytes in the file that gets them. Of a stream: a header, so that it is a segment of
+// its own that begins where they did. Of a header: nothing.
 static int cut_header(const struct mr_repair_step *step, void **block, size_t *block_bytes,
                       struct mr_error *err)
 {
     struct mr_schema_set schemas = {0};
     struct mr_journal_file file;
+    *block = NULL;
+    *block_bytes = 0;
+    if (step->kind == MR_REPAIR_HEADER)
+        return MR_OK;
     int code = mr_journal_file_open(&file, step->path, &schemas, err);
     if (code != MR_OK)
         return code;
@@ -165,7 +170,7 @@ static int copy_bytes(const struct mr_repair_step *step, int to, const char *to_
         to_at += wanted;
     }
     if (code == MR_OK && !same)
-        code = write_all(to, to_path, block, block_bytes, 0, err);
+        code = write_all(to, to_path, block, block_bytes, 0, err); // nothing, of a header
     if (from >= 0)
         mr_disk->close(from);
     free(bytes);
@@ -178,11 +183,11 @@ static bool is_saved_there(const struct mr_repair_step *step, const char *path, 
 {
     struct mr_disk_status status;
     int fd = mr_disk->open(path, O_RDONLY);
-    uint8_t *found = malloc(block_bytes);
+    uint8_t *found = malloc(block_bytes + 1);
     bool same = fd >= 0 && found && mr_disk->status_of(fd, &status) == 0 &&
                 status.bytes == block_bytes + step->to_byte - step->from_byte &&
                 read_up_to(fd, found, block_bytes, 0) == (int64_t)block_bytes &&
-                memcmp(found, block, block_bytes) == 0;
+                (block_bytes == 0 || memcmp(found, block, block_bytes) == 0);
     if (same && copy_bytes(step, fd, path, block, block_bytes, &same, NULL) != MR_OK)
         same = false;
     free(found);
@@ -205,8 +210,7 @@ int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_
     return code;
 }
 
-static int save_cut(struct mr_repair *repair, const struct mr_repair_step *step,
-                    struct mr_error *err)
+static int save(struct mr_repair *repair, const struct mr_repair_step *step, struct mr_error *err)
 {
     char part[540];
     void *block = NULL;
@@ -306,27 +310,6 @@ bool mr_repair_header_fits(struct mr_repair_step *step)
     return fits;
 }
 
-// The bytes of the old header, for whoever wants to know what had become of it.
-static int save_header(const struct mr_repair_step *step, struct mr_error *err)
-{
-    uint8_t *bytes = malloc(step->to_byte);
-    int from = mr_disk->open(step->path, O_RDONLY);
-    int to = mr_disk->open(step->aside, O_RDWR | O_CREAT | O_TRUNC);
-    int code = MR_OK;
-    if (!bytes || from < 0 || read_up_to(from, bytes, step->to_byte, 0) != (int64_t)step->to_byte)
-        code = mr_fail_errno(err, MR_ERR_INPUT, "%s: cannot read its header", step->path);
-    else if (to < 0)
-        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", step->aside);
-    else
-        code = write_all(to, step->aside, bytes, step->to_byte, 0, err);
-    if (to >= 0)
-        code = sync_and_close(to, step->aside, code, err);
-    if (from >= 0)
-        mr_disk->close(from);
-    free(bytes);
-    return code;
-}
-
 static int change_header(const struct mr_repair_step *step, struct mr_error *err)
 {
     size_t block_bytes = 0;
@@ -397,9 +380,8 @@ static int change_end(struct mr_repair *repair, const struct mr_repair_step *ste
 int mr_repair_save(struct mr_repair *repair, const struct mr_repair_step *step,
                    struct mr_error *err)
 {
-    if (step->kind == MR_REPAIR_CUT && step->aside[0])
-        return save_cut(repair, step, err);
-    return step->kind == MR_REPAIR_HEADER ? save_header(step, err) : MR_OK;
+    bool takes_bytes = step->kind == MR_REPAIR_CUT || step->kind == MR_REPAIR_HEADER;
+    return takes_bytes && step->aside[0] ? save(repair, step, err) : MR_OK;
 }
 
 int mr_repair_change(struct mr_repair *repair, const struct mr_repair_step *step,
