@@ -118,7 +118,13 @@ int mr_journal_find_tail(const char *directory, struct mr_journal_tail *out, str
         return code;
     mr_journal_segment_path(directory, bases[count - 1], out->path, sizeof out->path);
     free(bases);
-    return measure(out, err);
+    code = measure(out, err);
+    if (code == MR_ERR_CORRUPT && err) { // the sentence goes on
+        size_t used = strlen(err->text);
+        snprintf(err->text + used, sizeof err->text - used, "; `millrace verify %s` says more",
+                 directory);
+    }
+    return code;
 }
 
 int mr_journal_end(const char *directory, uint64_t *end_pos, struct mr_error *err)

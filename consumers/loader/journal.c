@@ -291,6 +291,18 @@ static int journal_poll(struct mr_sink_run *run, bool idle, struct mr_error *err
 }
 
 // ---- opening and ending ------------------------------------------------------------------------
+// One segment without a record: a loader that was killed before its first commit may have left it.
+static bool is_empty(const struct journal_sink *sink, const struct mr_journal_tail *tail)
+{
+    uint64_t *bases;
+    unsigned count;
+    if (tail->end_pos != tail->base_pos ||
+        mr_journal_list(sink->options->path, &bases, &count, NULL) != MR_OK)
+        return false;
+    free(bases);
+    return count == 1;
+}
+
 // Puts what is there in order, as `existing` says; *previous_end is where the new segment follows.
 static int settle_existing(struct mr_sink_run *run, uint64_t *previous_end, struct mr_error *err)
 {
@@ -303,6 +315,8 @@ static int settle_existing(struct mr_sink_run *run, uint64_t *previous_end, stru
     int code = mr_journal_find_tail(sink->options->path, &tail, err);
     if (code != MR_OK || tail.header_bytes == 0)
         return code;
+    if (sink->options->existing == MR_EXISTING_REFUSE && !stays && is_empty(sink, &tail))
+        return mr_segment_files_clear(&sink->files, err);
     if (sink->options->existing == MR_EXISTING_REFUSE && !stays)
         return mr_fail(err, MR_ERR_OUTPUT,
                        "%s: found a journal of %" PRIu64

@@ -7,9 +7,12 @@
 
 #include "core/clock.h"
 #include "core/disk.h"
+#include "core/log.h"
 
-#define LOCK_WAIT_NS                                                                               \
-    5000000000LL // writes of a killed process were seen to take 2.8 s on a slow disk
+#define LIVING_WAIT_NS 5000000000LL // another run that is just about to end
+#define DEAD_WAIT_NS                                                                               \
+    60000000000LL // writes of a killed process that a slow disk takes its time over
+#define SAY_AFTER_NS 200000000LL
 #define LOCK_RETRY_NS 20000000LL
 
 // The process that holds a flock on this file, from the kernel's list; 0: unknown.
@@ -32,18 +35,52 @@ static int lock_holder(int fd)
     return holder;
 }
 
+// Gone, or dead and not yet buried. What it wrote last may still be on its way.
+static bool is_dead(int pid)
+{
+    char path[64], state = 'X';
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = pid > 0 ? fopen(path, "re") : NULL;
+    if (!file)
+        return true;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'X';
+    fclose(file);
+    return state == 'Z' || state == 'X';
+}
+
+static void say_wait(const char *path, int holder)
+{
+    if (!is_dead(holder))
+        mr_info("%s: locked by process %d; waiting for it to end", path, holder);
+    else if (holder > 0)
+        mr_info("%s: waiting for the last writes of process %d, which is dead, to reach the disk",
+                path, holder);
+    else
+        mr_info("%s: waiting for the last writes of a dead process to reach the disk", path);
+}
+
 static int lock_patiently(int fd, const char *path, enum mr_disk_lock kind, struct mr_error *err)
 {
-    int64_t until_ns = mr_mono_ns() + LOCK_WAIT_NS;
+    int64_t begun_ns = mr_mono_ns();
+    bool said = false;
     while (mr_disk->lock(fd, kind) != 0) {
         if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR)
             return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot lock", path);
-        if (mr_mono_ns() > until_ns)
+        int64_t waited_ns = mr_mono_ns() - begun_ns;
+        int holder = lock_holder(fd);
+        if (waited_ns > (is_dead(holder) ? DEAD_WAIT_NS : LIVING_WAIT_NS))
             return mr_fail(err, MR_ERR_BUSY,
-                           "%s: locked by process %d for 5 s: another run writes there", path,
-                           lock_holder(fd));
+                           "%s: locked by process %d for %lld s: another run writes there", path,
+                           holder, (long long)(waited_ns / 1000000000));
+        if (waited_ns > SAY_AFTER_NS && !said) {
+            say_wait(path, holder);
+            said = true;
+        }
         mr_sleep_until_mono_ns(mr_mono_ns() + LOCK_RETRY_NS);
     }
+    if (said)
+        mr_info("%s: locked after %.1f s", path, (double)(mr_mono_ns() - begun_ns) / 1e9);
     return MR_OK;
 }
 

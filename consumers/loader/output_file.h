@@ -5,8 +5,8 @@
 
 #include "core/error.h"
 
-// Takes the exclusive flock of an open file, trying again for as long as a dead process's writes
-// may take to drain. MR_ERR_BUSY names the process that holds it.
+// Takes the exclusive flock of an open file. A living holder is waited for 5 s, the writes of a dead one,
+// which hold it until they have drained, a minute; the log says which. MR_ERR_BUSY names the holder.
 int mr_file_lock(int fd, const char *path, struct mr_error *err);
 // The same with a lock of the other kind, for a second descriptor of a file that is locked already: the
 // two do not meet. It, too, is given free only when the writes of its descriptor have drained.

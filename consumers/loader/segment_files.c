@@ -362,10 +362,14 @@ int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, s
     mr_journal_close(&journal);
     files->base_pos = segment.base_pos;
     files->header_bytes = segment.header_bytes;
-    if (segment.base_pos != base)
-        return mr_fail(err, MR_ERR_CORRUPT,
-                       "%s: found base position %" PRIu64 ", expected that of its name",
-                       files->path, segment.base_pos);
+    // What was committed was written: a file that is shorter was cut since, by a repair perhaps.
+    uint64_t bytes = segment.header_bytes + position - base;
+    if (segment.file_bytes < bytes)
+        return mr_fail(
+            err, MR_ERR_OUTPUT,
+            "%s: found %" PRIu64 " bytes, expected at least %" PRIu64
+            ", where the run that it resumes stopped; `millrace clean` gives that run up",
+            files->path, segment.file_bytes, bytes);
     return open_direct(files, err);
 }
 

@@ -50,11 +50,6 @@ static int open_locked(struct mr_text_file *file, int flags, struct mr_error *er
     file->fd = open(file->path, O_RDWR | O_CLOEXEC | flags, 0666);
     if (file->fd < 0 && errno == EACCES) // a device or pipe that cannot be read
         file->fd = open(file->path, O_WRONLY | O_CLOEXEC | flags, 0666);
-    if (file->fd < 0 && errno == EEXIST)
-        return mr_fail(err, MR_ERR_OUTPUT,
-                       "%s: found a file, expected none (sink.existing is "
-                       "refuse)",
-                       file->path);
     if (file->fd < 0 || fstat(file->fd, &status) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", file->path);
     file->stream = !S_ISREG(status.st_mode);
@@ -100,8 +95,13 @@ static int check_appendable(const struct mr_text_file *file, const char *header,
 int mr_text_file_begin(struct mr_text_file *file, enum mr_existing existing, const char *header,
                        size_t header_bytes, bool *wants_header, struct mr_error *err)
 {
-    int flags = O_CREAT | (existing == MR_EXISTING_REFUSE ? O_EXCL : 0);
-    int code = open_locked(file, flags, err);
+    int code = open_locked(file, O_CREAT, err);
+    // An empty one counts as none: a loader that was killed at its start may have left it.
+    if (code == MR_OK && existing == MR_EXISTING_REFUSE && file->size > 0)
+        return mr_fail(err, MR_ERR_OUTPUT,
+                       "%s: found a file of %" PRIu64 " bytes, expected none (sink.existing is "
+                       "refuse)",
+                       file->path, file->size);
     if (code == MR_OK && !file->stream && existing == MR_EXISTING_REPLACE)
         code = cut(file, 0, err);
     if (code == MR_OK && file->size > 0)
