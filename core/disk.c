@@ -42,6 +42,11 @@ static int real_sync(int fd)
     return fdatasync(fd);
 }
 
+static void real_forget(int fd, uint64_t from)
+{
+    posix_fadvise(fd, (off_t)from, 0, POSIX_FADV_DONTNEED);
+}
+
 static int real_sync_directory(int fd)
 {
     return fsync(fd);
@@ -171,6 +176,7 @@ const struct mr_disk mr_disk_real = {
     .skip_hole = real_skip_hole,
     .sync = real_sync,
     .sync_directory = real_sync_directory,
+    .forget = real_forget,
     .allocate = real_allocate,
     .truncate = real_truncate,
     .rename = real_rename,

@@ -79,11 +79,25 @@ static int torn_bytes(const char *path, uint64_t end_pos, uint64_t *out, struct 
     return code;
 }
 
+// What was not known to be durable is looked at on the disk, not in memory, which may know it better than
+// the disk after an error.
+static void forget_unsynced(const char *path)
+{
+    struct mr_journal_file file;
+    if (!mr_disk->forget || mr_journal_file_open(&file, path, NULL, NULL) != MR_OK)
+        return;
+    uint64_t durable_pos = file.marked ? file.durable_pos : file.header.base_pos;
+    if (durable_pos >= file.header.base_pos)
+        mr_disk->forget(file.fd, file.header.header_bytes + durable_pos - file.header.base_pos);
+    mr_journal_file_close(&file);
+}
+
 // Reads the last segment to its end. Its header is whole: a segment gets its name after that.
 static int measure(struct mr_journal_tail *tail, struct mr_error *err)
 {
     struct mr_journal journal;
     struct mr_journal_segment segment;
+    forget_unsynced(tail->path);
     int code = mr_journal_open(&journal, tail->path, err);
     if (code != MR_OK)
         return code;

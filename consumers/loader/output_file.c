@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "core/clock.h"
 #include "core/disk.h"
@@ -21,6 +22,7 @@ static int lock_holder(int fd)
     struct mr_disk_status status;
     char line[256], kind[16];
     int pid, holder = 0;
+    unsigned major_number, minor_number;
     unsigned long inode;
     FILE *locks = fopen("/proc/locks", "re");
     if (!locks)
@@ -28,8 +30,10 @@ static int lock_holder(int fd)
     if (mr_disk->status_of(fd, &status) != 0)
         status.inode = 0;
     while (!holder && fgets(line, sizeof line, locks))
-        if (sscanf(line, "%*s %15s %*s %*s %d %*x:%*x:%lu", kind, &pid, &inode) == 3 &&
-            strcmp(kind, "FLOCK") == 0 && inode == status.inode)
+        if (sscanf(line, "%*s %15s %*s %*s %d %x:%x:%lu", kind, &pid, &major_number, &minor_number,
+                   &inode) == 5 &&
+            strcmp(kind, "FLOCK") == 0 && inode == status.inode &&
+            makedev(major_number, minor_number) == status.device)
             holder = pid;
     fclose(locks);
     return holder;
@@ -68,7 +72,8 @@ static int lock_patiently(int fd, const char *path, enum mr_disk_lock kind, stru
         if (errno != EWOULDBLOCK && errno != EACCES && errno != EINTR)
             return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot lock", path);
         int64_t waited_ns = mr_mono_ns() - begun_ns;
-        int holder = lock_holder(fd);
+        // Who lives holds the flock, too: a lock of records that is held beside one's own flock is a dead one's.
+        int holder = kind == MR_DISK_LOCK_FILE ? lock_holder(fd) : 0;
         if (waited_ns > (is_dead(holder) ? DEAD_WAIT_NS : LIVING_WAIT_NS))
             return mr_fail(err, MR_ERR_BUSY,
                            "%s: locked by process %d for %lld s: another run writes there", path,
