@@ -143,28 +143,50 @@ static void text_latency(const struct mr_report *report, FILE *out)
     }
 }
 
-// "  waited               producer: input 12 %, room 3 %; transform: ...", as shares of the run.
-static void text_waited(const struct mr_report *report, FILE *out)
+// "now for room in the ingress ring, 3.2 s since 2026-11-23T00:40:01.288786870Z"
+static void text_wait_now(const struct mr_waits *waits, enum mr_role role, FILE *out)
+{
+    char what[64], lasted[32], time[40];
+    if (waits->what == MR_WAIT_NOTHING)
+        return;
+    time[mr_print_timestamp(waits->since_wall_ns, time)] = '\0';
+    fprintf(out, "; now for %s, %s since %s", mr_waits_for_text(waits, role, what, sizeof what),
+            mr_report_duration_text((double)waits->lasted_ns, lasted, sizeof lasted), time);
+}
+
+// "  producer waited      input 12.0 %, room 3.1 %; now for ...; last sign of life 4.1 ms ago": of the
+// time since its first process was there.
+static void text_waited(const struct mr_report *report, enum mr_role role, FILE *out)
 {
     static const char *const names[] = {"", "input", "room", "device"};
-    fprintf(out, "  %-20s", "waited");
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
-        struct mr_waits waits;
-        const char *comma = " ";
-        mr_waits_of(report, role, &waits);
-        fprintf(out, "%s%s", role ? "; " : "", mr_role_name(role));
-        for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
-            if (waits.total_ns[why] == 0)
-                continue;
-            fprintf(out, "%s%s %.1f %%", comma, names[why], waits.share[why] * 100);
-            comma = ", ";
-        }
+    char title[64], age[32];
+    const char *comma = "";
+    struct mr_waits waits;
+    mr_waits_of(report, role, &waits);
+    snprintf(title, sizeof title, "%s waited", mr_role_name(role));
+    fprintf(out, "  %-20s", title);
+    for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
+        if (waits.total_ns[why] == 0)
+            continue;
+        fprintf(out, "%s%s %.1f %%", comma, names[why], waits.share[why] * 100);
+        comma = ", ";
     }
-    fprintf(out, "\n  %-20s", "rings, at most");
+    text_wait_now(&waits, role, out);
+    if (report->stages[role].alive)
+        fprintf(out, "; last sign of life %s ago",
+                mr_report_duration_text((double)waits.beat_age_ns, age, sizeof age));
+    fputc('\n', out);
+}
+
+static void text_fill(const struct mr_report *report, FILE *out)
+{
+    fprintf(out, "  %-20s", "rings (at most)");
     for (unsigned index = 0; index < MR_RING_COUNT; index++) {
         const struct mr_ring_report *ring = &report->rings[index];
-        double most = ring->capacity ? (double)ring->used_bytes_max / (double)ring->capacity : 0;
-        fprintf(out, "%s%s %.1f %%", index ? ", " : "", mr_ring_index_name(index), most * 100);
+        double percent = ring->capacity ? 100 / (double)ring->capacity : 0;
+        fprintf(out, "%s%s %.1f %% (%.1f %%)", index ? ", " : "", mr_ring_index_name(index),
+                (double)mr_ring_used_bytes(ring->write_pos, ring->read_pos) * percent,
+                (double)ring->used_bytes_max * percent);
     }
     fputc('\n', out);
 }
@@ -226,7 +248,9 @@ void mr_report_text(const struct mr_report *report, FILE *out)
     text_counts(report, out);
     fprintf(out, "  balance: %s\n\n", report->balance ? "exact" : report->imbalance);
     text_details(report, out);
-    text_waited(report, out);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        text_waited(report, role, out);
+    text_fill(report, out);
     text_waits(report, out);
     text_problems(report, out);
     text_latency(report, out);
