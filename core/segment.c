@@ -25,26 +25,31 @@ static void blank(struct mr_segment *segment, const char *path, enum mr_attach m
     snprintf(segment->path, sizeof segment->path, "%s", path);
 }
 
-// A page before and one behind the mapping that nobody may touch: what runs out of a segment, faults there.
-#define GUARD_BYTES MR_PAGE_BYTES
+// What the kernel maps in: mostly 4 KiB, 16 or 64 with some kernels for aarch64.
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 static size_t mapped_bytes(const struct mr_segment *segment)
 {
-    return mr_align_up(segment->bytes, MR_PAGE_BYTES);
+    return mr_align_up(segment->bytes, page_bytes());
 }
 
+// A page before and one behind the mapping that nobody may touch: what runs out of a segment, faults there.
 // Room for a mapping between its guards. A long one begins on a huge page: only such a one can consist of
 // them.
 static uint8_t *reserve_room(size_t bytes)
 {
-    size_t alignment = bytes < MR_HUGE_PAGE_BYTES ? MR_PAGE_BYTES : MR_HUGE_PAGE_BYTES;
-    size_t wider = bytes + alignment + 2 * GUARD_BYTES;
+    size_t guard = page_bytes();
+    size_t alignment = bytes < MR_HUGE_PAGE_BYTES ? guard : MR_HUGE_PAGE_BYTES;
+    size_t wider = bytes + alignment + 2 * guard;
     uint8_t *room =
         mmap(NULL, wider, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
         return NULL;
-    uint8_t *begin = (uint8_t *)mr_align_up((uintptr_t)room + GUARD_BYTES, alignment);
-    uint8_t *first = begin - GUARD_BYTES, *end = begin + bytes + GUARD_BYTES;
+    uint8_t *begin = (uint8_t *)mr_align_up((uintptr_t)room + guard, alignment);
+    uint8_t *first = begin - guard, *end = begin + bytes + guard;
     if (first > room)
         munmap(room, (size_t)(first - room));
     if (room + wider > end)
@@ -54,7 +59,7 @@ static uint8_t *reserve_room(size_t bytes)
 
 static void give_room(uint8_t *begin, size_t bytes)
 {
-    munmap(begin - GUARD_BYTES, bytes + 2 * GUARD_BYTES);
+    munmap(begin - page_bytes(), bytes + 2 * page_bytes());
 }
 
 void mr_segment_detach(struct mr_segment *segment)

@@ -11,6 +11,8 @@
 #include "core/segment.h"
 #include "tests/support/scratch.h"
 
+#define SEGMENT_BYTES 65536 // as large as a page can be
+
 static struct scratch scratch;
 static char path[256];
 static struct mr_segment segment;
@@ -27,8 +29,8 @@ static void open_fixture(void)
     mr_clock_setup();
     scratch_open(&scratch);
     scratch_path(&scratch, "segment", path, sizeof path);
-    int code = mr_segment_create(&segment, path, "seg", MR_SEGMENT_STAGE, 16384, fill_with_seven,
-                                 &filled, &err);
+    int code = mr_segment_create(&segment, path, "seg", MR_SEGMENT_STAGE, SEGMENT_BYTES,
+                                 fill_with_seven, &filled, &err);
     cr_assert_eq(code, MR_OK, "%s", err.text);
 }
 static void close_fixture(void)
@@ -43,12 +45,18 @@ Test(segment, it_says_what_it_is)
     const struct mr_segment_header *header = segment.base;
     cr_expect_eq(header->magic, MR_SEGMENT_MAGIC);
     cr_expect_eq(header->kind, MR_SEGMENT_STAGE);
-    cr_expect_eq(header->bytes, 16384);
+    cr_expect_eq(header->bytes, SEGMENT_BYTES);
     cr_expect_eq(header->owner_pid, (uint32_t)getpid());
     cr_expect_eq(header->owner_uid, (uint32_t)getuid());
     cr_expect_str_eq(header->name, "seg");
     cr_expect_lt(llabs(header->created_ns - mr_wall_ns()), 60000000000LL);
     cr_expect_gt(header->tick_hz, 1000000);
+}
+
+// Which are larger than 4 KiB with some kernels.
+Test(segment, it_begins_on_a_page_of_the_kernel)
+{
+    cr_expect_eq((uintptr_t)segment.base % (uintptr_t)sysconf(_SC_PAGESIZE), 0);
 }
 
 Test(segment, it_is_filled_zeroed_and_all_there)
@@ -59,8 +67,8 @@ Test(segment, it_is_filled_zeroed_and_all_there)
     cr_expect_eq(bytes[4195], 7);
     cr_expect_eq(bytes[4196], 0);
     cr_assert_eq(stat(path, &status), 0);
-    cr_expect_eq(status.st_size, 16384);
-    cr_expect_eq(status.st_blocks * 512, 16384, "every page is reserved");
+    cr_expect_eq(status.st_size, SEGMENT_BYTES);
+    cr_expect_eq(status.st_blocks * 512, SEGMENT_BYTES, "every page is reserved");
     cr_expect_eq(status.st_mode & 0777, 0600);
 }
 
@@ -103,7 +111,7 @@ Test(segment, both_sides_see_the_same_bytes)
     struct mr_segment other;
     cr_assert_eq(mr_segment_attach(&other, path, MR_SEGMENT_STAGE, MR_ATTACH_READ_WRITE, &err),
                  MR_OK, "%s", err.text);
-    cr_expect_eq(other.bytes, 16384);
+    cr_expect_eq(other.bytes, SEGMENT_BYTES);
     cr_expect_neq(other.base, segment.base);
     ((uint8_t *)segment.base)[5000] = 42;
     cr_expect_eq(((uint8_t *)other.base)[5000], 42);
