@@ -17,8 +17,8 @@
 #define MIB (1ULL << 20)
 #define REAP_WAIT_NS 100000000LL
 
-unsigned mr_raw_ways(enum mr_durability durability, bool direct,
-                     struct mr_raw_way out[MR_RAW_WAYS_MAX])
+static unsigned every_way(enum mr_durability durability, bool direct,
+                          struct mr_raw_way out[MR_RAW_WAYS_MAX])
 {
     static const struct mr_raw_way buffered[] = {
         {&mr_io_pwrite, 64 * KIB, 1, 0}, {&mr_io_pwrite, 256 * KIB, 1, 0},
@@ -53,6 +53,26 @@ unsigned mr_raw_ways(enum mr_durability durability, bool direct,
         return direct ? WAYS(past_cache_synced) : WAYS(synced);
     return direct ? WAYS(past_cache) : WAYS(buffered);
 #undef WAYS
+}
+
+static bool can_be_had(const struct mr_io_backend *backend)
+{
+    struct mr_io io;
+    if (mr_io_open(&io, backend, 1, NULL) != MR_OK)
+        return false;
+    mr_io_close(&io);
+    return true;
+}
+
+unsigned mr_raw_ways(enum mr_durability durability, bool direct,
+                     struct mr_raw_way out[MR_RAW_WAYS_MAX])
+{
+    unsigned count = every_way(durability, direct, out), kept = 0;
+    bool with_uring = can_be_had(&mr_io_uring);
+    for (unsigned i = 0; i < count; i++)
+        if (with_uring || out[i].backend != &mr_io_uring)
+            out[kept++] = out[i];
+    return kept;
 }
 
 struct raw_run {

@@ -24,7 +24,7 @@ struct mr_raw_way {
 };
 
 #define MR_RAW_WAYS_MAX 8
-// The ways that are tried for a mode; returns how many.
+// The ways that are tried for a mode, without those of a backend that cannot be had here; returns how many.
 unsigned mr_raw_ways(enum mr_durability durability, bool direct,
                      struct mr_raw_way out[MR_RAW_WAYS_MAX]);
 // Writes `bytes` to a new file at `path`, and removes it. *ns: from the first write to the last one's

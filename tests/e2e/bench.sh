@@ -13,21 +13,21 @@ check_equal "trio: rates, then flat out, without and with syncs" \
     "$(jq -c '[.runs[] | [.rate, .durability, .rounds]]' "$WORK/trio")" '[[20000,"batch",2],[0,"none",2],[0,"batch",2]]'
 check_equal "trio: every record was verified" \
     "$(jq -c '[.runs[] | .n, .verified]' "$WORK/trio")" '[20000,20000,400000,400000,400000,400000]'
-check_equal "trio: percentiles are in order, the warm-up is not counted" "$(jq -c '[.runs[0].latency_ns[] |
+emulated "trio: percentiles" "counts in microseconds" || check_equal "trio: percentiles are in order, the warm-up is not counted" "$(jq -c '[.runs[0].latency_ns[] |
     .p50 > 0 and .p50 <= .p90 and .p90 <= .p99 and .p99 <= .["p99.9"] and .["p99.9"] <= .max and .n < 20000] | unique' \
     "$WORK/trio")" '[true]'
 check_equal "trio: one distribution a hop and way" "$(ls "$WORK/hgrm" | wc -l)" \
     "$(jq '[.runs[].latency_ns | length] | add' "$WORK/trio")"
 if [ "$(nproc)" -gt 1 ]; then
-    check "trio: the bare round trip of the same run" jq -e '.raw_rtt_ns > 0 and .runs[0].raw_rtt_ns > 0' "$WORK/trio"
+    emulated "trio: the bare round trip" "counts in microseconds" || check "trio: the bare round trip of the same run" jq -e '.raw_rtt_ns > 0 and .runs[0].raw_rtt_ns > 0' "$WORK/trio"
 fi
 check_status "trio: content that is not as expected is found" 8 \
     "$MILLRACE" bench trio --rate 0 --records 1000 --set source.seed=2
 check_match "trio: and named" "$(cat "$WORK/out")" 'record 0 at position 0, byte [0-9]+: found [0-9]+, expected'
 check_status "trio: a rate that cannot be reached fails the run" 12 \
     "$MILLRACE" bench trio --rate 1e9 --seconds 0.01
-check_status "trio: records of another size, taps beside" 0 \
-    "$MILLRACE" bench trio --rate 0 --records 50000 --record-bytes 1000 --taps 2 --json
+"$MILLRACE" bench trio --rate 0 --records 50000 --record-bytes 1000 --taps 2 --json >"$WORK/out" 2>"$WORK/log"
+check_equal "trio: records of another size, taps beside" "$? $(tail -n 3 "$WORK/log" | grep -v 'writing with pwrite')" "0 "
 check "trio: the taps saw records" jq -e '.runs[0].tapped > 0' "$WORK/out"
 check_status "trio: a size that a record cannot have" 2 "$MILLRACE" bench trio --record-bytes 63
 check_status "trio: a rate that is none" 2 "$MILLRACE" bench trio --rate fast
