@@ -107,7 +107,12 @@ static void print_plan(const struct mr_plan *plan)
     printf("  %-14s %s\n", "batch", bytes_text(pipeline->batch_bytes_max, size, sizeof size));
     printf("  %-14s %s\n", "supervise", supervise_text(&pipeline->supervise, text, sizeof text));
     if (pipeline->metrics_port)
-        printf("  %-14s http://127.0.0.1:%d/metrics\n", "metrics", pipeline->metrics_port);
+        printf("  %-14s http://%s:%d/metrics\n", "metrics", pipeline->metrics_address,
+               pipeline->metrics_port);
+    if (pipeline->harden)
+        printf("  %-14s yes\n", "harden");
+    if (pipeline->share_gid)
+        printf("  %-14s with group %u\n", "shared", pipeline->share_gid);
     print_rings(pipeline);
     print_schemas("from the source to the operators", &plan->ingress);
     print_schemas("from the operators to the sink", mr_chain_out(&plan->chain));

@@ -2,6 +2,7 @@
 #include "cli/runs.h"
 
 #include <dirent.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,30 @@ static const char *shm_root(const char *shm)
     return from_environment && *from_environment ? from_environment : "/dev/shm";
 }
 
+static unsigned owner_uid;
+static bool owner_given;
+
+static unsigned owner(void)
+{
+    return owner_given ? owner_uid : (unsigned)getuid();
+}
+
+int mr_runs_of_user(const char *command, const char *user)
+{
+    char *end;
+    if (!user)
+        return MR_OK;
+    const struct passwd *entry = getpwnam(user);
+    unsigned long uid = entry ? entry->pw_uid : strtoul(user, &end, 10);
+    if (!entry && (*user == '\0' || *end != '\0' || uid > UINT32_MAX)) {
+        fprintf(stderr, "millrace %s: --user: there is no user \"%s\"\n", command, user);
+        return MR_ERR_USAGE;
+    }
+    owner_uid = (unsigned)uid;
+    owner_given = true;
+    return MR_OK;
+}
+
 bool mr_run_is_running(const struct mr_pipeline *run)
 {
     return mr_stage_leftovers(run) == MR_LEFTOVERS_ALIVE || mr_rundir_supervisor(run) != 0;
@@ -34,7 +59,7 @@ void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only)
     char path[MR_RUNDIR_PATH_BYTES];
     struct stat status;
     runs->count = 0;
-    snprintf(path, sizeof path, "%s/millrace-%u", shm_root(shm), (unsigned)getuid());
+    snprintf(path, sizeof path, "%s/millrace-%u", shm_root(shm), owner());
     DIR *directory = opendir(path);
     if (!directory)
         return;
@@ -42,8 +67,9 @@ void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only)
         struct mr_pipeline *run = &runs->items[runs->count];
         if (entry->d_name[0] == '.' || strlen(entry->d_name) >= MR_NAME_BYTES)
             continue;
-        mr_rundir_name(run, shm_root(shm), entry->d_name);
-        if (stat(run->directory, &status) == 0 && S_ISDIR(status.st_mode) &&
+        mr_rundir_name(run, shm_root(shm), owner(), entry->d_name);
+        if (lstat(run->directory, &status) == 0 && S_ISDIR(status.st_mode) &&
+            mr_rundir_check_owner(run, owner(), NULL) == MR_OK &&
             (!running_only || mr_run_is_running(run)))
             runs->count++;
     }
@@ -67,8 +93,10 @@ int mr_runs_find(struct mr_pipeline *run, const char *command, const char *shm, 
             fprintf(stderr, "millrace %s: \"%s\" is no name of a pipeline\n", command, word);
             return MR_ERR_USAGE;
         }
-        mr_rundir_name(run, shm_root(shm), word);
-        return MR_OK;
+        struct mr_error err;
+        mr_rundir_name(run, shm_root(shm), owner(), word);
+        return mr_rundir_check_owner(run, owner(), &err) == MR_OK ? MR_OK
+                                                                  : mr_cli_fail(command, &err);
     }
     int code = mr_cli_load_pipeline(&pipeline, word, sets);
     if (code != MR_OK)

@@ -21,6 +21,16 @@ struct mr_runs {
             MR_ARG_TEXT, (text)                                                                    \
     }
 
+// Whose runs are looked at: those of this user, or with --user of another one, who has to share them.
+#define MR_ARG_USER(text)                                                                          \
+    {                                                                                              \
+        "user", "NAME|UID",                                                                        \
+            "look at the runs of another user, who shares them (share: in the file)", MR_ARG_TEXT, \
+            (text)                                                                                 \
+    }
+// `user` NULL: this one. For all that follow. An error was printed; returns its code.
+int mr_runs_of_user(const char *command, const char *user);
+
 // All run directories, sorted by name. `running_only`: those of which a stage or a supervisor is
 // alive.
 void mr_runs_list(struct mr_runs *runs, const char *shm, bool running_only);

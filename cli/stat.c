@@ -65,12 +65,13 @@ static int print_running(const char *shm, bool as_json)
 int mr_cli_stat(int argc, char **argv)
 {
     struct mr_arg_list sets = {0}, words;
-    const char *shm = NULL;
+    const char *shm = NULL, *user = NULL;
     bool json = false;
     const struct mr_arg table[] = {
         {"json", NULL, "print JSON, one object per pipeline", MR_ARG_SWITCH, &json},
         MR_ARG_SETS(&sets),
         MR_ARG_SHM(&shm),
+        MR_ARG_USER(&user),
         {0}};
     const struct mr_usage usage = {
         .command = "stat",
@@ -83,6 +84,8 @@ int mr_cli_stat(int argc, char **argv)
     struct mr_pipeline run;
     int code;
     if (!mr_args_parse(&usage, argc, argv, &words, &code))
+        return code;
+    if ((code = mr_runs_of_user("stat", user)) != MR_OK)
         return code;
     mr_clock_setup();
     if (words.count == 0)

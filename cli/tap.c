@@ -252,7 +252,7 @@ static int tap_ring(struct tap *tap, const char *path)
 int mr_cli_tap(int argc, char **argv)
 {
     struct mr_arg_list sets = {0}, words;
-    const char *shm = NULL;
+    const char *shm = NULL, *user = NULL;
     struct tap tap = {.format = "text"};
     const struct mr_arg table[] = {
         {"format", "text|csv|ndjson", "how records are printed, default text", MR_ARG_TEXT,
@@ -266,6 +266,7 @@ int mr_cli_tap(int argc, char **argv)
          &tap.oldest},
         MR_ARG_SETS(&sets),
         MR_ARG_SHM(&shm),
+        MR_ARG_USER(&user),
         {0}};
     const struct mr_usage usage = {
         .command = "tap",
@@ -282,6 +283,8 @@ int mr_cli_tap(int argc, char **argv)
     char path[MR_RUNDIR_PATH_BYTES];
     int code;
     if (!mr_args_parse(&usage, argc, argv, &words, &code))
+        return code;
+    if ((code = mr_runs_of_user("tap", user)) != MR_OK)
         return code;
     if (!ring_of_word(words.items[0], &index)) {
         fprintf(stderr,

@@ -116,8 +116,8 @@ int mr_cli_top(int argc, char **argv)
 {
     struct mr_arg_list sets = {0}, words;
     struct mr_pipeline only;
-    const char *shm = NULL;
-    const struct mr_arg table[] = {MR_ARG_SETS(&sets), MR_ARG_SHM(&shm), {0}};
+    const char *shm = NULL, *user = NULL;
+    const struct mr_arg table[] = {MR_ARG_SETS(&sets), MR_ARG_SHM(&shm), MR_ARG_USER(&user), {0}};
     const struct mr_usage usage = {
         .command = "top",
         .words = "[NAME|PIPELINE]",
@@ -127,6 +127,8 @@ int mr_cli_top(int argc, char **argv)
         .words_max = 1};
     int code;
     if (!mr_args_parse(&usage, argc, argv, &words, &code))
+        return code;
+    if ((code = mr_runs_of_user("top", user)) != MR_OK)
         return code;
     if (words.count && (code = mr_runs_find(&only, "top", shm, words.items[0], &sets)) != MR_OK)
         return code;

@@ -21,7 +21,7 @@
 
 static void blank(struct mr_segment *segment, const char *path, enum mr_attach mode)
 {
-    *segment = (struct mr_segment){.fd = -1, .mode = mode};
+    *segment = (struct mr_segment){.fd = -1, .lock_fd = -1, .mode = mode};
     snprintf(segment->path, sizeof segment->path, "%s", path);
 }
 
@@ -70,8 +70,10 @@ void mr_segment_detach(struct mr_segment *segment)
     }
     if (segment->fd >= 0)
         close(segment->fd);
+    if (segment->lock_fd >= 0)
+        close(segment->lock_fd);
     segment->base = NULL;
-    segment->fd = -1;
+    segment->fd = segment->lock_fd = -1;
 }
 
 static int map(struct mr_segment *segment)
@@ -147,6 +149,11 @@ static void temporary_path(const char *path, char *out, size_t out_bytes)
     snprintf(out, out_bytes, "%s.new", path);
 }
 
+static void lock_path(const char *path, char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, "%s.lock", path);
+}
+
 int mr_segment_create(struct mr_segment *segment, const char *path, const char *name,
                       enum mr_segment_kind kind, size_t bytes, mr_segment_fill *fill, void *context,
                       struct mr_error *err)
@@ -202,7 +209,8 @@ int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segm
 {
     struct stat status;
     blank(segment, path, mode);
-    segment->fd = open(path, (mode == MR_ATTACH_READ_ONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    segment->fd =
+        open(path, (mode == MR_ATTACH_READ_ONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW);
     if (segment->fd < 0 || fstat(segment->fd, &status) < 0) {
         mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the segment", path);
         goto fail;
@@ -210,6 +218,11 @@ int mr_segment_attach(struct mr_segment *segment, const char *path, enum mr_segm
     if (!S_ISREG(status.st_mode) || status.st_size < SEGMENT_BYTES_MIN) {
         mr_fail(err, MR_ERR_SHM, "%s: found %lld bytes, expected a segment of at least %lld", path,
                 (long long)status.st_size, SEGMENT_BYTES_MIN);
+        goto fail;
+    }
+    if (mode == MR_ATTACH_READ_WRITE && status.st_uid != geteuid()) {
+        mr_fail(err, MR_ERR_SHM, "%s: belongs to user %u, expected %u", path, status.st_uid,
+                geteuid());
         goto fail;
     }
     segment->bytes = (size_t)status.st_size;
@@ -257,30 +270,53 @@ int mr_segment_unlink(const char *path, struct mr_error *err)
     char temporary[320];
     temporary_path(path, temporary, sizeof temporary);
     unlink(temporary);
+    lock_path(path, temporary, sizeof temporary);
+    unlink(temporary);
     if (unlink(path) < 0 && errno != ENOENT)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot remove the segment", path);
     return MR_OK;
 }
 
+int mr_segment_share(const struct mr_segment *segment, uint32_t gid, struct mr_error *err)
+{
+    if (fchown(segment->fd, (uid_t)-1, gid) < 0 || fchmod(segment->fd, 0640) < 0)
+        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot be shared with group %u", segment->path,
+                             gid);
+    return MR_OK;
+}
+
 int mr_segment_lock(struct mr_segment *segment, struct mr_error *err)
 {
+    char path[sizeof segment->path + 32];
+    lock_path(segment->path, path, sizeof path);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the lock", path);
     // Whoever asks mr_segment_is_locked holds a shared lock for a moment: that moment is waited out.
     for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(segment->fd, LOCK_EX | LOCK_NB) == 0)
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            segment->lock_fd = fd;
             return MR_OK;
-        if (errno != EWOULDBLOCK)
-            return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot lock the segment", segment->path);
+        }
+        if (errno != EWOULDBLOCK) {
+            mr_fail_errno(err, MR_ERR_SHM, "%s: cannot lock the segment", path);
+            close(fd);
+            return MR_ERR_SHM;
+        }
         mr_sleep_until_mono_ns(mr_mono_ns() + LOCK_RETRY_NS);
     }
+    close(fd);
     return mr_fail(err, MR_ERR_BUSY, "%s: held by another process", segment->path);
 }
 
 bool mr_segment_is_locked(const struct mr_segment *segment)
 {
+    char path[sizeof segment->path + 32];
+    lock_path(segment->path, path, sizeof path);
     // A descriptor of our own: the lock belongs to the open file description, and ours may hold it.
-    int fd = open(segment->path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
-        return false;
+        return errno == EACCES; // another user's
     bool locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
     close(fd);
     return locked;

@@ -9,7 +9,9 @@
 //
 // A segment is made under a temporary name, filled, given its magic last, and renamed into place:
 // no process ever sees half of one. All of it is preallocated (tmpfs overcommits; the page that
-// cannot be had would be a SIGBUS later). Files are 0600 in a directory of 0700.
+// cannot be had would be a SIGBUS later). Files are 0600 in a directory of 0700; one that is to be read by a
+// group too is made so with mr_segment_share. Symbolic links are not followed, and only what belongs to this
+// user is attached for writing.
 #ifndef MR_CORE_SEGMENT_H
 #define MR_CORE_SEGMENT_H
 
@@ -42,7 +44,8 @@ _Static_assert(offsetof(struct mr_segment_header, tick_hz) == 72, "tick rate");
 struct mr_segment {
     void *base; // NULL when not attached
     size_t bytes;
-    int fd; // kept: locks are on it
+    int fd;
+    int lock_fd; // -1: not locked by us
     enum mr_attach mode;
     char path[256];
 };
@@ -67,8 +70,10 @@ void mr_segment_detach(struct mr_segment *segment);
 int mr_segment_protect(struct mr_segment *segment, size_t writable_at, struct mr_error *err);
 // Removes the name, and what a process left that died while it made the segment.
 int mr_segment_unlink(const char *path, struct mr_error *err);
-// Tries the segment's exclusive lock (flock), which its owner holds while it lives. MR_ERR_BUSY if
-// held.
+// Lets a group read the segment.
+int mr_segment_share(const struct mr_segment *segment, uint32_t gid, struct mr_error *err);
+// Tries the segment's exclusive lock, which its owner holds while it lives. MR_ERR_BUSY if held. It is on a
+// file beside the segment, <path>.lock, which is its user's alone: who may only read cannot hold it.
 int mr_segment_lock(struct mr_segment *segment, struct mr_error *err);
 // Ends the process with one line that says what is wrong in shared memory, and MR_ERR_CORRUPT: for damage
 // found so deep in a structure that nothing can go on. What was not committed is taken back by the next
@@ -77,7 +82,8 @@ _Noreturn void mr_damaged(const char *format, ...) MR_PRINTF(1, 2) __attribute__
 // Once per process: a page of a segment that is gone (the file was cut, or memory could not be had) ends it
 // in the same way, with the segment's path, instead of by SIGBUS. A fault anywhere else does what it did.
 void mr_segment_catch_faults(void);
-// Whether some process holds the lock. Only segment->path is looked at.
+// Whether some process holds the lock; true for another user, who cannot tell. Only segment->path is looked
+// at.
 bool mr_segment_is_locked(const struct mr_segment *segment);
 
 #endif

@@ -125,20 +125,41 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
                      MHD_RESPMEM_PERSISTENT);
 }
 
-// Bound here and not by the library, so that a port in use can be told from any other failure.
-static int listen_on(int port, int *fd, struct mr_error *err)
+union listen_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+// `host` was checked with the pipeline file. Returns the address's length.
+static socklen_t fill_address(union listen_address *address, const char *host, int port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    memset(address, 0, sizeof *address);
+    if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
+        address->v4.sin_family = AF_INET;
+        address->v4.sin_port = htons((uint16_t)port);
+        return sizeof address->v4;
+    }
+    inet_pton(AF_INET6, host, &address->v6.sin6_addr);
+    address->v6.sin6_family = AF_INET6;
+    address->v6.sin6_port = htons((uint16_t)port);
+    return sizeof address->v6;
+}
+
+// Bound here and not by the library, so that a port in use can be told from any other failure.
+static int listen_on(const char *host, int port, int *fd, struct mr_error *err)
+{
+    union listen_address address;
     int yes = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t bytes = fill_address(&address, host, port);
+    *fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return mr_fail_errno(err, MR_ERR_INTERNAL, "metrics: cannot make a socket");
     setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(*fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(*fd, 64) == 0)
+    if (bind(*fd, &address.any, bytes) == 0 && listen(*fd, 64) == 0)
         return MR_OK;
     int code = errno == EADDRINUSE || errno == EACCES ? MR_ERR_BUSY : MR_ERR_INTERNAL;
-    mr_fail_errno(err, code, "metrics.port: cannot listen on 127.0.0.1:%d", port);
+    mr_fail_errno(err, code, "metrics.port: cannot listen on %s:%d", host, port);
     close(*fd);
     return code;
 }
@@ -147,18 +168,19 @@ int mr_exporter_start(struct mr_exporter **exporter, const struct mr_pipeline *p
                       struct mr_error *err)
 {
     int fd = -1;
-    struct sockaddr_in bound = {0};
+    union listen_address bound = {0};
+    const char *host =
+        pipeline->metrics_address ? pipeline->metrics_address : MR_METRICS_ADDRESS_DEFAULT;
     socklen_t bound_bytes = sizeof bound;
-    int code = listen_on(port, &fd, err);
+    int code = listen_on(host, port, &fd, err);
     if (code != MR_OK)
         return code;
     struct mr_exporter *made = calloc(1, sizeof *made);
     if (!made)
         abort();
     made->pipeline = pipeline;
-    made->port = getsockname(fd, (struct sockaddr *)&bound, &bound_bytes) == 0
-                     ? ntohs(bound.sin_port)
-                     : port;
+    // The port stands in the same place in both.
+    made->port = getsockname(fd, &bound.any, &bound_bytes) == 0 ? ntohs(bound.v4.sin_port) : port;
     made->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, answer, made,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Serves a run's status over HTTP on 127.0.0.1: GET /metrics (Prometheus), /stat (JSON), / (a page
+// Serves a run's status over HTTP, on 127.0.0.1 or the address in the pipeline file: GET /metrics (Prometheus), /stat (JSON), / (a page
 // for people). It maps the stage pages and rings read-only at each request and owns nothing of the
 // run. Answers wait, for a second at most, until every stage has said what it counts: all series are
 // in the first one.

@@ -10,17 +10,30 @@
 
 // ---- the run directory
 
-static int make_directory(const char *path, struct mr_error *err)
+// In a place where everybody may make directories: it has to be one, no link to one, and ours.
+static int make_directory(const char *path, mode_t mode, gid_t gid, struct mr_error *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot create the run directory", path);
     struct stat status;
-    if (stat(path, &status) < 0 || !S_ISDIR(status.st_mode))
+    if (lstat(path, &status) < 0 || !S_ISDIR(status.st_mode))
         return mr_fail(err, MR_ERR_SHM, "%s: expected a directory", path);
     if (status.st_uid != geteuid())
         return mr_fail(err, MR_ERR_SHM, "%s: belongs to user %u, expected %u", path, status.st_uid,
                        geteuid());
+    bool shared = gid != (gid_t)-1;
+    if ((shared && status.st_gid != gid && chown(path, (uid_t)-1, gid) < 0) ||
+        ((status.st_mode & 0777) != mode && chmod(path, mode) < 0))
+        return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot set its group and mode", path);
     return MR_OK;
+}
+
+// The parent is of all runs of the user: who may look at one of them may pass through it.
+static mode_t parent_mode(const char *parent, bool shared)
+{
+    struct stat status;
+    bool passable = lstat(parent, &status) == 0 && (status.st_mode & 0777) == 0711;
+    return shared || passable ? 0711 : 0700;
 }
 
 int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_error *err)
@@ -30,8 +43,12 @@ int mr_stage_make_run_directory(const struct mr_pipeline *pipeline, struct mr_er
     char *slash = strrchr(parent, '/');
     if (slash)
         *slash = '\0';
-    int code = make_directory(parent, err);
-    return code == MR_OK ? make_directory(pipeline->directory, err) : code;
+    bool shared = pipeline->share_gid != 0;
+    int code = make_directory(parent, parent_mode(parent, shared), (gid_t)-1, err);
+    if (code != MR_OK)
+        return code;
+    return make_directory(pipeline->directory, shared ? 0750 : 0700,
+                          shared ? pipeline->share_gid : (gid_t)-1, err);
 }
 
 // ---- pages of stages

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/pipeline/pipeline.h"
 
+#include <arpa/inet.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@ struct file_options {
     const char *name, *shm;
     struct mr_node *source, *schemas, *transform, *sink, *dead_letter;
     struct mr_node *ring, *ingress, *egress, *metrics;
-    struct mr_node *wait, *placement, *supervise;
+    struct mr_node *wait, *placement, *supervise, *share;
     int huge_pages;
     bool prefault, lock_memory, harden;
     int64_t realtime;
@@ -53,6 +55,8 @@ static const struct mr_option file_option_table[] = {
     FILE_OPTION("harden", MR_OPTION_BOOL, harden, "false",
                 "take away from the stages what they do not need", NULL),
     FILE_OPTION("batch", MR_OPTION_SIZE, batch_bytes, "16KiB", "most bytes between commits", NULL),
+    FILE_OPTION("share", MR_OPTION_NODE, share, NULL, "who else may look at the run, {group: ...}",
+                NULL),
     FILE_OPTION("metrics", MR_OPTION_NODE, metrics, NULL, "{port: ...}", NULL),
     FILE_OPTION("supervise", MR_OPTION_NODE, supervise, NULL,
                 "what is done about a stage that died, {restart: ...}", NULL),
@@ -234,11 +238,14 @@ static int read_metrics(struct mr_pipeline *pipeline, const struct mr_node *node
 {
     struct metrics_options {
         int64_t port;
+        const char *address;
     } options;
-    static const struct mr_option table[] = {{"port", MR_OPTION_INT,
-                                              offsetof(struct metrics_options, port), "0",
-                                              "TCP port on 127.0.0.1; 0: none", NULL},
-                                             {0}};
+    static const struct mr_option table[] = {
+        {"port", MR_OPTION_INT, offsetof(struct metrics_options, port), "0", "TCP port; 0: none",
+         NULL},
+        {"address", MR_OPTION_STRING, offsetof(struct metrics_options, address),
+         MR_METRICS_ADDRESS_DEFAULT, "numeric address that is listened on", NULL},
+        {0}};
     int code = mr_config_bind(node, NULL, table, &options, sizeof options, err);
     if (code != MR_OK)
         return code;
@@ -246,7 +253,38 @@ static int read_metrics(struct mr_pipeline *pipeline, const struct mr_node *node
         return mr_config_fail(mr_config_child(node, "port"), err,
                               "found %lld, expected a port from 0 to %u", (long long)options.port,
                               UINT16_MAX);
+    struct in6_addr parsed;
+    if (inet_pton(AF_INET, options.address, &parsed) != 1 &&
+        inet_pton(AF_INET6, options.address, &parsed) != 1)
+        return mr_config_fail(mr_config_child(node, "address"), err,
+                              "found \"%s\", expected a numeric address, such as 127.0.0.1 or ::1",
+                              options.address);
     pipeline->metrics_port = (int)options.port;
+    pipeline->metrics_address = options.address;
+    return MR_OK;
+}
+
+static int read_share(struct mr_pipeline *pipeline, const struct mr_node *node,
+                      struct mr_error *err)
+{
+    struct share_options {
+        const char *group;
+    } options;
+    static const struct mr_option table[] = {
+        {"group", MR_OPTION_STRING, offsetof(struct share_options, group), MR_OPTION_REQUIRED,
+         "whose members may look at the run", NULL},
+        {0}};
+    if (!node)
+        return MR_OK;
+    int code = mr_config_bind(node, NULL, table, &options, sizeof options, err);
+    if (code != MR_OK)
+        return code;
+    const struct group *group = getgrnam(options.group);
+    if (!group || group->gr_gid == 0)
+        return mr_config_fail(mr_config_child(node, "group"), err,
+                              "found \"%s\", expected the name of a group, and not root's",
+                              options.group);
+    pipeline->share_gid = group->gr_gid;
     return MR_OK;
 }
 
@@ -315,6 +353,8 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
         code = read_dead_letter(pipeline, file.dead_letter, err);
     if (code == MR_OK)
         code = read_metrics(pipeline, file.metrics, err);
+    if (code == MR_OK)
+        code = read_share(pipeline, file.share, err);
     if (code == MR_OK)
         code = mr_stages_read_wait(file.wait, pipeline->wait, err);
     if (code == MR_OK)

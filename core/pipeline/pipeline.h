@@ -21,7 +21,8 @@
 //     realtime: 0                   # priority 1 to 99; 0: none: core/pipeline/realtime.h
 //     batch: 16KiB                  # most bytes a stage takes in before it commits
 //     harden: false                 # take away what stages do not need: core/pipeline/harden.h
-//     metrics: {port: 9464}
+//     share: {group: traders}       # whose members may look at the run, and no more; default: nobody
+//     metrics: {port: 9464, address: 127.0.0.1}
 //     supervise: {restart: on_failure}   # what `run` does about a stage that died: core/pipeline/restart.h
 //     shm: /dev/shm                 # root of the run directories; without it $MILLRACE_SHM if set
 //
@@ -87,11 +88,15 @@ struct mr_pipeline {
     struct mr_memory memory;
     int realtime; // priority; 0: none
     bool harden;
+    uint32_t share_gid; // whose members may look at the run; 0: nobody else
     uint64_t batch_bytes_max;
     const char *dead_letter_path; // a directory; NULL: <sink path>.dead
     int metrics_port;             // 0: none
+    const char *metrics_address;  // numeric
     struct mr_supervise supervise;
 };
+
+#define MR_METRICS_ADDRESS_DEFAULT "127.0.0.1"
 
 int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char *const *sets,
                      unsigned set_count, struct mr_error *err);

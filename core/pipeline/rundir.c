@@ -21,12 +21,37 @@ void mr_rundir_path(const struct mr_pipeline *pipeline, const char *file, char *
     snprintf(out, out_bytes, "%s/%s", pipeline->directory, file);
 }
 
-void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, const char *name)
+void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, unsigned uid,
+                    const char *name)
 {
     *pipeline = (struct mr_pipeline){0};
     snprintf(pipeline->name, sizeof pipeline->name, "%s", name);
-    snprintf(pipeline->directory, sizeof pipeline->directory, "%s/millrace-%u/%s", shm_root,
-             (unsigned)getuid(), name);
+    snprintf(pipeline->directory, sizeof pipeline->directory, "%s/millrace-%u/%s", shm_root, uid,
+             name);
+}
+
+static int check_owner(const char *path, unsigned uid, struct mr_error *err)
+{
+    struct stat status;
+    if (lstat(path, &status) < 0)
+        return MR_OK; // nothing there
+    if (!S_ISDIR(status.st_mode))
+        return mr_fail(err, MR_ERR_SHM, "%s: expected a directory", path);
+    if (status.st_uid != uid)
+        return mr_fail(err, MR_ERR_SHM, "%s: belongs to user %u, expected %u", path, status.st_uid,
+                       uid);
+    return MR_OK;
+}
+
+int mr_rundir_check_owner(const struct mr_pipeline *pipeline, unsigned uid, struct mr_error *err)
+{
+    char parent[sizeof pipeline->directory];
+    snprintf(parent, sizeof parent, "%s", pipeline->directory);
+    char *slash = strrchr(parent, '/');
+    if (slash)
+        *slash = '\0';
+    int code = check_owner(parent, uid, err);
+    return code == MR_OK ? check_owner(pipeline->directory, uid, err) : code;
 }
 
 #define SETUP_LOCK_RETRY_NS 500000LL
@@ -47,7 +72,7 @@ static int open_locked(const char *path, int *fd)
 {
     struct stat status;
     do {
-        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) < 0)
             return -1;
         if (fstat(*fd, &status) == 0 && status.st_nlink > 0)

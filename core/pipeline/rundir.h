@@ -59,6 +59,9 @@ bool mr_rundir_take_word(const struct mr_pipeline *pipeline, enum mr_role role, 
                          size_t out_bytes);
 // A pipeline of which only name and directory are known: enough for everything in this header, for
 // mr_stage_leftovers and for core/pipeline/report.h.
-void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, const char *name);
+void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, unsigned uid,
+                    const char *name);
+// Where anybody may make directories: whether what stands there is this user's. MR_OK where nothing does.
+int mr_rundir_check_owner(const struct mr_pipeline *pipeline, unsigned uid, struct mr_error *err);
 
 #endif

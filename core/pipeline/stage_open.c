@@ -307,6 +307,17 @@ static int plan_beginning(const struct mr_stage *stage, struct mr_session_plan *
     return whole ? MR_OK : mr_session_plan(stage->pipeline, plan, err);
 }
 
+// What is looked at, by whoever comes first or again: the others have made theirs.
+static int share(const struct mr_stage *stage, struct mr_error *err)
+{
+    uint32_t gid = stage->pipeline->share_gid;
+    int code = gid ? mr_segment_share(&stage->segment, gid, err) : MR_OK;
+    for (unsigned i = 0; gid && i < MR_RING_COUNT && code == MR_OK; i++)
+        if (stage->rings[i].segment.base)
+            code = mr_segment_share(&stage->rings[i].segment, gid, err);
+    return code;
+}
+
 // Of a ring that it reads a stage writes the page with the cursors, and nothing else.
 static int protect_inputs(struct mr_stage *stage, struct mr_error *err)
 {
@@ -333,11 +344,12 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
         code = open_own_segment(stage, &plan, err);
     if (code == MR_OK) {
         open_ports(stage);
+        code = share(stage, err);
+    }
+    if (code == MR_OK)
         code = protect_inputs(stage, err);
-    }
-    if (code == MR_OK) {
+    if (code == MR_OK)
         code = recover(stage, err);
-    }
     if (code == MR_OK)
         enter(stage);
     return code;
