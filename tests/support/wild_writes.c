@@ -39,11 +39,17 @@ void wild_writes_look(struct wild_writes *wild)
     for (unsigned i = 0; i < WILD_SEGMENTS; i++) {
         struct wild_segment *segment = &wild->segments[i];
         struct stat status;
-        int fd = segment->base ? -1 : open(segment->path, O_RDWR | O_CLOEXEC);
+        if (stat(segment->path, &status) < 0 || (segment->base && segment->inode == status.st_ino))
+            continue;
+        if (segment->base)
+            munmap(segment->base, segment->bytes);
+        segment->base = NULL;
+        int fd = open(segment->path, O_RDWR | O_CLOEXEC);
         if (fd < 0)
             continue;
         if (fstat(fd, &status) == 0 && status.st_size > 0) {
             segment->bytes = (size_t)status.st_size;
+            segment->inode = status.st_ino;
             void *base = mmap(NULL, segment->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
             segment->base = base == MAP_FAILED ? NULL : base;
         }

@@ -22,6 +22,7 @@ struct wild_segment {
     uint8_t *base; // NULL: not there
     size_t bytes;
     unsigned kind; // mr_segment_kind by its name
+    uint64_t inode;
 };
 
 struct wild_writes {
@@ -33,7 +34,7 @@ struct wild_writes {
 };
 
 void wild_writes_open(struct wild_writes *wild, const char *directory, uint64_t seed);
-// Maps what has come.
+// Maps what has come, or come anew.
 void wild_writes_look(struct wild_writes *wild);
 bool wild_writes_one(struct wild_writes *wild);
 void wild_writes_close(struct wild_writes *wild);
