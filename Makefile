@@ -53,6 +53,8 @@ LIBS = $(PKG_LIBS) -lm -ldl -lpthread -lstdc++
 release_FLAGS :=
 asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
+# Counts branches; unoptimised, so that they are those of the text. A child that is killed has counted nothing.
+cov_FLAGS := --coverage -O0 -fprofile-update=atomic
 fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # Debian's libraries and headers for aarch64 are unpacked into a directory of their own, and used from there.
 AARCH64_CC ?= aarch64-linux-gnu-gcc
@@ -134,7 +136,7 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps $($(1)_DEPS)
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) $$($(1)_FAULTS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
-$(foreach v,release asan tsan fuzz aarch64,$(eval $(call variant,$(v))))
+$(foreach v,release asan tsan fuzz cov aarch64,$(eval $(call variant,$(v))))
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)

@@ -82,9 +82,11 @@ static void modify_state(struct mr_stage *stage, uint64_t record, counting_point
 
 // ---- the records
 
-static uint32_t length_of(uint64_t number)
+static uint32_t length_of(const struct counting_run *run, uint64_t number)
 {
     uint64_t random = number;
+    if (number < run->lead_records)
+        return run->lead_lengths[number];
     return MR_ENVELOPE_BYTES +
            (uint32_t)random_below(&random, RECORD_BYTES_MAX - MR_ENVELOPE_BYTES);
 }
@@ -98,10 +100,11 @@ static void fill(struct mr_record *record, uint32_t length, uint64_t number)
     memset((uint8_t *)record + MR_ENVELOPE_BYTES, (int)(number & 0xFF), length - MR_ENVELOPE_BYTES);
 }
 
-static bool is_whole(const struct mr_record *record, uint32_t length, uint64_t number)
+static bool is_whole(const struct counting_run *run, const struct mr_record *record,
+                     uint32_t length, uint64_t number)
 {
     const uint8_t *payload = (const uint8_t *)record + MR_ENVELOPE_BYTES;
-    if (record->sequence != number || length != length_of(number) ||
+    if (record->sequence != number || length != length_of(run, number) ||
         record->event_time_ns != (int64_t)number)
         return false;
     for (uint32_t i = 0; i < length - MR_ENVELOPE_BYTES; i++)
@@ -110,15 +113,15 @@ static bool is_whole(const struct mr_record *record, uint32_t length, uint64_t n
     return true;
 }
 
-static int emit(struct mr_stage *stage, uint64_t number, counting_point *point, void *context,
-                struct mr_error *err)
+static int emit(const struct counting_run *run, struct mr_stage *stage, uint64_t number,
+                counting_point *point, void *context, struct mr_error *err)
 {
-    struct mr_record *record = mr_stage_claim(stage, MR_PORT_MAIN, length_of(number));
+    struct mr_record *record = mr_stage_claim(stage, MR_PORT_MAIN, length_of(run, number));
     point(context);
     if (!record) // halted; why, if not by order, stands in the stage's problem
         return mr_fail(err, stage->problem.code != MR_OK ? stage->problem.code : MR_ERR_STAGE,
                        "no room for record %lu", number);
-    fill(record, length_of(number), number);
+    fill(record, length_of(run, number), number);
     point(context);
     stage->now.counts[MR_COUNT_IN]++;
     stage->now.counts[MR_COUNT_OUT]++;
@@ -148,7 +151,7 @@ static int produce(const struct counting_run *run, struct mr_stage *stage, count
     memcpy(&next, stage->now.mark, sizeof next);
     while (next < run->total && code == MR_OK && !stage->halted) {
         for (unsigned i = 0; i < run->batch && next < run->total && code == MR_OK; i++, next++)
-            code = emit(stage, next, point, context, err);
+            code = emit(run, stage, next, point, context, err);
         memcpy(stage->now.mark, &next, sizeof next);
         point(context);
         mr_stage_commit(stage);
@@ -184,7 +187,7 @@ static int transform(const struct counting_run *run, struct mr_stage *stage, cou
         uint32_t length;
         for (unsigned i = 0; i < run->batch && code == MR_OK && (record = mr_next(reader, &length));
              i++)
-            code = emit(stage, record->sequence, point, context, err);
+            code = emit(run, stage, record->sequence, point, context, err);
         if (reader->corrupt)
             code = mr_reader_explain(reader, err);
         point(context);
@@ -227,7 +230,7 @@ uint64_t counting_read(const struct counting_run *run, enum mr_ring_index index,
     if (mr_ring_attach(&ring, path, MR_ATTACH_READ_WRITE, NULL) != MR_OK)
         return first == 0 ? 0 : UINT64_MAX; // died before it made its rings
     mr_reader_open(&reader, &ring);
-    while ((record = mr_next(&reader, &length)) && is_whole(record, length, number))
+    while ((record = mr_next(&reader, &length)) && is_whole(run, record, length, number))
         number++;
     bool good = !record && !reader.corrupt;
     mr_release(&reader, reader.position, NULL);

@@ -17,6 +17,9 @@ struct counting_run {
     struct mr_node sink;
     uint64_t total; // records until the end of the stream
     unsigned batch; // records per commit
+    // The first records' lengths, where a test wants to have the ring filled up to some place.
+    unsigned lead_records;
+    uint32_t lead_lengths[4];
 };
 
 void counting_run_open(struct counting_run *run, uint64_t total, unsigned batch);
