@@ -266,6 +266,11 @@ test-aarch64: test-deps $(aarch64_UNIT) $(aarch64_STRESS) $(aarch64_FAULTS) $(B)
 model: test-deps
 	@CC='$(CC)' scripts/model.sh $(B)/model
 
+# SIGKILL at every instruction of a batch, its commit and publication, of roll-back and of the journal's recovery.
+.PHONY: singlestep
+singlestep: $(B)/release/tests/faults/singlestep
+	@$< --seed $(SEED)
+
 # The ring between two threads under ThreadSanitizer; RECORDS=1000000000 takes 20 to 60 minutes.
 RECORDS ?= 1000000000
 .PHONY: tsan-long
@@ -348,6 +353,7 @@ help:
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'
 	@echo 'make full      disks and shared memory without room at every point: EVERY=$(EVERY) TIMES=$(TIMES)'
+	@echo 'make singlestep  SIGKILL at every single instruction of what must survive it'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make places    every test in other places: test-refused (io_uring), test-user, test-aarch64 (qemu); WORDS="loader"'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

@@ -25,11 +25,17 @@ struct singlestep_victim {
 };
 
 #define SINGLESTEP_SYSCALLS_MAX 4096
+struct singlestep_point {
+    uint64_t address;
+    uint32_t
+        fresh; // so many steps before it one was met for the first time since the last system call
+};
 struct singlestep_path {
     uint32_t syscalls; // in the stretch
     uint32_t
         steps[SINGLESTEP_SYSCALLS_MAX + 1]; // instructions before each one, it included; the rest
     uint64_t points;                        // all of them
+    struct singlestep_point *at;
 };
 
 // In the victim.

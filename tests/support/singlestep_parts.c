@@ -180,7 +180,7 @@ const struct singlestep_part singlestep_parts[] = {
     {"roll-back",
      singlestep_stage_world,
      singlestep_prepare_roll_back,
-     {singlestep_run_open, NULL},
+     {singlestep_run_roll_back, NULL},
      singlestep_check_transform},
     {"journal",
      singlestep_journal_world,

@@ -84,11 +84,11 @@ static void mark_batch(void *context)
         singlestep_mark();
 }
 
-// Marks where the stage has opened.
+// Marks where the stage has opened, and where its state is in order.
 static void mark_opened(void *context)
 {
-    if ((*(uint64_t *)context)++ == POINTS_OF_OPENING - 1)
-        singlestep_mark();
+    (void)context;
+    singlestep_mark();
 }
 
 static void run_marking(counting_stage *stage, counting_point *point)
@@ -113,6 +113,12 @@ void singlestep_run_open(void *unused)
 {
     (void)unused;
     singlestep_mark();
+    run_marking(counting_transform, mark_opened);
+}
+
+void singlestep_run_roll_back(void *unused)
+{
+    (void)unused;
     run_marking(counting_transform, mark_opened);
 }
 
@@ -198,8 +204,8 @@ static bool died_in_batch(void)
            !counting_state_is_right(state, LEAD);
 }
 
-// Kills the transform in its batch, from the end of it backwards, until it has left what is wanted.
-static bool leaves(bool (*wanted)(void), const char *name)
+// Kills the transform in its batch, from so many quarters of it backwards, until it has left what is wanted.
+static bool leaves(bool (*wanted)(void), unsigned quarters, const char *name)
 {
     static struct singlestep_path path;
     const struct singlestep_victim victim = {singlestep_run_transform, NULL};
@@ -207,7 +213,7 @@ static bool leaves(bool (*wanted)(void), const char *name)
     if (!singlestep_take_back(world, "transform") || !singlestep_measure(&victim, &path))
         return false;
     bool good = true, found = false;
-    for (uint64_t point = path.points; good && !found && point > BACK_STEPS;) {
+    for (uint64_t point = path.points * quarters / 4; good && !found && point > BACK_STEPS;) {
         point -= BACK_STEPS;
         good = singlestep_take_back(world, "transform") && singlestep_kill(&victim, &path, point);
         found = good && wanted();
@@ -219,14 +225,14 @@ static bool leaves(bool (*wanted)(void), const char *name)
 bool singlestep_prepare_open(char *why, size_t why_bytes)
 {
     return singlestep_prepare_transform(why, why_bytes) &&
-           say(leaves(died_before_publishing, "open"), "it never died before it published", why,
+           say(leaves(died_before_publishing, 4, "open"), "it never died before it published", why,
                why_bytes);
 }
 
 bool singlestep_prepare_roll_back(char *why, size_t why_bytes)
 {
     return singlestep_prepare_transform(why, why_bytes) &&
-           say(leaves(died_in_batch, "roll-back"), "it never died with its state changed", why,
+           say(leaves(died_in_batch, 3, "roll-back"), "it never died with its state changed", why,
                why_bytes);
 }
 

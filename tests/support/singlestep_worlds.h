@@ -26,6 +26,7 @@ bool singlestep_prepare_resume(char *why, size_t why_bytes);
 void singlestep_run_produce(void *unused);
 void singlestep_run_transform(void *unused);
 void singlestep_run_open(void *unused);
+void singlestep_run_roll_back(void *unused);
 void singlestep_run_journal(void *unused);
 void singlestep_run_resume(void *unused);
 bool singlestep_check_produce(char *why, size_t why_bytes);
