@@ -271,6 +271,11 @@ model: test-deps
 singlestep: $(B)/release/tests/faults/singlestep
 	@$< --seed $(SEED)
 
+# Which branches of ring, stage, journal and recovery the tests take; fails below 95 %.
+.PHONY: coverage
+coverage: test-deps $(cov_UNIT) $(cov_STRESS) $(B)/cov/millrace $(B)/cov/tests/faults/singlestep
+	@scripts/coverage.sh $(B)/cov
+
 # The ring between two threads under ThreadSanitizer; RECORDS=1000000000 takes 20 to 60 minutes.
 RECORDS ?= 1000000000
 .PHONY: tsan-long
@@ -354,6 +359,7 @@ help:
 	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'
 	@echo 'make full      disks and shared memory without room at every point: EVERY=$(EVERY) TIMES=$(TIMES)'
 	@echo 'make singlestep  SIGKILL at every single instruction of what must survive it'
+	@echo 'make coverage  branches of ring, stage, journal and recovery that the tests take'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make places    every test in other places: test-refused (io_uring), test-user, test-aarch64 (qemu); WORDS="loader"'
 	@echo 'make install   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
