@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `millrace check`: what is wrong in a pipeline file, and where; or what it would do.
+#include "cli/after_cut.h"
 #include "cli/cli.h"
 #include "cli/plan.h"
 
@@ -97,6 +98,7 @@ static void print_plan(const struct mr_plan *plan)
     printf("  %-14s %s: %s\n", "sink", plan->sink->name, plan->sink->about);
     printf("  %-14s %s\n", "dead letters",
            pipeline->dead_letter_path ? pipeline->dead_letter_path : "beside the sink");
+    printf("  %-14s %s\n", "power cut", mr_after_cut_sentence(plan));
     printf("  %-14s %s\n", "wait", wait_text(pipeline, text, sizeof text));
     printf("  %-14s %s\n", "placement", placement_text(pipeline, text, sizeof text));
     printf("  %-14s huge pages %s, prefault %s, lock %s\n", "memory",
@@ -173,6 +175,7 @@ static void json_plan(const struct mr_plan *plan)
         mr_json_text(&json, NULL, plan->chain.ops[i]->kind->name);
     mr_json_close(&json);
     mr_json_text(&json, "sink", plan->sink->name);
+    mr_json_text(&json, "after_power_cut", mr_after_cut_word(plan));
     mr_json_text(&json, "wait", wait_text(pipeline, text, sizeof text));
     mr_json_text(&json, "placement", placement_text(pipeline, text, sizeof text));
     mr_json_text(&json, "huge_pages", huge_pages_names[pipeline->memory.huge_pages]);

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/pipeline/harden.h"
+#include "core/pipeline/stage_note.h"
 #include "producers/source.h"
 
 // The heart must beat within 100 ms, and a stop be noticed soon.
@@ -65,12 +66,41 @@ static void commit_and_give_way(struct mr_source_run *run)
         mr_wait_give_way(&stage->wait, run->wake_mono_ns);
 }
 
+// A note for a checkpoint, between batches: what was committed last.
+struct notes {
+    bool wanted;
+    uint64_t beat_tick; // of the stage, when the time was looked at
+    int64_t due_ns;
+    uint64_t left_pos;
+};
+
+static void leave_note(struct mr_source_run *run, struct notes *notes)
+{
+    const struct mr_stage *stage = run->stage;
+    struct mr_stage_note note;
+    uint64_t position = stage->now.out_pos[MR_PORT_MAIN];
+    if (!notes->wanted || notes->beat_tick == stage->beat_tick)
+        return;
+    notes->beat_tick = stage->beat_tick;
+    int64_t now_ns = mr_mono_ns();
+    if (now_ns < notes->due_ns || position == notes->left_pos)
+        return;
+    notes->due_ns = now_ns + MR_NOTE_INTERVAL_NS;
+    notes->left_pos = position;
+    memset(&note, 0, sizeof note);
+    mr_stage_snapshot(stage->shared, &note.producer);
+    note.letters[0] = note.producer.counts[MR_COUNT_REJECTED];
+    mr_note_leave(run->stage, &note);
+}
+
 // Until the input ends, a stop is asked for or the source fails. Returns the code that the stage
 // closes with.
 static int turn(struct mr_source_run *run)
 {
     struct mr_stage *stage = run->stage;
     uint64_t committed_in = stage->now.counts[MR_COUNT_IN];
+    struct notes notes = {.wanted = mr_notes_are_wanted(stage->pipeline) &&
+                                    mr_source_again(run->source, run->options) != MR_AGAIN_NEVER};
     stage->end = MR_END_STOPPED;
     while (!mr_stage_is_stopping(stage)) {
         stage->origin_tick = mr_tick();
@@ -91,6 +121,7 @@ static int turn(struct mr_source_run *run)
         }
         if (polled == MR_POLL_IDLE || run->wake_mono_ns != 0)
             await_input(run);
+        leave_note(run, &notes);
         mr_stage_beat(stage);
     }
     mr_stage_set_phase(stage, MR_PHASE_DRAINING);

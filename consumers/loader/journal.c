@@ -72,6 +72,10 @@ static const struct mr_option journal_options[] = {
      "20ms", "durability batch: sync what is as old as this", NULL},
     {"direct", MR_OPTION_BOOL, offsetof(struct mr_journal_options, direct), "false",
      "write past the page cache (O_DIRECT), where the file system can", NULL},
+    {"checkpoint_interval", MR_OPTION_DURATION,
+     offsetof(struct mr_journal_options, checkpoint_interval_ns), "1s",
+     "how much a run may have to read again after a power cut, where no operator has state; 0: all",
+     NULL},
     {0},
 };
 
@@ -87,9 +91,12 @@ static int journal_declare(const void *options, const struct mr_pipeline *pipeli
         return mr_config_fail(pipeline->sink_node, err,
                               "segment_size: found %" PRIu64 ", expected 1 to %llu bytes",
                               given->segment_bytes, MR_RING_CAPACITY_MAX);
-    if (given->roll_after_ns < 0 || given->sync_interval_ns < 0)
-        return mr_config_fail(pipeline->sink_node, err,
-                              "roll_after, sync_interval: expected no negative time");
+    if (given->roll_after_ns < 0 || given->sync_interval_ns < 0 ||
+        given->checkpoint_interval_ns < 0)
+        return mr_config_fail(
+            pipeline->sink_node, err,
+            "roll_after, sync_interval, checkpoint_interval: expected no negative "
+            "time");
     return MR_OK;
 }
 

@@ -15,6 +15,7 @@ struct mr_journal_options {
     uint64_t sync_bytes;
     int64_t sync_interval_ns;
     bool direct;
+    int64_t checkpoint_interval_ns; // of the session (core/pipeline/session.h)
 };
 
 extern const struct mr_sink mr_sink_journal;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "consumers/loader/checkpoint.h"
 #include "consumers/loader/device.h"
 #include "consumers/loader/intake.h"
 #include "consumers/loader/io.h"
@@ -36,6 +37,7 @@ struct loader {
     char dead_path[INPUTS][MR_STREAM_PATH_BYTES];
     char session_path[MR_STREAM_PATH_BYTES]; // empty: the sink has no session
     struct mr_session session;
+    struct mr_checkpoint checkpoint;
     struct mr_error err;
 };
 
@@ -216,10 +218,25 @@ static int open_session(struct loader *loader)
     return mr_session_create(loader->session_path, &loader->session, &loader->err);
 }
 
+static int open_checkpoint(struct loader *loader)
+{
+    const struct mr_journal_options *options = loader->options; // only a journal has a session
+    struct mr_checkpoint_options wanted = {
+        .directory = loader->session_path,
+        .interval_ns = options->checkpoint_interval_ns,
+        .letter_counters = {loader->inputs[MR_PORT_DEAD].counter,
+                            loader->inputs[MR_PORT_DEAD_2].counter},
+    };
+    int code = mr_session_link(loader->stage->pipeline, loader->session_path, &loader->err);
+    return code == MR_OK ? mr_checkpoint_open(&loader->checkpoint, loader->stage, &loader->io,
+                                              &loader->session, &wanted, &loader->err)
+                         : code;
+}
+
 // Every dead letter that the journals hold of the session must have been made again.
 static int check_unopened(struct loader *loader, unsigned port)
 {
-    uint64_t end_pos, begin_pos = loader->session.start_pos[ring_of[port]];
+    uint64_t end_pos, begin_pos = loader->stage->now.in_pos[port]; // where this run began
     if (loader->stage->shared->resume != MR_RESUME_AGAIN)
         return MR_OK;
     bind_dead(loader, port);
@@ -282,7 +299,7 @@ static int open_main(struct loader *loader)
     if (code == MR_OK)
         code = open_sink(loader, MR_PORT_MAIN, loader->sink, loader->options);
     if (code == MR_OK && sink_begins)
-        code = mr_session_link(stage->pipeline, loader->session_path, &loader->err);
+        code = open_checkpoint(loader);
     if (code == MR_OK && !sink_begins && !input->run.resumed)
         code = begin_run(loader, &loader->err);
     return code;
@@ -326,7 +343,8 @@ static int settle(struct loader *loader, bool *moved)
     if (settled)
         mr_stage_commit(loader->stage);
     *moved |= settled;
-    return code;
+    return code == MR_OK ? mr_checkpoint_poll(&loader->checkpoint, loader->stage, &loader->err)
+                         : code;
 }
 
 static bool any_is_busy(struct loader *loader)
@@ -433,6 +451,7 @@ static int finish(struct loader *loader)
 static void close_all(struct loader *loader)
 {
     mr_io_close(&loader->io);
+    mr_checkpoint_close(&loader->checkpoint);
     for (unsigned port = 0; port < INPUTS; port++) {
         struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
         if (run_of_sink->sink)

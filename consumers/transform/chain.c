@@ -372,6 +372,13 @@ void mr_op_reject(struct mr_op *op, const struct mr_record *record, enum mr_reas
     mr_op_count(egress, 0, 1);
 }
 
+uint64_t mr_chain_letters(const struct mr_chain *chain)
+{
+    const struct mr_stage_slot *now = &chain->stage->now;
+    const struct mr_op *egress = chain->ops[chain->op_count - 1];
+    return now->counts[MR_COUNT_REJECTED] + now->plugin[egress->counters]; // see mr_op_reject
+}
+
 void mr_op_fail(struct mr_op *op, int code, const char *format, ...)
 {
     struct mr_chain *chain = op->chain;

@@ -7,6 +7,7 @@
 #include "core/pipeline/harden.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/session.h"
+#include "core/pipeline/stage_note.h"
 
 #define WAIT_NS 20000000 // one step of waiting; the heart beats in between
 
@@ -15,8 +16,57 @@ struct transform {
     struct mr_chain chain;
     struct mr_lookahead ahead;
     bool chain_open;
-    bool stopping; // seen before the last look at the input
+    bool stopping;                         // seen before the last look at the input
+    struct mr_segment upstream;            // the producer's page, where its notes are passed on
+    struct mr_stage_layout *upstream_page; // NULL: they are not
+    struct mr_stage_note note;             // taken up
+    uint64_t note_seen;
+    bool has_note; // on the way to it
 };
+
+// ---- notes -------------------------------------------------------------------------------------
+static void open_notes(struct transform *t)
+{
+    const struct mr_pipeline *pipeline = t->stage.pipeline;
+    if (!mr_notes_are_wanted(pipeline) || mr_chain_state_bytes(&t->chain) > 0)
+        return;
+    if (mr_stage_attach_page(pipeline, MR_ROLE_PRODUCER, MR_ATTACH_READ_ONLY, &t->upstream,
+                             &t->upstream_page, NULL) != MR_OK)
+        t->upstream_page = NULL;
+}
+
+static void close_notes(struct transform *t)
+{
+    if (t->upstream_page)
+        mr_segment_detach(&t->upstream);
+}
+
+// Where this batch is to end: where the producer ended one of its own, if it has told.
+static uint64_t batch_end(struct transform *t, uint64_t start, uint64_t end_pos)
+{
+    if (!t->upstream_page)
+        return end_pos;
+    if (!t->has_note)
+        t->has_note = mr_note_take(t->upstream_page, &t->note_seen, &t->note) &&
+                      t->note.producer.out_pos[MR_PORT_MAIN] > start;
+    return t->has_note ? mr_min_u64(end_pos, t->note.producer.out_pos[MR_PORT_MAIN]) : end_pos;
+}
+
+// After a commit.
+static void pass_note(struct transform *t)
+{
+    const struct mr_stage *stage = &t->stage;
+    if (!t->has_note || stage->now.in_pos[MR_PORT_MAIN] < t->note.producer.out_pos[MR_PORT_MAIN])
+        return;
+    t->has_note = false;
+    if (stage->now.in_pos[MR_PORT_MAIN] != t->note.producer.out_pos[MR_PORT_MAIN])
+        return;
+    t->note.transform = stage->now;
+    t->note.letters[1] = mr_chain_letters(&t->chain);
+    mr_note_leave(&t->stage, &t->note);
+}
+
+// ---- batches -----------------------------------------------------------------------------------
 
 // Takes records through the chain, up to end_pos or to what one commit holds. *done: behind the last
 // one taken.
@@ -42,6 +92,7 @@ static void commit(struct transform *t, uint64_t done)
     reader->position = done;
     mr_stage_commit(&t->stage);
     reader->position = looked_at;
+    pass_note(t);
 }
 
 // Takes one batch. *took says whether there was anything. A batch in which the stage was halted stays
@@ -51,7 +102,7 @@ static int run_batch(struct transform *t, bool *took, struct mr_error *err)
     struct mr_stage *stage = &t->stage;
     struct mr_reader *reader = &stage->readers[MR_PORT_MAIN];
     uint64_t start = stage->now.in_pos[MR_PORT_MAIN], done = start;
-    uint64_t end_pos = start + stage->pipeline->batch_bytes_max;
+    uint64_t end_pos = batch_end(t, start, start + stage->pipeline->batch_bytes_max);
     stage->origin_tick = mr_reader_origin_tick(reader);
     if (mr_chain_is_empty(&t->chain)) {
         mr_chain_pass(&t->chain, reader, end_pos);
@@ -142,6 +193,7 @@ static int set_up(struct transform *t, struct mr_error *err)
         code = mr_schema_set_copy(&stage->out_schemas, mr_chain_out(&t->chain), err);
     if (code == MR_OK)
         code = mr_stage_describe(stage, err);
+    open_notes(t);
     t->ahead.depth = t->chain_open && mr_chain_foresees(&t->chain) ? MR_FORESIGHT : 0;
     return code == MR_OK ? mr_chain_start(&t->chain, stage, err) : code;
 }
@@ -168,6 +220,7 @@ int mr_transform_main(const struct mr_pipeline *pipeline)
     int code = mr_stage_open(&t->stage, pipeline, MR_ROLE_TRANSFORM, &err);
     if (code == MR_OK) {
         code = run_stage(t, &err);
+        close_notes(t);
         if (t->chain_open)
             mr_chain_close(&t->chain);
         if (code != MR_OK)

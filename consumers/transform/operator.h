@@ -163,6 +163,8 @@ static inline bool mr_chain_foresees(const struct mr_chain *chain)
 // The input has ended: every operator, front to back, passes on what it holds back. Commits as it
 // goes; the last batch is the caller's to commit.
 void mr_chain_drain(struct mr_chain *chain);
+// Dead letters that the stage has written so far.
+uint64_t mr_chain_letters(const struct mr_chain *chain);
 const struct mr_schema_set *mr_chain_out(const struct mr_chain *chain);
 void mr_chain_close(struct mr_chain *chain);
 

@@ -42,6 +42,13 @@ struct mr_stage_slot {
     uint8_t mark[MR_STAGE_MARK_BYTES];
 };
 
+// A moment between batches (core/pipeline/stage_note.h).
+struct mr_stage_note {
+    uint64_t number;                          // odd while it is being written
+    struct mr_stage_slot producer, transform; // the latter in the transform's page only
+    uint64_t letters[2];                      // that they have written into their dead rings
+};
+
 enum mr_stage_phase {
     MR_PHASE_OFF,      // no process
     MR_PHASE_STARTING, // opening files, waiting for the stage before it
@@ -148,6 +155,7 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
     uint32_t again;  // producer: mr_again, before it describes its ring
     uint32_t end;    // mr_end
     uint32_t unused;
+    struct mr_stage_note note; // producer, transform
 };
 
 _Static_assert(offsetof(struct mr_stage_slot, counts) == 64, "counts");

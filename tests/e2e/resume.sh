@@ -5,14 +5,14 @@
 . "$(dirname "$0")/../support/bad_input.sh"
 cd "$WORK" || exit 1
 PYTHON=${PYTHON:-python3}
-# Paced, so that there is time to cut: a session of 23,400 s takes 0.6 s.
+# Paced, so that there is time to cut: a session of 23,400 s takes 0.9 s.
 pipeline() { # NAME CHAIN [SINK...]
     cat >"$1.yaml" <<END
 name: $1
-source: {type: itch_file, path: day.itch, date: 2020-01-30, pace: 40000x}
+source: {type: itch_file, path: day.itch, date: 2020-01-30, pace: 25000x}
 transform: $2
 ring: {size: 256KiB}
-sink: {type: journal, path: $1, segment_size: 1MiB${3:+, $3}}
+sink: {type: journal, path: $1, segment_size: 1MiB, checkpoint_interval: 30ms${3:+, $3}}
 END
 }
 books='[order_book: {pass: true, orders_max: 50000}]'
@@ -90,12 +90,21 @@ for chain in books bars plain; do
         synced=synced
         [ $durability = none ] && synced=no
         cuts=0
-        for part in 1 2; do # and again while it goes on
-            cut_off part $((end * part / 5)) && cuts=$((cuts + 1))
-            spoil part $part $synced
-            spoil part.dead/producer $part synced
+        for try in 1 2 3 4 5 6; do # and again while it goes on
+            if cut_off part $((end * (cuts + 1) / 5)); then
+                cuts=$((cuts + 1))
+                spoil part $try $synced
+                spoil part.dead/producer $try synced
+                [ $cuts = 2 ] && break
+            else # it was too fast
+                rm -rf part part.dead
+                cuts=0
+            fi
         done
-        check_equal "$chain, $durability: cut off" $((cuts > 0)) 1
+        check_equal "$chain, $durability: cut off twice" $cuts 2
+        [ $chain$durability = plainrecord ] && check_equal "plain: from a checkpoint" \
+            "$(od -An -tu4 -j112 -N4 part/.session) $(od -An -tu4 -j$((8192 + 112)) -N4 part/.session)" \
+            "          1           1"
         run part.yaml
         check_equal "$chain, $durability: goes on, with every count" "$status $(jq .balance final) $(fates)" \
             "0 true $expected"

@@ -30,7 +30,8 @@ shm: {shm}
 source: {{type: itch_file, path: {feed}, date: 2020-01-30, pace: {pace}}}
 transform: {transform}
 ring: {{size: 256KiB}}
-sink: {{type: journal, path: {journal}, durability: {durability}, segment_size: 2MiB, io: {io}}}
+sink: {{type: journal, path: {journal}, durability: {durability}, segment_size: 2MiB, io: {io},
+  checkpoint_interval: 20ms}}
 """
 CHAINS = {
     "books": "[order_book: {pass: true, orders_max: 50000}]",
