@@ -416,18 +416,27 @@ static int run(struct loader *loader)
 }
 
 // ---- ending ------------------------------------------------------------------------------------
+// After a step that can be done again: true where there was no room for it, and it is to be.
+static bool is_due_again(struct loader *loader, unsigned port, int code)
+{
+    if (code == MR_OK || !mr_error_is_no_room(&loader->err) || mr_stage_is_halted(loader->stage)) {
+        mr_device_accept(&loader->refusals[port]);
+        return false;
+    }
+    mr_device_refuse(&loader->refusals[port], &loader->err, -1);
+    int64_t until_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
+    while (mr_mono_ns() < until_ns)
+        mr_stage_wait(loader->stage, MR_WAIT_DEVICE, DEVICE_WAIT_NS);
+    return true;
+}
+
 static int finish_port(struct loader *loader, unsigned port)
 {
     struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
     int code;
-    while ((code = run_of_sink->sink->finish(run_of_sink, &loader->err)) != MR_OK &&
-           mr_error_is_no_room(&loader->err) && !mr_stage_is_halted(loader->stage)) {
-        mr_device_refuse(&loader->refusals[port], &loader->err, -1);
-        int64_t until_ns = mr_mono_ns() + MR_DEVICE_RETRY_NS;
-        while (mr_mono_ns() < until_ns)
-            mr_stage_wait(loader->stage, MR_WAIT_DEVICE, DEVICE_WAIT_NS);
-    }
-    mr_device_accept(&loader->refusals[port]);
+    do {
+        code = run_of_sink->sink->finish(run_of_sink, &loader->err);
+    } while (is_due_again(loader, port, code));
     return loader->stage->halted ? MR_OK : code;
 }
 
@@ -444,7 +453,12 @@ static int finish(struct loader *loader)
         else if (end == MR_END_WHOLE)
             code = check_unopened(loader, port);
     }
-    return code == MR_OK && !loader->stage->halted ? end_session(loader, end) : code;
+    if (code != MR_OK || loader->stage->halted)
+        return code;
+    do {
+        code = end_session(loader, end);
+    } while (is_due_again(loader, MR_PORT_MAIN, code));
+    return loader->stage->halted ? MR_OK : code;
 }
 
 // The I/O first: sinks own the buffers that it writes from.

@@ -72,8 +72,12 @@ static int write_whole(const char *path, const struct mr_session *session, struc
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
-    bool written = write(fd, bytes, sizeof bytes) == sizeof bytes && fsync(fd) == 0;
-    int code = written ? MR_OK : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
+    ssize_t wrote = write(fd, bytes, sizeof bytes);
+    int code = MR_OK;
+    if (wrote >= 0 && wrote < (ssize_t)sizeof bytes)
+        errno = ENOSPC; // a part is what the end of a disk takes
+    if (wrote < (ssize_t)sizeof bytes || fsync(fd) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
     close(fd);
     return code;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# any-build: no
 # The short form of `make full`: no room at some of the calls that need it, on two real file systems, and in shared
 # memory.
 . "$(dirname "$0")/../support/e2e.sh"

@@ -6,6 +6,7 @@
 # within a second of room it goes on. SIGTERM then, once and twice. The last line is the figure.
 . "$(dirname "$0")/../support/bad_input.sh"
 times=${1:?usage: full_disk.sh TIMES}
+tests_root=$PWD
 cd "$WORK" || exit 1
 rate=4000
 count=$((rate * (times + 2)))
@@ -68,7 +69,7 @@ filled() { # DIRECTORY LABEL IO SINK...
     pipeline "$name" "path: $directory/records, io: $io, $4"
     "$MILLRACE" run "$name.yaml" --json >"$name.final" 2>"$name.log" &
     local run=$!
-    wait_for 10000 is "$name" '.stages.loader.out > 500' || not_ok "$label: records arrive"
+    wait_for 10000 is "$name" '.stages.loader.alive and .stages.loader.out > 500' || not_ok "$label: records arrive"
     for ((turns = 0; turns < times; turns++)); do turn "$name" "$directory" "$label"; done
     wait $run
     check_equal "$label: filled and emptied $times times: exit code, balance, records" \
@@ -94,7 +95,7 @@ if [ $file_systems -gt 0 ]; then
     for signals in 1 2; do
         "$MILLRACE" run term.yaml --json >term.final 2>term.log &
         run=$!
-        wait_for 10000 is term '.stages.loader.out > 500'
+        wait_for 10000 is term '.stages.loader.alive and .stages.loader.out > 500'
         fill $directory
         wait_for 10000 is term '.waits.state == "pressed" and .stages.producer.waiting_for == "output"'
         kill -TERM $run
@@ -122,13 +123,26 @@ if [ $file_systems -gt 0 ]; then
     done
 fi
 
+# A run that is stopped notes so beside its journal: where only that finds no room, it waits for it, too. The cut of
+# the last segment has just made some, so it takes more than a full disk: the second making of that file is refused.
+pipeline ends "path: $WORK/ends, type: journal, segment_size: 2MiB"
+LD_PRELOAD=$tests_root/$BUILD/tests/faults/preload/no_room.so NO_ROOM_BELOW=$WORK/ends/.session.new NO_ROOM_AT=2 NO_ROOM_MS=1500 \
+    "$MILLRACE" run ends.yaml --json >ends.final 2>ends.log &
+run=$!
+wait_for 10000 is ends '.stages.loader.alive and .stages.loader.out > 500'
+kill -TERM $run
+wait_for 5000 is ends '.sink.device.no_room_what | test("[.]session")'
+check_equal "stopped, and no room to note it: it is waited for" $? 0
+wait $run
+check_equal "stopped, and no room to note it: with room it ends" "$? $(jq -c '[.balance, .phase]' ends.final)" '0 [true,"done"]'
+
 # ---- a disk that hangs ---------------------------------------------------------------------------------
 hangs() { # IO WORDS STATE: frozen, so that neither write nor sync comes back
     local run
     pipeline hang "path: ext/records, io: $1, $journal"
     "$MILLRACE" run hang.yaml --json >hang.final 2>hang.log &
     run=$!
-    wait_for 10000 is hang '.stages.loader.out > 500'
+    wait_for 10000 is hang '.stages.loader.alive and .stages.loader.out > 500'
     fsfreeze -f ext
     sleep 2.5
     stat hang >hang.stat
