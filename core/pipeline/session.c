@@ -197,8 +197,21 @@ static int journals_hold_some(const struct mr_pipeline *pipeline, const struct m
     return code;
 }
 
+// Its loader holds the journal's lock: that run is not cut off, and not to be given up.
+static bool is_being_written(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return locked;
+}
+
 static int refuse(const struct mr_pipeline *pipeline, const char *directory, struct mr_error *err)
 {
+    if (is_being_written(directory))
+        return mr_fail(err, MR_ERR_BUSY, "%s: locked by another process: another run writes there",
+                       directory);
     return mr_fail(err, MR_ERR_OUTPUT,
                    "%s: found a run that was cut off, with other settings (source, schemas, "
                    "operators, sink or ring sizes), expected the same: finish it with its own, or "
