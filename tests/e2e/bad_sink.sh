@@ -26,7 +26,7 @@ else
     mkdir -m 555 closed
     refused "a directory that is not writable" 5 'closed.*Permission denied' p.yaml --set sink.path=closed/records
 fi
-: >kept
+echo kept >kept # an empty one counts as none
 refused "ndjson: a file that is to be kept" 5 'kept: found a file, expected none \(sink.existing is refuse\)' \
     p.yaml --set sink.type=ndjson --set sink.path=kept --set sink.existing=refuse
 
