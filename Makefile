@@ -35,7 +35,7 @@ TIDY_SRC := $(filter %.c,$(LIB_SRC) $(APP_SRC)) cli/main.c
 ALL_C := $(shell git ls-files '*.c' '*.h' '*.cpp' 2>/dev/null || find . -name '*.[ch]' -o -name '*.cpp')
 
 # ---- flags -------------------------------------------------------------------------------------------
-PKGS := yaml-0.1 libmicrohttpd luajit simdjson ncursesw zlib libpcap liburing libseccomp
+PKGS := yaml-0.1 libmicrohttpd luajit simdjson ncursesw zlib libpcap liburing libseccomp libsystemd
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wvla
 CPPFLAGS += -D_GNU_SOURCE -I. -DMR_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
@@ -334,6 +334,8 @@ install: all
 	install -m 644 $(B)/release/libmillrace.a $(DEST)/lib/
 	for h in $(HEADERS); do install -D -m 644 $$h $(DEST)/include/millrace/$$h; done
 	install -m 644 man/*.1 $(DEST)/share/man/man1/
+	install -d $(DEST)/lib/systemd/system
+	for u in systemd/*@.*; do sed -e 's|@PREFIX@|$(PREFIX)|' $$u > $(DEST)/lib/systemd/system/$${u##*/}; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/millrace.pc.in \
 	  > $(DEST)/lib/pkgconfig/millrace.pc
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/pipeline/notify.h"
 #include "core/pipeline/report.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/stage_private.h"
@@ -59,11 +61,27 @@ static void fill_arguments(const struct mr_child_program *program, enum mr_role 
     arguments[count] = NULL;
 }
 
+// Without what is for the supervisor alone. To be freed.
+static char **stage_environment(void)
+{
+    unsigned count = 0, kept = 0;
+    while (environ[count])
+        count++;
+    char **kept_variables = calloc(count + 1, sizeof *kept_variables);
+    for (unsigned i = 0; kept_variables && i < count; i++)
+        if (!mr_notify_owns(environ[i]))
+            kept_variables[kept++] = environ[i];
+    return kept_variables;
+}
+
 static int spawn(struct mr_child *child, const struct mr_child_program *program)
 {
     const char *arguments[ARGUMENTS_MAX];
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
+    char **environment = stage_environment();
+    if (!environment)
+        return ENOMEM;
     fill_arguments(program, child->role, arguments);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attributes);
@@ -74,7 +92,8 @@ static int spawn(struct mr_child *child, const struct mr_child_program *program)
     if (program->stderr_fd >= 0)
         posix_spawn_file_actions_adddup2(&files, program->stderr_fd, STDERR_FILENO);
     int failed = posix_spawn(&child->pid, program->path ? program->path : "/proc/self/exe", &files,
-                             &attributes, (char **)(void *)arguments, environ);
+                             &attributes, (char **)(void *)arguments, environment);
+    free(environment);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     return failed;
@@ -273,7 +292,7 @@ void mr_child_tell(struct mr_child *child, uint32_t ask)
 
 // ---- watching it --------------------------------------------------------------------------------
 
-static void look(const struct mr_child *child, struct mr_stall *stall, const char **phase)
+static void look(struct mr_child *child, struct mr_stall *stall)
 {
     struct mr_segment segment;
     struct mr_stage_layout *page;
@@ -285,20 +304,19 @@ static void look(const struct mr_child *child, struct mr_stall *stall, const cha
         mr_segment_detach(&segment);
     }
     mr_stall_look(stall, &gauges, mr_mono_ns());
-    *phase = mr_phase_name(gauges.phase);
+    child->phase = gauges.phase;
 }
 
 void mr_child_watch(struct mr_child *child)
 {
     struct mr_stall now;
-    const char *phase;
     if (child->state != MR_CHILD_RUNNING)
         return;
-    look(child, &now, &phase);
+    look(child, &now);
     if (now.since_ns && !child->stall.since_ns)
         mr_warn("%s (pid %d, %s) has shown no sign of life for %.1f s: %s; nobody takes its place "
                 "while it lives",
-                mr_role_name(child->role), (int)child->pid, phase,
+                mr_role_name(child->role), (int)child->pid, mr_phase_name(child->phase),
                 (double)(mr_mono_ns() - now.since_ns) / 1e9, mr_stall_text(now.cause));
     else if (!now.since_ns && child->stall.since_ns)
         mr_info("%s (pid %d) goes on, after %.1f s without a sign of life",

@@ -38,6 +38,7 @@ struct mr_child {
     int64_t due_ns;     // WAITING
     struct mr_restarts restarts;
     struct mr_stall stall; // as it was last said
+    uint32_t phase;        // mr_stage_phase, as it was last seen
 };
 
 // How every stage is started: this program, as a person would start it.

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "core/pipeline/notify.h"
 
 #define NEVER (-1) // ends a list: no call has this number
 
@@ -110,6 +113,16 @@ static int allow_questions(scmp_filter_ctx filter)
     return failed;
 }
 
+// A service goes on telling systemd how it stands: datagrams through a socket made for each.
+static int allow_notices(scmp_filter_ctx filter)
+{
+    static const int calls[] = {SCMP_SYS(sendmsg), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+                                NEVER};
+    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    return failed ? failed : allow_list(filter, calls);
+}
+
 static int fill(scmp_filter_ctx filter, const struct mr_stage *stage)
 {
     int failed = allow_list(filter, common_calls);
@@ -121,6 +134,8 @@ static int fill(scmp_filter_ctx filter, const struct mr_stage *stage)
         failed = allow_questions(filter);
     if (failed == 0 && stage->role != MR_ROLE_LOADER)
         failed = allow_reading_files(filter);
+    if (failed == 0 && mr_notify_wanted())
+        failed = allow_notices(filter);
     if (failed == 0 && stage->pipeline->realtime > 0) // to give it back: core/pipeline/realtime.c
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_setscheduler), 0);
     return failed;

@@ -9,7 +9,9 @@
 
 #include "core/dead_letter.h"
 #include "core/log.h"
+#include "core/pipeline/notify.h"
 #include "core/pipeline/realtime.h"
+#include "core/pipeline/report.h"
 #include "core/pipeline/stage_private.h"
 
 #define MILLISECOND_NS 1000000LL
@@ -26,6 +28,10 @@ void mr_stage_set_phase(struct mr_stage *stage, enum mr_stage_phase phase)
 {
     stage->phase = phase;
     mr_store_release_u32(&stage->shared->gauges.phase, phase);
+    if (phase == MR_PHASE_DRAINING || phase == MR_PHASE_DONE || phase == MR_PHASE_FAILED)
+        mr_notify_stopping(mr_phase_name(phase));
+    else
+        mr_notify_status("%s", mr_phase_name(phase));
 }
 
 static void note_used(struct mr_stage *stage, unsigned port)
@@ -67,6 +73,7 @@ void mr_stage_beat(struct mr_stage *stage)
     if (mr_ticks_to_ns((int64_t)(now_tick - stage->beat_tick)) < BEAT_INTERVAL_NS)
         return;
     stage->beat_tick = now_tick;
+    mr_notify_alive();
     if (MR_UNLIKELY(mr_realtime_was_lost()))
         mr_warn("realtime: the %s had not slept for 200 ms of its time: it goes on with ordinary "
                 "scheduling",

@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "core/pipeline/memory.h"
+#include "core/pipeline/notify.h"
 #include "core/pipeline/placement.h"
 #include "core/pipeline/realtime.h"
+#include "core/pipeline/report.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/session.h"
 #include "core/pipeline/stage_private.h"
@@ -426,6 +428,8 @@ int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, en
     int code = open_all(stage, err);
     if (code != MR_OK && err)
         mr_rundir_leave_word(pipeline, role, err->text);
+    if (code == MR_OK) // the others may be waiting to be started
+        mr_notify_ready(mr_phase_name(MR_PHASE_STARTING));
     return code;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/pipeline/notify.h"
 #include "core/pipeline/stage_private.h"
 #include "core/pipeline/waits.h"
 
@@ -117,15 +118,18 @@ static bool has_begun(const struct mr_supervisor *supervisor)
     if (mr_stage_attach_page(supervisor->pipeline, MR_ROLE_PRODUCER, MR_ATTACH_READ_ONLY, &segment,
                              &page, NULL) != MR_OK)
         return false;
-    mr_stage_snapshot(page, &slot);
+    bool read = mr_stage_snapshot(page, &slot);
     mr_segment_detach(&segment);
-    return slot.counts[MR_COUNT_IN] > 0;
+    return read && slot.counts[MR_COUNT_IN] > 0;
 }
 
 static bool may_try_again(const struct mr_supervisor *supervisor, const struct mr_child_end *end)
 {
     if (end->died)
         return !stopped_before_it_began(supervisor, end) || has_begun(supervisor);
+    // Its place may be taken by one that a supervisor started just before it was killed: to be adopted.
+    if (end->code == MR_ERR_BUSY && supervisor->before.pid)
+        return true;
     return mr_code_may_pass(end->code) && has_begun(supervisor);
 }
 
@@ -138,6 +142,7 @@ static bool start_again(struct mr_supervisor *supervisor, struct mr_child *child
         mr_warn("%s; starting it again in %.1f s, for the %u. of %lld times within %.0f s",
                 why->text, (double)(child->due_ns - now_ns) / 1e9, child->restarts.count,
                 (long long)policy->limit, (double)policy->within_ns / 1e9);
+        mr_notify_status("%s; starting it again", why->text);
         child->state = MR_CHILD_WAITING;
         return true;
     }
@@ -243,6 +248,7 @@ static void on_signal(struct mr_supervisor *supervisor)
     if (read(supervisor->signal_fd, &info, sizeof info) != sizeof info)
         return;
     supervisor->signals_seen++;
+    mr_notify_stopping(supervisor->signals_seen == 1 ? "draining" : "halting");
     if (supervisor->signals_seen == 1) {
         mr_info("%s: draining; once more halts at once", strsignal((int)info.ssi_signo));
         mr_waits_warn_draining(supervisor->pipeline);
@@ -290,6 +296,22 @@ static int64_t next_due(const struct mr_supervisor *supervisor, int64_t until_ns
     return until_ns;
 }
 
+static void look_at_hearts(struct mr_supervisor *supervisor)
+{
+    bool at_work = true;
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct mr_child *child = &supervisor->children[role];
+        mr_child_watch(child);
+        at_work &= child->state == MR_CHILD_ENDED ||
+                   (child->state == MR_CHILD_RUNNING && child->phase >= MR_PHASE_RUNNING);
+    }
+    mr_notify_alive();
+    if (!at_work || supervisor->ready)
+        return;
+    supervisor->ready = true;
+    mr_notify_ready("running");
+}
+
 static void watch(struct mr_supervisor *supervisor, struct mr_error *err)
 {
     const struct mr_supervisor_options *options = &supervisor->options;
@@ -304,8 +326,7 @@ static void watch(struct mr_supervisor *supervisor, struct mr_error *err)
         }
         start_what_is_due(supervisor, err);
         if (now_ns >= watch_ns) {
-            for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-                mr_child_watch(&supervisor->children[role]);
+            look_at_hearts(supervisor);
             watch_ns = now_ns + WATCH_INTERVAL_NS;
         }
         if (ticks && now_ns >= tick_ns) {
@@ -432,6 +453,10 @@ int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
     if (start_all(supervisor, err) != MR_OK)
         supervisor->signals_seen = 2; // those that did start are not wanted any more
     watch(supervisor, err);
+    // A service that ends well was ready, however short it was.
+    if (err->code == MR_OK && !supervisor->ready)
+        mr_notify_ready("ended");
+    mr_notify_stopping(err->code == MR_OK ? "ended" : err->text);
     if (err->code == MR_OK && supervisor->signals_seen >= 2)
         return mr_fail(err, MR_ERR_STAGE,
                        "halted by a second signal; what was accepted waits in %s, run the pipeline "

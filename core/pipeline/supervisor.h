@@ -60,6 +60,7 @@ struct mr_supervisor {
         before;      // this is what it left: concluded, its report stands in the run's directory
     bool takes_over; // its stages live, or have ended all by themselves
     bool ran;
+    bool ready; // all three were seen at work
 };
 
 // Takes the run's lock, makes its directory, removes what is spent of earlier runs, adopts what lives. MR_ERR_BUSY

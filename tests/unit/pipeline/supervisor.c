@@ -219,6 +219,24 @@ Test(supervisor, a_run_that_was_concluded_is_not_done_again)
     mr_supervisor_close(&supervisor, MR_OK);
 }
 
+// One that was started just before its supervisor was killed has the place: it is met, and adopted the next time.
+Test(supervisor, a_stage_that_meets_an_orphan_is_not_refused)
+{
+    const struct mr_rundir_before killed = {.pid = 77};
+    const char *commands = NOTE_START "[ $1 = load ] && [ $(wc -l <load.starts) = 1 ] && exit 7; "
+                                      "exit 0";
+    int fd;
+    restart_up_to(3, 1000000);
+    cr_assert_eq(mr_stage_make_run_directory(&pipeline, &err), MR_OK);
+    cr_assert_eq(mr_rundir_lock(&pipeline, &fd, NULL, &err), MR_OK);
+    mr_rundir_unlock(fd, &killed);
+    cr_expect_eq(supervise(commands), MR_OK, "%s", err.text);
+    cr_expect_eq(starts_of("load"), 2);
+    char path[256];
+    unlink(scratch_path(&scratch, "load.starts", path, sizeof path));
+    cr_expect_eq(supervise(commands), MR_ERR_BUSY, "where nobody was killed it is refused");
+}
+
 Test(supervisor, two_at_once_are_refused_and_the_first_is_named)
 {
     char expected[32];
