@@ -215,7 +215,7 @@ static int open_session(struct loader *loader)
         loader->session.state == MR_SESSION_RUNNING)
         return code;
     loader->session.state = MR_SESSION_RUNNING;
-    return mr_session_create(loader->session_path, &loader->session, &loader->err);
+    return mr_session_update(loader->session_path, &loader->session, &loader->err);
 }
 
 static int open_checkpoint(struct loader *loader)
@@ -255,12 +255,14 @@ static int check_unopened(struct loader *loader, unsigned port)
 static int end_session(struct loader *loader, enum mr_end end)
 {
     struct mr_session *session = &loader->session;
-    if (!loader->session_path[0] || end == MR_END_NOT || end == MR_END_FAILED)
+    if (!loader->session_path[0] || end == MR_END_NOT)
         return MR_OK;
-    if (end == MR_END_STOPPED && session->again != MR_AGAIN_NEVER &&
-        mr_pipeline_appends(loader->stage->pipeline)) {
+    bool stays =
+        end == MR_END_FAILED || (end == MR_END_STOPPED && session->again != MR_AGAIN_NEVER &&
+                                 mr_pipeline_appends(loader->stage->pipeline));
+    if (stays) {
         session->state = MR_SESSION_STOPPED;
-        return mr_session_create(loader->session_path, session, &loader->err);
+        return mr_session_update(loader->session_path, session, &loader->err);
     }
     return mr_session_remove(loader->session_path, &loader->err);
 }

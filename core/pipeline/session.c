@@ -96,6 +96,22 @@ int mr_session_create(const char *directory, struct mr_session *session, struct 
     return code == MR_OK ? sync_directory(directory, err) : code;
 }
 
+int mr_session_update(const char *directory, struct mr_session *session, struct mr_error *err)
+{
+    char path[512];
+    file_path(directory, "", path, sizeof path);
+    mr_session_seal(session, session->epoch + 1);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
+    off_t at = (off_t)(session->epoch % 2 * MR_SESSION_SLOT_BYTES);
+    bool written =
+        pwrite(fd, session, sizeof *session, at) == sizeof *session && fdatasync(fd) == 0;
+    int code = written ? MR_OK : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
+    close(fd);
+    return code;
+}
+
 int mr_session_remove(const char *directory, struct mr_error *err)
 {
     char path[512];

@@ -38,7 +38,9 @@
 
 enum mr_session_state {
     MR_SESSION_RUNNING = 1, // or cut off: it is not finished
-    MR_SESSION_STOPPED = 2, // by request, before its input had ended: other settings may follow it
+    // By request or by its source's failure, before its input had ended, and all that it took in is written:
+    // the same settings go on with it, others may follow it.
+    MR_SESSION_STOPPED = 2,
 };
 
 struct mr_session {
@@ -77,6 +79,8 @@ int mr_session_read(const char *directory, struct mr_session *out, bool *found,
                     struct mr_error *err);
 // Makes the file (or puts another in its place) in one step, durable when it returns: epoch 1.
 int mr_session_create(const char *directory, struct mr_session *session, struct mr_error *err);
+// Writes the slot that does not hold, in place: durable when it returns, and no room is needed.
+int mr_session_update(const char *directory, struct mr_session *session, struct mr_error *err);
 // Durable when it returns. No file is fine.
 int mr_session_remove(const char *directory, struct mr_error *err);
 
