@@ -137,6 +137,9 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps $($(1)_DEPS)
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
 $(foreach v,release asan tsan fuzz cov aarch64,$(eval $(call variant,$(v))))
+# Time of the simulations is their own (tests/support/sim_clock.c).
+SIMULATED := $(foreach v,release asan tsan cov aarch64,$(B)/$(v)/tests/faults/simulate $(B)/$(v)/tests/faults/fault)
+$(SIMULATED): LDFLAGS += -Wl,--wrap=mr_mono_ns,--wrap=mr_sleep_until_mono_ns,-u,__wrap_mr_mono_ns
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)
@@ -236,6 +239,14 @@ sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(asan_FAULTS) $(B)/asan/mil
 	@scripts/sanitize.sh $(B)
 
 # ---- shown by force (docs/RELIABILITY.md); each ends in one line with its figure ---------------------
+# The journal on a simulated disk, a million times. SEED: the first; a seed that fails is printed with its command.
+SEEDS ?= 1000000
+.PHONY: simulate fault
+simulate: $(B)/release/tests/faults/simulate
+	@$< --seeds $(SEEDS) --seed $(or $(SEED),1)
+# EIO on each write and each sync, completions of every kind; a loader under system calls that fail.
+fault: all test-deps $(B)/release/tests/faults/fault
+	@bash tests/faults/fault.sh $(B)/release $(or $(SEED),1)
 # N journals damaged by seed, read by the program and by a reader of its own (tests/model/journal_reader.py).
 N ?= 100000
 PYTHON_XXHASH = $(shell for p in $(PYTHON) /usr/bin/python3; do "$$p" -c 'import xxhash' 2>/dev/null && echo "$$p" && break; done)
@@ -350,6 +361,8 @@ help:
 	@echo 'make bench-scaling   how cost grows;  make bench-steady   100 million records'
 	@echo 'make bench-peers  the ring beside ck_ring, rte_ring, boost, moodycamel, iceoryx, sockets, ZeroMQ; QUICK=1'
 	@echo 'make bench-instructions  instructions a record beside those recorded; UPDATE=1 records them'
+	@echo 'make simulate  SEEDS=1000000 SEED=1: the journal on a simulated disk, crashes at any operation'
+	@echo 'make fault     EIO on every write and sync, completions of every kind, system calls that fail'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
 	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside'
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'

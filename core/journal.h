@@ -199,6 +199,7 @@ void mr_journal_segment_now(const struct mr_journal *journal, struct mr_journal_
 struct mr_journal_tail {
     uint64_t end_pos;
     uint64_t base_pos;     // of the last segment
+    uint64_t durable_pos;  // of its mark; 0: none
     uint64_t previous_end; // of the last segment
     uint64_t header_bytes; // of the last segment; 0: there is no journal
     uint64_t torn_bytes;   // behind end_pos, to be cut; preallocated zeroes not counted
@@ -208,7 +209,7 @@ int mr_journal_find_tail(const char *directory, struct mr_journal_tail *out, str
 int mr_journal_end(const char *directory, uint64_t *end_pos, struct mr_error *err);
 
 // The same for a journal that was never synced, after a power cut: whatever the marks say, the longest run of
-// valid records from the segment that holds from_pos on.
+// valid records from the segment that holds from_pos on. 0 where that segment is lost.
 int mr_journal_whole_end(const char *directory, uint64_t from_pos, uint64_t *end_pos,
                          struct mr_error *err);
 

@@ -54,8 +54,10 @@ static int read_header(struct mr_journal_file *file, struct mr_schema_set *schem
     if (code != MR_OK)
         return code;
     code = mr_journal_header_check(file->window, file->window_bytes, schemas, err);
-    if (code != MR_OK)
-        return mr_error_within(err, "%s", file->path);
+    if (code != MR_OK) {
+        mr_error_within(err, "%s", file->path);
+        return code;
+    }
     memcpy(&file->header, file->window, sizeof file->header);
     uint64_t behind = file->file_bytes - mr_min_u64(file->header.header_bytes, file->file_bytes);
     file->stream_bytes = mr_min_u64(behind, file->header.segment_bytes);

@@ -125,7 +125,9 @@ int mr_journal_header_check(const void *bytes, size_t bytes_max, struct mr_schem
     int code = mr_schema_table_read(
         schemas, (const uint8_t *)bytes + sizeof header,
         header.header_bytes - sizeof header - sizeof(struct mr_journal_mark), err);
-    return code == MR_OK ? MR_OK : mr_error_within(err, "byte %zu", sizeof header);
+    if (code != MR_OK)
+        mr_error_within(err, "byte %zu", sizeof header);
+    return code;
 }
 
 #define PROBLEM_BYTES 160

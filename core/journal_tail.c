@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/disk.h"
+#include "core/file_lock.h"
 #include "core/journal_file.h"
 
 static int ascending(const void *a, const void *b)
@@ -92,17 +93,22 @@ static void forget_unsynced(const char *path)
     mr_journal_file_close(&file);
 }
 
-// Reads the last segment to its end. Its header is whole: a segment gets its name after that.
+// Reads the last segment to its end, when the writes of a dead loader have come to theirs. Its header is
+// whole: a segment gets its name after that.
 static int measure(struct mr_journal_tail *tail, struct mr_error *err)
 {
     struct mr_journal journal;
     struct mr_journal_segment segment;
-    forget_unsynced(tail->path);
-    int code = mr_journal_open(&journal, tail->path, err);
+    int code = mr_file_pass(tail->path, err);
+    if (code == MR_OK) {
+        forget_unsynced(tail->path);
+        code = mr_journal_open(&journal, tail->path, err);
+    }
     if (code != MR_OK)
         return code;
     mr_journal_segment_now(&journal, &segment);
     tail->base_pos = segment.base_pos;
+    tail->durable_pos = segment.durable_pos;
     tail->previous_end = segment.previous_end;
     tail->header_bytes = segment.header_bytes;
     while (mr_journal_next(&journal))

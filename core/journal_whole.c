@@ -6,24 +6,34 @@
 #include <stdlib.h>
 
 #include "core/disk.h"
+#include "core/file_lock.h"
 
-// Reads one segment, if it follows `*position` (or is the first: NULL), to the end of what is valid in it.
-static bool walk(const char *directory, uint64_t base, const uint64_t *follows, uint64_t *end_pos)
+// Reads one segment, if it follows `*follows` (or is the first: NULL), to the end of what is valid in it;
+// *walked says whether it does. What cannot be read may be valid: that is an error.
+static int walk(const char *directory, uint64_t base, const uint64_t *follows, uint64_t *end_pos,
+                bool *walked, struct mr_error *err)
 {
     char path[512];
     struct mr_journal journal;
     struct mr_journal_segment segment;
     mr_journal_segment_path(directory, base, path, sizeof path);
-    if (mr_journal_open(&journal, path, NULL) != MR_OK)
-        return false;
+    int code = mr_journal_open(&journal, path, err);
+    *walked = false;
+    if (code != MR_OK)
+        return code == MR_ERR_CORRUPT ? MR_OK : code;
     mr_journal_segment_now(&journal, &segment);
-    bool fits = segment.base_pos == base && (!follows || segment.previous_end == *follows);
-    while (fits && mr_journal_next(&journal))
+    *walked = segment.base_pos == base && (!follows || segment.previous_end == *follows);
+    while (*walked && mr_journal_next(&journal))
         continue;
-    if (fits)
+    if (*walked)
         *end_pos = journal.position;
+    if (journal.fault.kind == MR_JOURNAL_FAULT_READ) {
+        code = MR_ERR_INPUT;
+        if (err)
+            *err = journal.problem;
+    }
     mr_journal_close(&journal);
-    return fits;
+    return code;
 }
 
 int mr_journal_whole_end(const char *directory, uint64_t from_pos, uint64_t *end_pos,
@@ -38,16 +48,28 @@ int mr_journal_whole_end(const char *directory, uint64_t from_pos, uint64_t *end
     int code = mr_journal_list(directory, &bases, &count, err);
     if (code != MR_OK || count == 0)
         return code;
+    char last[512];
+    mr_journal_segment_path(directory, bases[count - 1], last, sizeof last);
+    code = mr_file_pass(last, err);
+    if (code != MR_OK) {
+        free(bases);
+        return code;
+    }
     while (index + 1 < count && bases[index + 1] <= from_pos)
         index++;
-    // One that begins there and does not read is as good as none: the one before it is the last.
-    while (!walk(directory, bases[index], NULL, end_pos) && index > 0)
+    bool walked = bases[0] <= from_pos;
+    if (!walked) { // the one that held from_pos is lost, and with it what follows
+        free(bases);
+        return MR_OK;
+    }
+    // One that begins there and does not check is as good as none: the one before it is the last.
+    while ((code = walk(directory, bases[index], NULL, end_pos, &walked, err)) == MR_OK &&
+           !walked && index > 0)
         index--;
-    for (index++; index < count; index++) {
+    while (code == MR_OK && walked && ++index < count) {
         uint64_t follows = *end_pos;
-        if (!walk(directory, bases[index], &follows, end_pos))
-            break;
+        code = walk(directory, bases[index], &follows, end_pos, &walked, err);
     }
     free(bases);
-    return MR_OK;
+    return code;
 }

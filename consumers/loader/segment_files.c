@@ -10,6 +10,7 @@
 
 #include "consumers/loader/device.h"
 #include "consumers/loader/output_file.h"
+#include "consumers/loader/segment_settle.h"
 #include "core/disk.h"
 
 #define NEXT_NAME ".next"
@@ -28,6 +29,8 @@ int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
     files->fd = files->direct_fd = files->next_fd = files->directory_fd = -1;
     snprintf(files->directory, sizeof files->directory, "%s", directory);
     int code = mr_make_directories(directory, err);
+    if (code == MR_OK && files->sync)
+        code = mr_sync_directories_above(directory, err);
     if (code != MR_OK)
         return code;
     files->directory_fd = mr_disk->open(directory, O_RDONLY | O_DIRECTORY);
@@ -199,8 +202,9 @@ static int write_header(struct mr_segment_files *files, int fd, const char *path
                                       files->schemas, &block, &block_bytes, err);
     if (code == MR_OK)
         code = write_at(fd, path, block, block_bytes, 0, err);
-    // Without syncs nothing is ever known to be durable, and the mark stays zero until the end.
-    if (code == MR_OK && files->sync)
+    // Without syncs nothing is ever known to be durable, and the mark says so until the end: a loader that
+    // died with writes under way leaves holes with records behind them, and that is no damage.
+    if (code == MR_OK)
         code = write_mark(fd, path, block_bytes, base_pos, base_pos, err);
     free(block);
     files->header_bytes = block_bytes;
@@ -316,7 +320,19 @@ int mr_segment_files_cut(struct mr_segment_files *files, const struct mr_journal
         return code;
     files->base_pos = tail->base_pos;
     files->header_bytes = tail->header_bytes;
-    return mr_segment_files_finish(files, tail->end_pos, err);
+    // What the mark will say must be so before it can be read.
+    code = mr_segment_settle_bytes(files, mr_max_u64(tail->durable_pos, tail->base_pos),
+                                   tail->end_pos, err);
+    if (code == MR_OK)
+        code = mr_segment_settle_all(files, err);
+    if (code != MR_OK)
+        return code;
+    // Also in a run that never syncs what it writes itself: this is what the next ones build upon.
+    bool sync = files->sync;
+    files->sync = true;
+    code = mr_segment_files_finish(files, tail->end_pos, err);
+    files->sync = sync;
+    return code;
 }
 
 int mr_segment_files_mend(struct mr_segment_files *files, const struct mr_journal_tail *tail,
@@ -373,20 +389,25 @@ int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, s
             "%s: found %" PRIu64 " bytes, expected at least %" PRIu64
             ", where the run that it resumes stopped; `millrace clean` gives that run up",
             files->path, segment.file_bytes, bytes);
-    return open_direct(files, err);
+    code = open_direct(files, err);
+    // Who began it may have died before its name was safe.
+    return code == MR_OK ? sync_directory(files, err) : code;
 }
 
 // ---- after a power cut -------------------------------------------------------------------------
-// Whether the segment's header checks; one that was begun and never synced may be anything.
-static bool reads(const struct mr_segment_files *files, uint64_t base_pos)
+// Whether the segment's header checks; one that was begun and never synced may be anything. One that cannot
+// be read may be whole: that is an error.
+static int look_at(const struct mr_segment_files *files, uint64_t base_pos, bool *checks,
+                   struct mr_error *err)
 {
     char path[512];
     struct mr_journal journal;
     mr_journal_segment_path(files->directory, base_pos, path, sizeof path);
-    if (mr_journal_open(&journal, path, NULL) != MR_OK)
-        return false;
-    mr_journal_close(&journal);
-    return true;
+    int code = mr_journal_open(&journal, path, err);
+    *checks = code == MR_OK;
+    if (*checks)
+        mr_journal_close(&journal);
+    return code == MR_ERR_CORRUPT ? MR_OK : code;
 }
 
 // The last segment that begins at or before the end and reads; what follows it goes.
@@ -395,13 +416,15 @@ static int find_last(struct mr_segment_files *files, uint64_t end_pos, uint64_t 
 {
     uint64_t *bases;
     unsigned count;
-    bool found = false;
+    bool found = false, checks;
     int code = mr_journal_list(files->directory, &bases, &count, err);
-    for (unsigned i = 0; code == MR_OK && i < count && bases[i] <= end_pos; i++)
-        if (reads(files, bases[i])) {
+    for (unsigned i = 0; code == MR_OK && i < count && bases[i] <= end_pos; i++) {
+        code = look_at(files, bases[i], &checks, err);
+        if (code == MR_OK && checks) {
             *base_pos = bases[i];
             found = true;
         }
+    }
     free(bases);
     if (code == MR_OK && !found)
         return mr_fail(err, MR_ERR_CORRUPT, "%s: found no segment that holds position %" PRIu64,
@@ -409,7 +432,7 @@ static int find_last(struct mr_segment_files *files, uint64_t end_pos, uint64_t 
     return code == MR_OK ? mr_segment_files_remove(files, *base_pos + 1, err) : code;
 }
 
-static int adopt_header(struct mr_segment_files *files, struct mr_error *err)
+static int adopt_header(struct mr_segment_files *files, uint64_t *durable_pos, struct mr_error *err)
 {
     struct mr_journal journal;
     struct mr_journal_segment segment;
@@ -421,25 +444,25 @@ static int adopt_header(struct mr_segment_files *files, struct mr_error *err)
     files->base_pos = segment.base_pos;
     files->header_bytes = segment.header_bytes;
     files->limit_pos = segment.base_pos + files->segment_bytes;
+    *durable_pos = mr_max_u64(segment.durable_pos, segment.base_pos);
     mr_journal_close(&journal);
     return code;
 }
 
 // What is kept is made durable before the mark says so.
-static int cut_to(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+static int cut_to(struct mr_segment_files *files, uint64_t durable_pos, uint64_t end_pos,
+                  struct mr_error *err)
 {
-    static const struct mr_journal_mark unmarked;
     uint64_t bytes = files->header_bytes + end_pos - files->base_pos;
     if (mr_disk->truncate(files->fd, bytes) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot cut to %" PRIu64 " bytes", files->path,
                              bytes);
-    int code = sync_file(files, files->fd, files->path, err);
-    if (code == MR_OK && files->sync)
-        code =
-            write_mark(files->fd, files->path, files->header_bytes, files->base_pos, end_pos, err);
-    else if (code == MR_OK)
-        code = write_at(files->fd, files->path, &unmarked, sizeof unmarked,
-                        files->header_bytes - sizeof unmarked, err);
+    int code = mr_segment_settle_bytes(files, durable_pos, end_pos, err);
+    if (code == MR_OK)
+        code = mr_segment_settle_all(files, err);
+    if (code == MR_OK)
+        code = write_mark(files->fd, files->path, files->header_bytes, files->base_pos,
+                          files->sync ? end_pos : files->base_pos, err);
     // Its room again. Where there is none now, the stream meets that when it comes there.
     if (code == MR_OK &&
         mr_disk->allocate(files->fd, files->header_bytes + files->segment_bytes) != 0 &&
@@ -451,15 +474,15 @@ static int cut_to(struct mr_segment_files *files, uint64_t end_pos, struct mr_er
 
 int mr_segment_files_keep(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
 {
-    uint64_t base_pos = 0;
+    uint64_t base_pos = 0, durable_pos = 0;
     int code = find_last(files, end_pos, &base_pos, err);
     if (code != MR_OK)
         return code;
     mr_journal_segment_path(files->directory, base_pos, files->path, sizeof files->path);
     code = open_locked(files, err);
     if (code == MR_OK)
-        code = adopt_header(files, err);
+        code = adopt_header(files, &durable_pos, err);
     if (code == MR_OK)
-        code = cut_to(files, end_pos, err);
+        code = cut_to(files, durable_pos, end_pos, err);
     return code == MR_OK ? open_direct(files, err) : code;
 }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "consumers/loader/segment_settle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/disk.h"
+
+#define PIECE_BYTES (256u << 10)
+
+static int settle_one(const struct mr_segment_files *files, uint64_t base_pos, struct mr_error *err)
+{
+    char path[512];
+    mr_journal_segment_path(files->directory, base_pos, path, sizeof path);
+    int fd = mr_disk->open(path, O_RDWR);
+    int code = MR_OK;
+    if (fd < 0 || mr_disk->sync(fd) != 0) {
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
+        if (err)
+            err->os_errno = 0; // not to be tried again
+    }
+    if (fd >= 0)
+        mr_disk->close(fd);
+    return code;
+}
+
+int mr_segment_settle_all(const struct mr_segment_files *files, struct mr_error *err)
+{
+    uint64_t *bases;
+    unsigned count;
+    int code = mr_journal_list(files->directory, &bases, &count, err);
+    for (unsigned i = 0; code == MR_OK && i < count; i++)
+        code = settle_one(files, bases[i], err);
+    free(bases);
+    if (code == MR_OK && mr_disk->sync_directory(files->directory_fd) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", files->directory);
+    return code;
+}
+
+static int write_again(const struct mr_segment_files *files, uint8_t *piece, uint64_t bytes,
+                       uint64_t at, struct mr_error *err)
+{
+    uint64_t done = 0;
+    while (done < bytes) {
+        ssize_t read = mr_disk->read(files->fd, piece, bytes - done, at + done);
+        ssize_t written =
+            read > 0 ? mr_disk->write(files->fd, piece, (size_t)read, at + done) : read;
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: byte %" PRIu64 ": cannot write again",
+                                 files->path, at + done);
+        if (written == 0)
+            return mr_fail(err, MR_ERR_OUTPUT,
+                           "%s: byte %" PRIu64 ": found the end of the file, expected %" PRIu64
+                           " bytes more",
+                           files->path, at + done, bytes - done);
+        done += (uint64_t)written;
+    }
+    return MR_OK;
+}
+
+int mr_segment_settle_bytes(const struct mr_segment_files *files, uint64_t durable_pos,
+                            uint64_t end_pos, struct mr_error *err)
+{
+    if (durable_pos >= end_pos)
+        return MR_OK;
+    uint8_t *piece = malloc(PIECE_BYTES);
+    if (!piece)
+        return mr_fail(err, MR_ERR_MEMORY, "%s: out of memory", files->path);
+    int code = MR_OK;
+    for (uint64_t position = durable_pos; code == MR_OK && position < end_pos;) {
+        uint64_t bytes = mr_min_u64(end_pos - position, PIECE_BYTES);
+        code =
+            write_again(files, piece, bytes, files->header_bytes + position - files->base_pos, err);
+        position += bytes;
+    }
+    free(piece);
+    return code;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A journal on a simulated disk, from its first record to its last, over many lives of its loader: a
+// source that makes records into a ring, the real journal sink, ends of all kinds, the real recovery,
+// and after each of them the question what is there. All of it follows from one seed.
+//
+//     struct sim_session *session = sim_session_new();
+//     sim_session_run(session, seed, &plan, false);
+//     if (session->failure[0]) ... what was lost, repeated, refused, or let pass
+//
+// The ring is memory and a cursor here. What is under test is what stands between ring and disk:
+// consumers/loader/journal*.c, segment_files.c, io.c, core/journal*.c.
+//
+// What is asked for:
+//   acknowledged (durable_pos, by durability): there after every end that durability names
+//   written: read back byte by byte as it was made; each record once, none missing between
+//   recovery: never refuses what an end of these kinds leaves, goes on where the journal ends
+//   an error: names the file and the cause; a sync that failed is not repeated
+//   a byte changed before the durable mark: refused
+// Durability none promises nothing for a power cut: what can be read then must still be right.
+#ifndef MR_TESTS_SUPPORT_SIM_SESSION_H
+#define MR_TESTS_SUPPORT_SIM_SESSION_H
+
+#include "consumers/loader/journal_sink.h"
+#include "ringbuf/ring.h"
+#include "tests/support/sim_disk.h"
+
+#define SIM_STREAM_BYTES_MAX (512u << 10)
+#define SIM_ENTRIES_MAX 8192
+#define SIM_RING_BYTES_MAX (16u << 10)
+
+// What one seed does, as far as the seed does not choose it.
+struct sim_plan {
+    unsigned lives; // at most
+    bool ends;      // processes die and power goes, at any operation
+    bool
+        cuts_after_error; // power goes when the loader has stopped with an error, half of the times
+    bool one_way;     // durability record, one record a turn: as many writes and syncs as can be
+    unsigned records; // to be made; 0: a few laps of the ring
+    struct sim_faults faults; // from the first open to the last but one life
+};
+
+struct sim_entry { // a record, or padding
+    uint64_t begin_pos, end_pos;
+    bool padding;
+};
+
+struct sim_session {
+    struct sim_disk *disk;
+    const struct sim_plan *plan;
+    uint64_t random;
+    struct mr_schema_set schemas;
+
+    // The source and what it made. The stream holds nothing between a journal's end and where the
+    // next ring begins.
+    uint8_t *stream; // by position
+    struct sim_entry *entries;
+    unsigned entry_count, published_entry;
+    uint32_t next_id; // of the next record
+    uint32_t records_goal;
+
+    // The ring.
+    struct mr_segment_header *segment;
+    uint8_t *ring_bytes;
+    struct mr_ring ring;
+    uint64_t published_pos;
+    uint64_t made_pos; // nothing was ever made at or beyond it
+
+    // The loader.
+    struct mr_io io;
+    struct mr_journal_options options;
+    struct mr_sink_run run;
+    struct mr_error err;
+    struct mr_stage *stage; // as much of one as a sink touches
+    uint8_t committed_state[MR_SINK_STATE_BYTES];
+    enum mr_resume resume;  // how this ring's time began
+    uint64_t session_pos;   // where it would begin if it were made again
+    uint64_t behind_pos;    // what stood before the session ends there
+    bool begun;             // the session stands on the disk: its stream can be made again
+    bool opened;            // once, in this ring's time, with everything committed
+    uint64_t start_pos;     // of this ring
+    uint64_t committed_pos; // acknowledged: the ring's writer may go on so far
+    uint64_t kept_pos;      // survives the process
+    uint64_t safe_pos;      // survives a power cut
+    bool unsafe;            // some of it was written by a loader that never syncs
+    bool
+        cut_off; // a power cut or a device error has met that, and no loader has come through its opening since
+    unsigned accepted_entry; // the next to be handed over
+    unsigned settled_entry;  // the next to be acknowledged
+    uint64_t counted_pos;    // records before it were counted as acknowledged
+    bool faults_now;
+
+    // What came of it.
+    uint64_t process_deaths, power_cuts, errors,
+        refused;           // refused: durability none, after a power cut
+    uint64_t acknowledged; // records
+    char failure[1400];    // "": none
+};
+
+struct sim_session *sim_session_new(void);
+void sim_session_free(struct sim_session *session);
+// One seed. True: nothing failed.
+bool sim_session_run(struct sim_session *session, uint64_t seed, const struct sim_plan *plan,
+                     bool trace);
+
+// ---- parts
+void sim_session_fail(struct sim_session *session, const char *format, ...) MR_PRINTF(2, 3);
+// Makes up to `count` records, as far as the ring has room.
+void sim_source_make(struct sim_session *session, unsigned count);
+// All that there will be is made and published.
+bool sim_source_is_dry(const struct sim_session *session);
+// What stands behind `position` was never made.
+void sim_source_forget(struct sim_session *session, uint64_t position);
+// A new ring. What was made before and stands at or behind start_pos is made again in it, first.
+void sim_source_new_ring(struct sim_session *session, uint64_t capacity, uint64_t start_pos);
+// One life of the loader: from its opening to its end, whichever that is. MR_OK: it has finished.
+int sim_loader_live(struct sim_session *session);
+// Reads the whole journal; false where it is not as it should be. `weak`: it may end anywhere, and be
+// damaged; what can be read must be right.
+bool sim_check_journal(struct sim_session *session, bool weak);
+// Damages a durable byte and looks whether that is found.
+void sim_check_damage(struct sim_session *session);
+
+#endif
