@@ -40,7 +40,7 @@ void sim_disk_reset(struct sim_disk *disk, uint64_t seed)
     disk->faults = (struct sim_faults){0};
     disk->allocates = true;
     disk->steps = disk->die_at = disk->writes = disk->syncs = disk->failed = 0;
-    disk->syncs_after_failure = disk->sectors_lost = disk->orphan_used = 0;
+    disk->failed_syncs = disk->syncs_after_failure = disk->sectors_lost = disk->orphan_used = 0;
     disk->dead = disk->trace = false;
     disk->now_ns = 1000000000;
     disk->misuse[0] = '\0';

@@ -118,6 +118,7 @@ struct sim_disk {
     // What happened, for those who check.
     uint64_t writes, syncs;       // asked for
     uint64_t failed;              // of them, and reads and allocations: told to have failed
+    uint64_t failed_syncs;        // of files
     uint64_t syncs_after_failure; // of a file whose sync had failed in this life
     uint64_t sectors_lost;        // at power cuts
     char misuse[160];             // "": none. What no caller may do: direct writes off the grid ...

@@ -95,6 +95,7 @@ int64_t sim_file_sync(struct sim_disk *disk, unsigned index)
         write_some(disk, file, 512, true);
         file->sync_failed = true;
         disk->failed++;
+        disk->failed_syncs++;
         sim_disk_trace(disk, "%s: sync fails", sim_disk_path_of(disk, index));
         return -EIO;
     }

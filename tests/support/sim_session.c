@@ -276,6 +276,11 @@ static void live(struct sim_session *session)
         }
         if (!session->disk->dead)
             check_error(session);
+        // What was never synced and then met a device that lost it is promised to nobody.
+        if (session->unsafe && session->disk->failed_syncs > 0) {
+            session->refused++;
+            return;
+        }
         if (session->failure[0] || !restart(session))
             return;
     }
