@@ -13,8 +13,10 @@
 //   - bytes behind the end of the session: not read as messages; counted
 //   - first messages that are none: MR_ERR_INPUT at once
 //
-// Resuming: the mark is the offset in the uncompressed file. Symbols are learned again by walking
-// the file up to it, so that what follows has the same bytes as in a run that never stopped.
+// Resuming: the mark is the offset in the uncompressed file, and the symbols learned up to it are in the
+// stage's state, so a plain file is gone on with at once, however long it is. A compressed one, or one
+// whose run had lost its shared memory, is walked up to the mark, which learns the symbols again. Either
+// way what follows has the same bytes as in a run that never stopped.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -64,8 +66,15 @@ struct mark {
 };
 _Static_assert(sizeof(struct mark) <= MR_STAGE_MARK_BYTES, "mark");
 
+// In the stage's state: what has been learned up to the mark.
+struct kept {
+    uint64_t holds; // 0: nothing is kept yet
+    uint64_t text[UINT16_MAX + 1];
+};
+
 struct itch_file {
     struct mr_itch_feed feed;
+    uint64_t kept_changes; // of feed.symbols, that are in the state
     struct mr_pace pace;
     struct mark mark;
     gzFile input;    // reads plain files as they are
@@ -178,9 +187,62 @@ static int probe(const struct itch_file *file, struct mr_error *err)
         file->feed.path, found, good, frames);
 }
 
+// ---- what is kept of the symbols
+
+static void keep_all(struct mr_source_run *run, struct itch_file *file)
+{
+    struct kept *kept = (void *)run->stage->state;
+    mr_stage_touch(run->stage, kept, sizeof *kept);
+    memcpy(kept->text, file->feed.symbols.text, sizeof kept->text);
+    kept->holds = 1;
+    file->kept_changes = file->feed.symbols.changes;
+}
+
+static void keep_changed(struct mr_source_run *run, struct itch_file *file)
+{
+    const struct mr_itch_symbols *symbols = &file->feed.symbols;
+    uint64_t *text = &((struct kept *)(void *)run->stage->state)->text[symbols->changed_locate];
+    mr_stage_touch(run->stage, text, sizeof *text);
+    *text = symbols->text[symbols->changed_locate];
+    file->kept_changes = symbols->changes;
+}
+
+// ---- going on
+
+static int fail_changed(const struct itch_file *file, uint64_t found, const struct mark *goal,
+                        struct mr_error *err)
+{
+    return mr_fail(err, MR_ERR_INPUT,
+                   "%s: byte %llu: the file has changed since the last run: expected a message "
+                   "to begin at byte %llu",
+                   file->feed.path, (unsigned long long)found, (unsigned long long)goal->offset);
+}
+
+// Straight to the mark, where the symbols are known and the file can be read from anywhere. *there: done.
+static int jump(struct mr_source_run *run, struct itch_file *file, const struct mark *goal,
+                bool *there, struct mr_error *err)
+{
+    struct stat status;
+    const struct kept *kept = (const void *)run->stage->state;
+    *there = false;
+    if (!kept->holds || !gzdirect(file->input) || stat(file->feed.path, &status) != 0 ||
+        !S_ISREG(status.st_mode))
+        return MR_OK;
+    if ((uint64_t)status.st_size < goal->offset)
+        return fail_changed(file, (uint64_t)status.st_size, goal, err);
+    if (gzseek(file->input, (z_off_t)goal->offset, SEEK_SET) != (z_off_t)goal->offset)
+        return MR_OK;
+    memcpy(file->feed.symbols.text, kept->text, sizeof kept->text);
+    file->mark = *goal;
+    file->from = file->to = 0;
+    file->at_end = false;
+    *there = true;
+    return MR_OK;
+}
+
 // Walks from the start to the mark, learning symbols only.
-static int find_place(struct mr_source_run *run, struct itch_file *file, const struct mark *goal,
-                      struct mr_error *err)
+static int walk(struct mr_source_run *run, struct itch_file *file, const struct mark *goal,
+                struct mr_error *err)
 {
     while (!goal->finished && file->mark.offset < goal->offset) {
         const uint8_t *message;
@@ -196,14 +258,21 @@ static int find_place(struct mr_source_run *run, struct itch_file *file, const s
     }
     bool is_cut_tail = file->at_end && file->mark.offset + (file->to - file->from) == goal->offset;
     if (file->mark.offset != goal->offset && !is_cut_tail && !goal->finished)
-        return mr_fail(err, MR_ERR_INPUT,
-                       "%s: byte %llu: the file has changed since the last run: expected a message "
-                       "to begin at byte %llu",
-                       file->feed.path, (unsigned long long)file->mark.offset,
-                       (unsigned long long)goal->offset);
+        return fail_changed(file, file->mark.offset, goal, err);
     file->from = is_cut_tail ? file->to : file->from;
     file->mark = *goal;
     return MR_OK;
+}
+
+static int find_place(struct mr_source_run *run, struct itch_file *file, struct mr_error *err)
+{
+    struct mark goal;
+    bool there = false;
+    int code = MR_OK;
+    memcpy(&goal, run->mark, sizeof goal);
+    if (!goal.finished)
+        code = jump(run, file, &goal, &there, err);
+    return code != MR_OK || there ? code : walk(run, file, &goal, err);
 }
 
 static int find_midnight(const struct options *options, int64_t *midnight_ns, struct mr_error *err)
@@ -270,7 +339,6 @@ static void close_file(struct mr_source_run *run)
 static int start(struct mr_source_run *run, struct itch_file *file, struct mr_error *err)
 {
     const struct options *options = run->options;
-    struct mark goal;
     file->feed.path = options->path;
     int code = find_midnight(options, &file->feed.midnight_ns, err);
     if (code == MR_OK)
@@ -281,10 +349,11 @@ static int start(struct mr_source_run *run, struct itch_file *file, struct mr_er
         return code;
     refill(file);
     code = probe(file, err);
-    if (code != MR_OK || !run->resumed)
-        return code;
-    memcpy(&goal, run->mark, sizeof goal);
-    return find_place(run, file, &goal, err);
+    if (code == MR_OK && run->resumed)
+        code = find_place(run, file, err);
+    if (code == MR_OK)
+        keep_all(run, file);
+    return code;
 }
 
 static int open_file(struct mr_source_run *run, struct mr_error *err)
@@ -386,6 +455,8 @@ static enum mr_poll take_messages(struct mr_source_run *run, struct itch_file *f
             message, length, file->mark.sequence + 1, file->mark.offset, "byte", 0, 0};
         if (!mr_itch_feed_take(run, &file->feed, &arrival))
             return MR_POLL_MORE; // halted
+        if (MR_UNLIKELY(file->feed.symbols.changes != file->kept_changes))
+            keep_changed(run, file);
         file->mark.sequence++;
         advance(file, 2 + length);
     } while (file->mark.offset < offset_max && !mr_stage_should_commit(run->stage));
@@ -408,6 +479,7 @@ const struct mr_source mr_source_itch_file = {
     .options = option_table,
     .options_bytes = sizeof(struct options),
     .counters = counter_names,
+    .state_bytes = sizeof(struct kept),
     .again = MR_AGAIN_SAME,
     .declare = declare,
     .open = open_file,

@@ -20,6 +20,8 @@ static int open_source(struct mr_source_run *run, struct mr_error *err)
     int code = run->source->declare(run->options, stage->pipeline, &stage->out_schemas, err);
     if (code != MR_OK)
         return code;
+    if ((code = mr_stage_reserve_state(stage, run->source->state_bytes, err)) != MR_OK)
+        return code;
     bool first = true;
     for (const char *const *name = run->source->counters; name && *name; name++) {
         unsigned index = mr_stage_add_counter(stage, run->source->name, *name);

@@ -45,6 +45,9 @@ struct mr_source {
     const struct mr_option *options;
     size_t options_bytes;
     const char *const *counters; // names of its own counters, NULL-ended; or NULL
+    // Of run->stage->state, where the mark is too small for what it must know when it goes on: zeroed in a
+    // fresh run, else as committed. mr_stage_touch before anything in it is changed.
+    uint64_t state_bytes;
     // What can be done about it after a power cut; 0: its options decide, again_of says.
     enum mr_again again;
     enum mr_again (*again_of)(const void *options);

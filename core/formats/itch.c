@@ -82,8 +82,11 @@ static inline uint64_t learn_symbol(const uint8_t *message, size_t offset,
 {
     uint64_t text = mr_text8_from_wire(message + offset);
     uint16_t locate = locate_of(message);
-    if (symbols->text[locate] != text && locate != 0)
+    if (symbols->text[locate] != text && locate != 0) {
         symbols->text[locate] = text;
+        symbols->changes++;
+        symbols->changed_locate = locate;
+    }
     return text;
 }
 

@@ -36,6 +36,8 @@ extern const char mr_itch_type_letters[MR_ITCH_TYPE_COUNT + 1];
 // directory before all. 512 KiB, zeroed by the caller before use.
 struct mr_itch_symbols {
     uint64_t text[UINT16_MAX + 1]; // eight characters, zero-filled; 0: not announced
+    uint64_t changes;              // how often a text has changed; a message changes one at most
+    uint64_t changed_locate;       // whose, last
 };
 
 enum mr_itch_fault {

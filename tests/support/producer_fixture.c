@@ -72,6 +72,8 @@ static int open_stage(struct producer_fixture *fixture)
     if (code == MR_OK)
         code = run->source->declare(run->options, &fixture->pipeline, &run->stage->out_schemas,
                                     &fixture->err);
+    if (code == MR_OK)
+        code = mr_stage_reserve_state(run->stage, run->source->state_bytes, &fixture->err);
     for (const char *const *name = run->source ? run->source->counters : NULL;
          code == MR_OK && name && *name; name++) {
         unsigned index = mr_stage_add_counter(run->stage, run->source->name, *name);

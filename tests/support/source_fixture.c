@@ -39,6 +39,8 @@ static int open_source(struct source_fixture *fixture)
     struct mr_source_run *run = &fixture->run;
     if (mr_stage_open(stage, &fixture->pipeline, MR_ROLE_PRODUCER, &run->err) != MR_OK)
         give_up(&run->err);
+    if (mr_stage_reserve_state(stage, run->source->state_bytes, &run->err) != MR_OK)
+        give_up(&run->err);
     int code =
         run->source->declare(run->options, &fixture->pipeline, &stage->out_schemas, &run->err);
     for (unsigned i = 0; run->source->counters && run->source->counters[i]; i++) {

@@ -138,6 +138,29 @@ Test(itch_file, resumes_at_the_exact_message, .init = make_session)
     expect_same_bytes_after_deaths(true);
 }
 
+Test(itch_file, goes_on_at_the_mark_without_reading_what_is_before_it, .init = make_session)
+{
+    struct source_fixture fixture;
+    save(session, session_bytes);
+    open_path(&fixture);
+    while (source_fixture_count(&fixture, MR_COUNT_IN) < MESSAGES / 2)
+        cr_assert_eq(source_fixture_poll(&fixture), MR_POLL_MORE);
+    size_t taken = source_fixture_counter(&fixture, "bytes"), probed = frame_at(100);
+    cr_assert_gt(taken, probed);
+    memset(session + probed, 0xff, taken - probed); // nobody can walk through that
+    save(session, session_bytes);
+    source_fixture_restart(&fixture);
+    cr_assert_eq(fixture.code, MR_OK, "%s", fixture.run.err.text);
+    cr_expect_eq(source_fixture_drain(&fixture), MR_POLL_END);
+    cr_expect_eq(source_fixture_count(&fixture, MR_COUNT_OUT), MESSAGES);
+    save(session, taken - 1);
+    source_fixture_restart(&fixture);
+    cr_expect_eq(fixture.code, MR_ERR_INPUT);
+    cr_expect_not_null(strstr(fixture.run.err.text, "the file has changed"), "%s",
+                       fixture.run.err.text);
+    close_path(&fixture);
+}
+
 Test(itch_file, unknown_type_and_wrong_length_go_to_the_dead_letters, .init = make_session)
 {
     struct source_fixture fixture;
