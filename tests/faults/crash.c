@@ -5,6 +5,7 @@
 // twice would show.
 //
 //     crash --program build/release/millrace --sample day.itch [--kills 1000] [--seed 1] [--messages 3000000]
+//           [--judge 99]
 //
 // Measured is the time from a kill to the first record that the stage's next process commits. The moments come from the
 // seed, and from when the machine gets round to them. Ends with one line; where something is wrong that line is
@@ -37,7 +38,8 @@
 #define AGAIN_PERCENT 30  // of the kills are followed by such a one
 #define RECOVERY_MS 30000 // after which a stage counts as lost
 #define RUN_MS 300000     // after which a run does
-#define P99_MS_MAX 250.0  // from a kill to the first new record
+#define RESTART_MS_MAX                                                                             \
+    250.0 // from a kill to the first new record, at the percentile that is judged
 #define SAMPLES_MAX 100000
 
 // A stage, by mr_role, or more than one.
@@ -76,7 +78,8 @@ static struct {
     uint64_t kills, seed, messages;
     char directory[64], shm[64], yaml[128];
     struct mr_pipeline pipeline;
-} test = {.kills = 1000, .seed = 1, .messages = 3000000};
+    unsigned judged; // percentile of the restarts that must be short enough
+} test = {.kills = 1000, .seed = 1, .messages = 3000000, .judged = 99};
 
 static struct {
     pid_t supervisor;
@@ -491,7 +494,7 @@ static double percentile(double percent)
 static int conclude(void)
 {
     qsort(restart_ms, restarts, sizeof restart_ms[0], by_value);
-    bool fast = percentile(99) <= P99_MS_MAX;
+    bool fast = percentile(test.judged) <= RESTART_MS_MAX;
     printf("crash: %llu kills (producer %llu, transform %llu, loader %llu, supervisor %llu), %llu "
            "runs of %llu messages, 0 lost, 0 repeated; restart to first new record p50 %.1f p99 "
            "%.1f max %.1f ms of %u%s; seed %llu\n",
@@ -500,8 +503,7 @@ static int conclude(void)
            (unsigned long long)kills_of[MR_ROLE_LOADER],
            (unsigned long long)kills_of[TARGET_SUPERVISOR], (unsigned long long)runs,
            (unsigned long long)test.messages, percentile(50), percentile(99), percentile(100),
-           restarts, fast ? "" : " (FAILED: p99 expected <= 250 ms)",
-           (unsigned long long)test.seed);
+           restarts, fast ? "" : " (FAILED: expected <= 250 ms)", (unsigned long long)test.seed);
     return fast ? 0 : 1;
 }
 
@@ -571,11 +573,13 @@ static void parse(int argc, char **argv)
             test.seed = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--messages") == 0)
             test.messages = strtoull(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--judge") == 0)
+            test.judged = (unsigned)strtoul(argv[i + 1], NULL, 10);
     }
     if (test.program && test.sample && argc % 2 == 1)
         return;
     fprintf(stderr, "usage: crash --program MILLRACE --sample ITCH [--kills N] [--seed S] "
-                    "[--messages N]\n");
+                    "[--messages N] [--judge PERCENTILE]\n");
     exit(2);
 }
 
