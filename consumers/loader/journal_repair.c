@@ -61,23 +61,28 @@ static void segment_path(const struct look *look, unsigned index, char out[512])
 
 // ---- what there is -----------------------------------------------------------------------------
 // Whole records of one file from a position on, whatever stands between them; *end_byte is behind the last
-// one, or its padding.
-static uint64_t count_records(const char *path, uint64_t from_pos, uint64_t *end_byte)
+// one, or its padding. A file whose header is lost has none; one that cannot be read is an error.
+static int count_records(const char *path, uint64_t from_pos, uint64_t *records, uint64_t *end_byte,
+                         struct mr_error *err)
 {
     struct mr_journal journal;
     struct mr_journal_segment segment;
-    uint64_t records = 0;
-    *end_byte = 0;
-    if (mr_journal_open(&journal, path, NULL) != MR_OK)
-        return 0;
+    *records = *end_byte = 0;
+    int code = mr_journal_open(&journal, path, err);
+    if (code != MR_OK)
+        return code == MR_ERR_CORRUPT ? MR_OK : code;
     do {
         while (mr_journal_next(&journal))
-            records += journal.record_position >= from_pos;
-    } while (mr_journal_resync(&journal, NULL, NULL));
+            *records += journal.record_position >= from_pos;
+        if (journal.fault.kind == MR_JOURNAL_FAULT_READ) {
+            *err = journal.problem;
+            code = err->code;
+        }
+    } while (code == MR_OK && mr_journal_resync(&journal, NULL, NULL));
     mr_journal_segment_now(&journal, &segment);
     *end_byte = segment.header_bytes + journal.position - segment.base_pos;
     mr_journal_close(&journal);
-    return records;
+    return code;
 }
 
 static unsigned index_of(const struct look *look, const char *path)
@@ -140,7 +145,9 @@ static int plan_aside(struct look *look, unsigned index, struct mr_error *err)
     segment_path(look, index, path);
     struct mr_repair_step *step = add_step(look->repair, MR_REPAIR_ASIDE, path);
     step->position = look->bases[index];
-    step->records = count_records(path, 0, &step->to_byte);
+    int code = count_records(path, 0, &step->records, &step->to_byte, err);
+    if (code != MR_OK)
+        return code;
     if (mr_disk->status(path, &status) != 0)
         return mr_fail_errno(err, MR_ERR_INPUT, "%s", path);
     step->to_byte = status.bytes;
@@ -167,8 +174,9 @@ static int plan_cut(struct look *look, struct mr_error *err)
     struct mr_repair_step *step = add_step(repair, MR_REPAIR_CUT, look->path);
     step->from_byte = look->fault.byte;
     step->position = repair->end_pos;
-    step->records = count_records(look->path, repair->end_pos, &valid_byte);
-    code = mr_repair_data_end(look->path, step->from_byte, &step->to_byte, err);
+    code = count_records(look->path, repair->end_pos, &step->records, &valid_byte, err);
+    if (code == MR_OK)
+        code = mr_repair_data_end(look->path, step->from_byte, &step->to_byte, err);
     step->to_byte = mr_max_u64(step->to_byte, valid_byte); // padding ends in zeroes
     if (code != MR_OK || step->to_byte == step->from_byte)
         return code;

@@ -89,8 +89,8 @@ int mr_repair_data_end(const char *path, uint64_t from, uint64_t *out, struct mr
         }
         while (got > 0 && bytes[got - 1] == 0)
             got--;
-        if (got > 0)
-            *out = at + (uint64_t)got;
+        if (got > 0) // records end at multiples of 8, and perhaps in zeroes
+            *out = mr_min_u64(mr_align_up(at + (uint64_t)got, 8), status.bytes);
         end = at;
     }
     if (fd >= 0)
@@ -215,8 +215,11 @@ static int save(struct mr_repair *repair, const struct mr_repair_step *step, str
     char part[540];
     void *block = NULL;
     size_t block_bytes = 0;
-    if (is_there(step->aside)) // by a repair that was killed
+    struct mr_disk_status status;
+    if (mr_disk->status(step->aside, &status) == 0) // by a repair that was killed
         return MR_OK;
+    if (errno != ENOENT) // nothing is cut that is not known to be saved
+        return mr_fail_errno(err, MR_ERR_INPUT, "%s", step->aside);
     int code = cut_header(step, &block, &block_bytes, err);
     if (code != MR_OK)
         return code;
