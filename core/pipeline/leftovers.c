@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/pipeline/rundir.h"
 #include "core/pipeline/stage.h"
 
 // ---- the run directory
@@ -145,6 +146,7 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
         code = mr_segment_unlink(state, err);
         if (code == MR_OK)
             code = mr_segment_unlink(path, err);
+        mr_rundir_forget_word(pipeline, i);
     }
     return code;
 }

@@ -254,6 +254,14 @@ void mr_rundir_leave_word(const struct mr_pipeline *pipeline, enum mr_role role,
     mr_rundir_save(pipeline, file, word, NULL); // without it the log line is all there is
 }
 
+void mr_rundir_forget_word(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    char file[64], path[MR_RUNDIR_PATH_BYTES];
+    word_file(role, file, sizeof file);
+    mr_rundir_path(pipeline, file, path, sizeof path);
+    unlink(path);
+}
+
 bool mr_rundir_take_word(const struct mr_pipeline *pipeline, enum mr_role role, int pid, char *out,
                          size_t out_bytes)
 {

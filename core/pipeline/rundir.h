@@ -57,6 +57,8 @@ int mr_rundir_save(const struct mr_pipeline *pipeline, const char *file, const c
 void mr_rundir_leave_word(const struct mr_pipeline *pipeline, enum mr_role role, const char *text);
 bool mr_rundir_take_word(const struct mr_pipeline *pipeline, enum mr_role role, int pid, char *out,
                          size_t out_bytes);
+// Nobody asked for it: the supervisor was killed first.
+void mr_rundir_forget_word(const struct mr_pipeline *pipeline, enum mr_role role);
 // A pipeline of which only name and directory are known: enough for everything in this header, for
 // mr_stage_leftovers and for core/pipeline/report.h.
 void mr_rundir_name(struct mr_pipeline *pipeline, const char *shm_root, unsigned uid,

@@ -27,7 +27,7 @@ else
     refused "a directory that is not writable" 5 'closed.*Permission denied' p.yaml --set sink.path=closed/records
 fi
 echo kept >kept # an empty one counts as none
-refused "ndjson: a file that is to be kept" 5 'kept: found a file, expected none \(sink.existing is refuse\)' \
+refused "ndjson: a file that is to be kept" 5 'kept: found a file of 5 bytes, expected none \(sink.existing is refuse\)' \
     p.yaml --set sink.type=ndjson --set sink.path=kept --set sink.existing=refuse
 
 # ---- in use --------------------------------------------------------------------------------------
