@@ -239,6 +239,13 @@ Test(journal_repair, what_is_cut_is_kept)
     }
 }
 
+// The text begins with the journal's directory, something in it, or a directory above it.
+static bool names_the_place(const char *text)
+{
+    size_t length = strcspn(text, ":");
+    return strstr(text, directory) || (length > 0 && strncmp(text, directory, length) == 0);
+}
+
 // False: the repair did not come to that call.
 static bool repair_with_failure(const struct damage *damage, enum failing_call call, unsigned at)
 {
@@ -254,8 +261,8 @@ static bool repair_with_failure(const struct damage *damage, enum failing_call c
         cr_assert(failed, "%s: %s", damage->name, err.text);
         cr_assert(code == MR_ERR_INPUT || code == MR_ERR_OUTPUT || code == MR_ERR_CORRUPT,
                   "%s, %s %u: code %d, %s", damage->name, failing_names[call], at, code, err.text);
-        cr_assert_not_null(strstr(err.text, directory), "%s, %s %u: the file is named: %s",
-                           damage->name, failing_names[call], at, err.text);
+        cr_assert(names_the_place(err.text), "%s, %s %u: the file is named: %s", damage->name,
+                  failing_names[call], at, err.text);
     }
     uint32_t after = records_anywhere();
     cr_assert_eq(after & before, before, "%s, %s %u: lost records: %06x of %06x", damage->name,
