@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The journal sink, fed from a ring as the loader does it, on every backend and on a faulty one.
-#include "consumers/loader/journal_sink.h"
-
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,25 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "consumers/loader/io.h"
 #include "tests/support/emulated.h"
 #include "tests/support/faulty_io.h"
 #include "tests/support/journal_bytes.h"
-#include "tests/support/ring_fixture.h"
+#include "tests/support/journal_feed.h"
 
-#define LAP MR_RING_CAPACITY_MIN
-#define TURNS_MAX 1000000
-
-struct feed {
-    struct ring_fixture ring;
-    struct mr_schema_set schemas;
-    struct mr_io io;
-    struct mr_journal_options options;
-    struct mr_sink_run run;
-    uint64_t released;
-    uint32_t next_id;
-    char path[480];
-};
+#define LAP FEED_LAP
 
 static char *directory;
 static bool direct; // what is fed is written past the page cache
@@ -46,118 +31,11 @@ static void tear_down(void)
 }
 TestSuite(journal_sink, .init = set_up, .fini = tear_down);
 
-static void feed_prepare(struct feed *feed, const char *name, const struct mr_io_backend *backend,
-                         uint64_t start_pos)
+static void prepare(struct feed *feed, const char *name, const struct mr_io_backend *backend,
+                    uint64_t start_pos)
 {
-    struct mr_error err;
-    memset(feed, 0, sizeof *feed);
-    feed->schemas = mr_test_schemas();
-    ring_fixture_open(&feed->ring,
-                      (struct mr_ring_options){.checksummed = true, .start_pos = start_pos});
-    snprintf(feed->path, sizeof feed->path, "%s/%s", directory, name);
-    cr_assert_eq(mr_io_open(&feed->io, backend, 64, &err), MR_OK, "%s", err.text);
-    feed->options = (struct mr_journal_options){
-        .path = feed->path,
-        .durability = MR_DURABILITY_BATCH,
-        .segment_bytes = 2 * LAP,
-        .sync_bytes = 10000,
-        .sync_interval_ns = 1000000,
-        .direct = direct,
-    };
-    feed->released = start_pos;
-    feed->run = (struct mr_sink_run){
-        .sink = &mr_sink_journal,
-        .options = &feed->options,
-        .io = &feed->io,
-        .ring = &feed->ring.ring,
-        .schemas = &feed->schemas,
-        .start_pos = start_pos,
-        .accepted_pos = start_pos,
-        .durable_pos = start_pos,
-    };
-}
-
-static void feed_drop(struct feed *feed)
-{
-    mr_io_close(&feed->io);
-    mr_sink_journal.close(&feed->run);
-    ring_fixture_close(&feed->ring);
-    mr_schema_set_clear(&feed->schemas);
-}
-
-static int feed_open(struct feed *feed, struct mr_error *err)
-{
-    int code = mr_sink_journal.open(&feed->run, err);
-    if (code != MR_OK)
-        feed_drop(feed);
-    return code;
-}
-
-static bool put(struct feed *feed, uint32_t note_bytes)
-{
-    uint8_t bytes[2048];
-    size_t stride = mr_test_record(&feed->schemas, 0, feed->next_id, note_bytes, bytes);
-    uint32_t length = ((struct mr_record *)(void *)bytes)->length;
-    struct mr_record *record = mr_claim(&feed->ring.writer, length);
-    cr_assert_leq(stride, sizeof bytes);
-    if (!record)
-        return false;
-    memcpy((uint8_t *)record + 8, bytes + 8, length - 8);
-    mr_commit(&feed->ring.writer);
-    feed->next_id++;
-    return true;
-}
-
-// One turn of a loader: hand over, reap, poll, release.
-static int feed_turn(struct feed *feed, struct mr_error *err)
-{
-    struct mr_sink_run *run = &feed->run;
-    uint64_t end = feed->ring.writer.published;
-    int code = MR_OK;
-    while (run->accepted_pos < end && code == MR_OK) {
-        uint64_t before = run->accepted_pos;
-        uint64_t to_wrap = LAP - before % LAP;
-        code = mr_sink_journal.write(run, feed->ring.ring.data + before % LAP,
-                                     mr_min_u64(end - before, to_wrap), err);
-        if (run->accepted_pos == before)
-            break;
-    }
-    if (code == MR_OK)
-        code = mr_io_reap(&feed->io, 1000, err);
-    if (code == MR_OK)
-        code = mr_sink_journal.poll(run, run->accepted_pos == end, err);
-    cr_assert_leq(run->durable_pos, run->accepted_pos);
-    cr_assert_leq(run->accepted_pos, end);
-    cr_assert_geq(run->durable_pos, feed->released);
-    feed->ring.reader.position = feed->released = run->durable_pos;
-    mr_release(&feed->ring.reader, feed->released, NULL);
-    return code;
-}
-
-// `count` records of varied lengths, published `batch` at a time.
-static int feed_records(struct feed *feed, unsigned count, unsigned batch, struct mr_error *err)
-{
-    int code = MR_OK;
-    uint32_t goal = feed->next_id + count;
-    for (unsigned turn = 0; code == MR_OK && turn < TURNS_MAX; turn++) {
-        for (unsigned i = 0; i < batch && feed->next_id < goal; i++)
-            if (!put(feed, feed->next_id * 37 % 1500))
-                break;
-        mr_publish(&feed->ring.writer, 1);
-        if (feed->next_id == goal && feed->released == feed->ring.writer.published)
-            return MR_OK;
-        code = feed_turn(feed, err);
-    }
-    return code;
-}
-
-static void feed_finish(struct feed *feed)
-{
-    struct mr_error err;
-    while (feed->io.in_flight > 0)
-        cr_assert_eq(mr_io_reap(&feed->io, 1000000, &err), MR_OK);
-    cr_assert_eq(mr_sink_journal.finish(&feed->run, &err), MR_OK, "%s", err.text);
-    feed_drop(feed);
+    feed_prepare(feed, directory, name, backend, start_pos);
+    feed->options.direct = direct;
 }
 
 static void write_journal(const char *name, const struct mr_io_backend *backend, int durability,
@@ -165,57 +43,22 @@ static void write_journal(const char *name, const struct mr_io_backend *backend,
 {
     struct feed feed;
     struct mr_error err;
-    feed_prepare(&feed, name, backend, 0);
+    prepare(&feed, name, backend, 0);
     feed.options.durability = durability;
     cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
     cr_assert_eq(feed_records(&feed, count, batch, &err), MR_OK, "%s", err.text);
     feed_finish(&feed);
 }
 
-// Records 0, 1, 2, ...; returns how many.
 static unsigned count_journal(const char *name, enum mr_journal_stop stop)
 {
-    char path[480];
-    struct mr_journal journal;
-    struct mr_error err;
-    const struct mr_record *record;
-    unsigned count = 0;
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    cr_assert_eq(mr_journal_open(&journal, path, &err), MR_OK, "%s", err.text);
-    while ((record = mr_journal_next(&journal)) != NULL)
-        cr_assert_eq(record->sequence, count++);
-    cr_assert_eq(journal.stop, stop, "%s", journal.problem.text);
-    mr_journal_close(&journal);
-    return count;
+    return feed_count(directory, name, stop);
 }
 
 // Same names, same bytes.
 static void check_same(const char *a, const char *b)
 {
-    uint64_t *bases[2];
-    unsigned counts[2];
-    char path[2][480];
-    snprintf(path[0], sizeof path[0], "%s/%s", directory, a);
-    snprintf(path[1], sizeof path[1], "%s/%s", directory, b);
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(mr_journal_list(path[i], &bases[i], &counts[i], NULL), MR_OK);
-    cr_assert_eq(counts[0], counts[1]);
-    for (unsigned s = 0; s < counts[0]; s++) {
-        uint8_t *bytes[2];
-        size_t lengths[2];
-        cr_assert_eq(bases[0][s], bases[1][s]);
-        for (int i = 0; i < 2; i++) {
-            char file[512];
-            mr_journal_segment_path(path[i], bases[i][s], file, sizeof file);
-            bytes[i] = mr_test_read_file(file, &lengths[i]);
-        }
-        cr_assert_eq(lengths[0], lengths[1]);
-        cr_assert_eq(memcmp(bytes[0], bytes[1], lengths[0]), 0);
-        free(bytes[0]);
-        free(bytes[1]);
-    }
-    free(bases[0]);
-    free(bases[1]);
+    feed_check_same(directory, a, b);
 }
 
 static const struct mr_io_backend *best(void)
@@ -281,7 +124,7 @@ Test(journal_sink, direct_is_refused_where_it_cannot_be)
     if (mkdir(disk, 0700) != 0 || mount("ramfs", disk, "ramfs", 0, NULL) != 0)
         cr_skip("a file system that cannot write directly takes root: %s", strerror(errno));
     direct = true;
-    feed_prepare(&feed, "one", best(), 0);
+    prepare(&feed, "one", best(), 0);
     int code = feed_open(&feed, &err);
     umount2(disk, MNT_DETACH);
     cr_assert_eq(code, MR_ERR_OUTPUT);
@@ -299,7 +142,7 @@ Test(journal_sink, nothing_but_segments_is_left)
 
 static int open_existing(struct feed *feed, int existing, uint64_t start_pos, struct mr_error *err)
 {
-    feed_prepare(feed, "one", best(), start_pos);
+    prepare(feed, "one", best(), start_pos);
     feed->options.existing = existing;
     return feed_open(feed, err);
 }
@@ -368,14 +211,14 @@ static void resume_at_any_position(void)
         struct feed feed;
         struct mr_error err;
         uint64_t committed = 0;
-        feed_prepare(&feed, "one", best(), 0);
+        prepare(&feed, "one", best(), 0);
         feed.options.existing = MR_EXISTING_REPLACE;
         cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
         cr_assert_eq(feed_records(&feed, died_after, 10, &err), MR_OK);
         committed = feed.released;
         // Some more is written, and never becomes part of a commit; then the process is gone.
         for (unsigned i = 0; i < 4; i++)
-            put(&feed, feed.next_id * 37 % 1500);
+            feed_put(&feed, feed.next_id * 37 % 1500);
         mr_publish(&feed.ring.writer, 1);
         feed_turn(&feed, &err);
         mr_io_close(&feed.io);
@@ -410,7 +253,7 @@ Test(journal_sink, a_failed_sync_is_the_last)
     struct feed feed;
     struct mr_error err;
     faulty_io.fail_sync_after = 3;
-    feed_prepare(&feed, "one", &faulty_io_backend, 0);
+    prepare(&feed, "one", &faulty_io_backend, 0);
     cr_assert_eq(feed_open(&feed, &err), MR_OK);
     cr_assert_eq(feed_records(&feed, 500, 10, &err), MR_ERR_OUTPUT);
     cr_assert_not_null(strstr(err.text, ".mrj: cannot sync"), "%s", err.text);
@@ -431,7 +274,7 @@ Test(journal_sink, a_failed_write_is_said)
     struct mr_error err;
     faulty_io.fail_write_after = 20;
     faulty_io.fail_write_errno = ENODEV;
-    feed_prepare(&feed, "one", &faulty_io_backend, 0);
+    prepare(&feed, "one", &faulty_io_backend, 0);
     cr_assert_eq(feed_open(&feed, &err), MR_OK);
     cr_assert_eq(feed_records(&feed, 500, 10, &err), MR_ERR_OUTPUT);
     cr_assert_not_null(strstr(err.text, "No such device"), "%s", err.text);
@@ -444,7 +287,7 @@ Test(journal_sink, a_directory_that_vanishes)
     struct feed feed;
     struct mr_error err;
     char file[512];
-    feed_prepare(&feed, "one", best(), 0);
+    prepare(&feed, "one", best(), 0);
     cr_assert_eq(feed_open(&feed, &err), MR_OK);
     cr_assert_eq(feed_records(&feed, 10, 10, &err), MR_OK);
     last_segment("one", file, sizeof file);
@@ -494,7 +337,7 @@ Test(journal_sink, other_schemas_are_not_appended)
     struct feed feed;
     struct mr_error err;
     write_journal("one", best(), MR_DURABILITY_BATCH, 20, 10);
-    feed_prepare(&feed, "one", best(), LAP);
+    prepare(&feed, "one", best(), LAP);
     mr_schema_set_clear(&feed.schemas);
     struct mr_schema *schema = mr_schema_new("other", MR_SCHEMA_ID_DECLARED);
     cr_assert_eq(mr_schema_add(schema, "id", "u32", false, NULL), MR_OK);
@@ -508,9 +351,9 @@ Test(journal_sink, two_loaders_at_once)
 {
     struct feed first, second;
     struct mr_error err;
-    feed_prepare(&first, "one", best(), 0);
+    prepare(&first, "one", best(), 0);
     cr_assert_eq(feed_open(&first, &err), MR_OK);
-    feed_prepare(&second, "one", best(), 0);
+    prepare(&second, "one", best(), 0);
     cr_assert_eq(feed_open(&second, &err), MR_ERR_BUSY);
     char holder[32];
     snprintf(holder, sizeof holder, "process %d", getpid());
@@ -530,12 +373,12 @@ Test(journal_sink, full_disk_is_back_pressure)
     snprintf(filler, sizeof filler, "%s/filler", disk);
     static uint8_t zeroes[200 * 1024];
     mr_test_write_file(filler, zeroes, sizeof zeroes);
-    feed_prepare(&feed, "one", best(), 0);
+    prepare(&feed, "one", best(), 0);
     cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
     uint64_t stuck = 0;
     for (unsigned turn = 0; turn < 3000 && stuck < 1000; turn++) {
         uint64_t before = feed.run.accepted_pos;
-        while (feed.next_id < 400 && put(&feed, 1000))
+        while (feed.next_id < 400 && feed_put(&feed, 1000))
             continue;
         mr_publish(&feed.ring.writer, 1);
         cr_assert_eq(feed_turn(&feed, &err), MR_OK, "%s", err.text);
@@ -565,7 +408,7 @@ Test(journal_sink, a_first_segment_without_room_is_an_error)
     snprintf(disk, sizeof disk, "%s/one", directory);
     if (mkdir(disk, 0700) != 0 || mount("tmpfs", disk, "tmpfs", 0, "size=100k") != 0)
         cr_skip("a file system of its own takes root: %s", strerror(errno));
-    feed_prepare(&feed, "one", best(), 0);
+    prepare(&feed, "one", best(), 0);
     cr_assert_eq(feed_open(&feed, &err), MR_ERR_OUTPUT);
     cr_assert_not_null(strstr(err.text, "segment_size"), "%s", err.text);
     umount2(disk, MNT_DETACH);
