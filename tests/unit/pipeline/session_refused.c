@@ -120,7 +120,7 @@ Test(session_refused, a_disk_that_takes_nothing)
 {
     create();
     session.settings = 78;
-    refuse_call_with(SCMP_SYS(write), EIO, 2, MR_SESSION_FILE_BYTES);
+    refuse_call_with("write", EIO, 2, MR_SESSION_FILE_BYTES);
     expect(mr_session_create(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
     expect_untouched();
 }
@@ -129,7 +129,7 @@ Test(session_refused, a_disk_that_does_not_sync)
 {
     create();
     session.settings = 78;
-    refuse_call(SCMP_SYS(fsync), EIO);
+    refuse_call("fsync", EIO);
     expect(mr_session_create(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
     expect_untouched();
     expect(mr_session_remove(directory, &err), MR_ERR_OUTPUT, "cannot sync the directory");
@@ -139,7 +139,7 @@ Test(session_refused, a_directory_that_cannot_be_opened)
 {
     bool there;
     create();
-    refuse_call_flagged(SCMP_SYS(openat), EMFILE, 2, O_DIRECTORY);
+    refuse_call_flagged("openat", EMFILE, 2, O_DIRECTORY);
     expect(mr_session_give_up(directory, &there, &err), MR_ERR_OUTPUT, "cannot open");
     expect(mr_session_create(directory, &session, &err), MR_ERR_OUTPUT,
            "cannot sync the directory");
@@ -185,8 +185,8 @@ Test(session_refused, the_link_leads_to_the_journal)
     cr_assert(mr_session_follow_link(&pipeline, target, sizeof target));
     cr_expect_str_eq(target, directory);
     cr_expect_not(mr_session_follow_link(&pipeline, small, sizeof small), "it would be cut");
-    refuse_call(SCMP_SYS(symlink), EPERM);
-    refuse_call(SCMP_SYS(symlinkat), EPERM);
+    refuse_call("symlink", EPERM);
+    refuse_call("symlinkat", EPERM);
     expect(mr_session_link(&pipeline, directory, &err), MR_ERR_SHM, "cannot make");
 }
 

@@ -161,7 +161,7 @@ Test(stage_open, a_lock_that_cannot_be_made_is_refused)
 
 Test(stage_open, rings_that_find_no_room_are_refused)
 {
-    refuse_call(SCMP_SYS(fallocate), ENOSPC);
+    refuse_call("fallocate", ENOSPC);
     expect_refused(MR_ROLE_PRODUCER, MR_ERR_SHM, "");
 }
 
@@ -183,8 +183,8 @@ Test(stage_open, pages_are_shared_with_a_group)
 Test(stage_open, a_group_that_may_not_be_shared_with_is_refused)
 {
     run.pipeline.share_gid = getgid() + 1;
-    refuse_call(SCMP_SYS(fchown), EPERM);
-    refuse_call(SCMP_SYS(fchmod), EPERM);
+    refuse_call("fchown", EPERM);
+    refuse_call("fchmod", EPERM);
     expect_refused(MR_ROLE_PRODUCER, MR_ERR_SHM, run.pipeline.directory);
 }
 
@@ -193,7 +193,7 @@ Test(stage_open, inputs_are_mapped_for_reading_or_the_stage_does_not_start)
     run.pipeline.harden = true;
     open_as(MR_ROLE_LOADER);
     mr_stage_close(&stage, MR_OK, NULL);
-    refuse_call_flagged(SCMP_SYS(mmap), ENOMEM, 3, MAP_SHARED | MAP_FIXED);
+    refuse_call_flagged("mmap", ENOMEM, 3, MAP_SHARED | MAP_FIXED);
     expect_refused(MR_ROLE_LOADER, MR_ERR_SHM, run.pipeline.directory);
 }
 
@@ -201,7 +201,7 @@ Test(stage_open, memory_that_may_not_be_locked_is_refused)
 {
     configure("lock_memory: true\n");
     run.pipeline.memory.lock = true;
-    refuse_call(SCMP_SYS(mlock), EPERM);
+    refuse_call("mlock", EPERM);
     expect_refused(MR_ROLE_PRODUCER, MR_ERR_CONFIG, "cannot lock");
 }
 
@@ -209,7 +209,7 @@ Test(stage_open, a_real_time_class_that_may_not_be_had_is_refused)
 {
     configure("realtime: 5\n");
     run.pipeline.realtime = 5;
-    refuse_call(SCMP_SYS(sched_setscheduler), EPERM);
+    refuse_call("sched_setscheduler", EPERM);
     cr_expect_neq(mr_stage_open(&stage, &run.pipeline, MR_ROLE_PRODUCER, &err), MR_OK);
     cr_expect_not_null(strstr(err.text, "realtime"), "%s", err.text);
     cr_expect_eq(stage.wait.share, MR_CORE_METERED);
@@ -243,7 +243,7 @@ Test(stage_open, a_stage_runs_on_the_core_it_is_given)
     cr_assert_eq(sched_getaffinity(0, sizeof set, &set), 0);
     cr_expect(CPU_COUNT(&set) == 1 && CPU_ISSET(core, &set));
     mr_stage_close(&stage, MR_OK, NULL);
-    refuse_call(SCMP_SYS(sched_setaffinity), EPERM);
+    refuse_call("sched_setaffinity", EPERM);
     char words[64];
     snprintf(words, sizeof words, "cannot run on core %d", core);
     expect_refused(MR_ROLE_PRODUCER, MR_ERR_STAGE, words);

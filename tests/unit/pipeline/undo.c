@@ -157,7 +157,7 @@ Test(undo, a_state_that_cannot_be_locked_is_refused)
     cr_assert_eq(mr_config_parse("lock_memory: true\n", "counting.yaml", &run.pipeline.root, &err),
                  MR_OK);
     run.pipeline.memory.lock = true;
-    refuse_call(SCMP_SYS(mlock), ENOMEM);
+    refuse_call("mlock", ENOMEM);
     cr_expect_eq(mr_stage_reserve_state(&stage, COUNTING_STATE_BYTES, &err), MR_ERR_CONFIG, "%s",
                  err.text);
     cr_expect_not_null(strstr(err.text, "cannot lock"), "%s", err.text);

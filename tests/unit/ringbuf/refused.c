@@ -37,7 +37,7 @@ static void fill_ring(void)
 // A wake-up may be missed then: no sleep is long, and a publish fences for itself.
 Test(refused, without_membarrier_sleeps_are_short)
 {
-    refuse_call(SCMP_SYS(membarrier), EPERM);
+    refuse_call("membarrier", EPERM);
     mr_bell_setup();
     cr_expect_not(mr_bell_is_fenced_by_others);
     mr_wait_for_data(&park, both, 1, LONG_NS);
@@ -55,7 +55,7 @@ Test(refused, without_membarrier_sleeps_are_short)
 
 Test(refused, without_futex_waitv_a_sleep_on_several_is_short)
 {
-    refuse_call(SCMP_SYS(futex_waitv), ENOSYS);
+    refuse_call("futex_waitv", ENOSYS);
     mr_wait_for_data(&park, both, 2, LONG_NS);
     cr_expect_eq(park.parks, 1);
     cr_expect_eq(fixture.ring.reader_sleep->asleep + other.ring.reader_sleep->asleep, 0);
