@@ -173,7 +173,7 @@ demo: all
 
 # All that the tests run.
 .PHONY: tested
-tested: test-deps all units $(B)/release/bench/instructions/instructions $(B)/asan/mischief
+tested: test-deps all units $(B)/release/bench/instructions/instructions $(B)/asan/mischief $(FUZZ_SRC:%.c=$(B)/fuzz/%)
 test: tested
 	@scripts/test.sh $(B)/release
 
@@ -223,7 +223,8 @@ $(INSTRUCTIONS): $(INSTRUCTIONS_OBJ) $(B)/release/libsupport.a $(B)/release/liba
 bench-instructions: $(INSTRUCTIONS) examples
 	@CC='$(CC)' UPDATE=$(UPDATE) scripts/bench-instructions.sh $(B)/release
 
-# RUNS executions of each fuzzer; what they find interesting is kept in CORPUS between runs.
+# RUNS executions of each fuzzer, from the seeds in tests/fuzz/corpus; what they find interesting is kept in CORPUS
+# between runs.
 RUNS ?= 100000
 CORPUS ?= $(B)/corpus
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/fuzz/%)
@@ -231,6 +232,7 @@ $(FUZZERS): %: %.o $(B)/fuzz/libsupport.a $(B)/fuzz/libapp.a $(B)/fuzz/libmillra
 	$(say) LD $@
 	$(Q)clang++ -fsanitize=fuzzer,address,undefined $(filter %.o %.a,$^) $(B)/fuzz/libapp.a \
 	  $(B)/fuzz/libmillrace.a $(LDFLAGS) $(LIBS) -o $@
+-include $(FUZZERS:=.d)
 fuzz: test-deps $(FUZZERS)
 	@scripts/fuzz.sh $(RUNS) $(CORPUS) $(FUZZERS)
 

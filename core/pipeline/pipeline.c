@@ -380,13 +380,10 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
     return MR_OK;
 }
 
-int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char *const *sets,
-                     unsigned set_count, struct mr_error *err)
+static int read_tree(struct mr_pipeline *pipeline, const char *const *sets, unsigned set_count,
+                     struct mr_error *err)
 {
-    memset(pipeline, 0, sizeof *pipeline);
-    int code = mr_config_load(path, &pipeline->root, err);
-    if (code != MR_OK)
-        return code;
+    int code = MR_OK;
     pipeline->file = pipeline->root->file;
     for (unsigned i = 0; i < set_count && code == MR_OK; i++)
         code = mr_config_set(pipeline->root, sets[i], err);
@@ -395,6 +392,22 @@ int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char 
     if (code != MR_OK)
         mr_pipeline_free(pipeline);
     return code;
+}
+
+int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char *const *sets,
+                     unsigned set_count, struct mr_error *err)
+{
+    memset(pipeline, 0, sizeof *pipeline);
+    int code = mr_config_load(path, &pipeline->root, err);
+    return code == MR_OK ? read_tree(pipeline, sets, set_count, err) : code;
+}
+
+int mr_pipeline_parse(struct mr_pipeline *pipeline, const char *text, const char *file_name,
+                      struct mr_error *err)
+{
+    memset(pipeline, 0, sizeof *pipeline);
+    int code = mr_config_parse(text, file_name, &pipeline->root, err);
+    return code == MR_OK ? read_tree(pipeline, NULL, 0, err) : code;
 }
 
 void mr_pipeline_free(struct mr_pipeline *pipeline)

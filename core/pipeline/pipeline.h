@@ -100,6 +100,9 @@ struct mr_pipeline {
 
 int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char *const *sets,
                      unsigned set_count, struct mr_error *err);
+// The same of a text; errors call it `file_name`, which is copied.
+int mr_pipeline_parse(struct mr_pipeline *pipeline, const char *text, const char *file_name,
+                      struct mr_error *err);
 void mr_pipeline_free(struct mr_pipeline *pipeline);
 
 extern const char *const mr_wait_strategy_names[]; // by mr_wait_strategy; NULL-ended

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/fuzzed_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct fuzzed_source *opened;
+
+static void close_at_exit(void)
+{
+    source_fixture_close(&opened->fixture);
+}
+
+void fuzzed_source_open(struct fuzzed_source *source, const char *yaml)
+{
+    char path[32], whole[2048];
+    source->file_fd = memfd_create("input", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", source->file_fd);
+    const char *place = strstr(yaml, "%s");
+    snprintf(whole, sizeof whole, "%.*s%s%s", (int)(place - yaml), yaml, path, place + 2);
+    source_fixture_open(&source->fixture, whole);
+    struct mr_stage *stage = source->fixture.stage;
+    mr_reader_open(&source->main, &stage->rings[MR_RING_INGRESS]);
+    mr_reader_open(&source->dead, &stage->rings[MR_RING_DEAD_PRODUCER]);
+    opened = source;
+    atexit(close_at_exit);
+}
+
+static void take_records(struct fuzzed_source *source)
+{
+    uint32_t length;
+    char text[256];
+    const struct mr_record *record;
+    while ((record = mr_next(&source->main, &length)) != NULL) {
+        const struct mr_schema *schema =
+            mr_schema_set_by_id(&source->fixture.stage->out_schemas, record->schema_id);
+        if (!schema || length != record->length || length < schema->record_bytes)
+            abort();
+        for (unsigned i = 0; i < schema->field_count; i++)
+            mr_field_print(schema, &schema->fields[i], record, text, sizeof text);
+    }
+    mr_release(&source->main, source->main.position, NULL);
+    while (mr_next(&source->dead, &length) != NULL)
+        ;
+    mr_release(&source->dead, source->dead.position, NULL);
+}
+
+static void put_file(const struct fuzzed_source *source, const uint8_t *bytes, size_t size)
+{
+    if (ftruncate(source->file_fd, 0) < 0 ||
+        pwrite(source->file_fd, bytes, size, 0) != (ssize_t)size)
+        abort();
+}
+
+void fuzzed_source_read(struct fuzzed_source *source, const uint8_t *bytes, size_t size)
+{
+    struct source_fixture *fixture = &source->fixture;
+    struct mr_source_run *run = &fixture->run;
+    enum mr_poll polled;
+    put_file(source, bytes, size);
+    if (run->self)
+        run->source->close(run);
+    memset(run->mark, 0, sizeof run->mark);
+    run->resumed = false;
+    run->err.text[0] = '\0';
+    if (run->source->open(run, &run->err) != MR_OK) {
+        run->self = NULL;
+        if (run->err.text[0] == '\0')
+            abort();
+        return;
+    }
+    do {
+        polled = source_fixture_poll(fixture);
+        take_records(source);
+    } while (polled == MR_POLL_MORE || polled == MR_POLL_IDLE);
+    if (!source_fixture_balances(fixture) || (polled == MR_POLL_FAILED && !run->err.text[0]))
+        abort();
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A source that is given a file of any bytes, again and again: the file is in memory, the producer's stage is
+// made once. Each record that comes out is of a schema that was declared and as long as that says, each one that
+// does not come out is counted, and a source that gives up says why; else the process is aborted.
+//
+//     static struct fuzzed_source source;
+//     if (!source.file_fd) fuzzed_source_open(&source, "{type: itch_file, path: %s}");   // %s: the file
+//     fuzzed_source_read(&source, bytes, size);
+#ifndef MR_TESTS_SUPPORT_FUZZED_SOURCE_H
+#define MR_TESTS_SUPPORT_FUZZED_SOURCE_H
+
+#include "tests/support/source_fixture.h"
+
+struct fuzzed_source {
+    struct source_fixture fixture;
+    int file_fd;
+    struct mr_reader main, dead;
+};
+
+// Gone with the process; its directory is removed when that exits. One per process.
+void fuzzed_source_open(struct fuzzed_source *source, const char *yaml);
+void fuzzed_source_read(struct fuzzed_source *source, const uint8_t *bytes, size_t size);
+
+#endif
