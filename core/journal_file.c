@@ -33,7 +33,9 @@ static int read_at(struct mr_journal_file *file, uint8_t *out, uint64_t bytes, u
 static int window_move(struct mr_journal_file *file, uint64_t at, uint64_t bytes,
                        struct mr_error *err)
 {
-    uint64_t room = mr_max_u64(mr_align_up(bytes, MR_PAGE_BYTES), WINDOW_BYTES);
+    // No more than there is: most files that are looked at only for their headers are short.
+    uint64_t most = mr_min_u64(WINDOW_BYTES, mr_align_up(file->file_bytes, MR_PAGE_BYTES));
+    uint64_t room = mr_max_u64(mr_align_up(bytes, MR_PAGE_BYTES), most);
     if (room > file->window_room) {
         uint8_t *grown = realloc(file->window, room);
         if (!grown)
@@ -50,7 +52,7 @@ static int window_move(struct mr_journal_file *file, uint64_t at, uint64_t bytes
 static int read_header(struct mr_journal_file *file, struct mr_schema_set *schemas,
                        struct mr_error *err)
 {
-    int code = window_move(file, 0, MR_JOURNAL_HEADER_BYTES_MAX, err);
+    int code = window_move(file, 0, mr_min_u64(MR_JOURNAL_HEADER_BYTES_MAX, file->file_bytes), err);
     if (code != MR_OK)
         return code;
     code = mr_journal_header_check(file->window, file->window_bytes, schemas, err);
