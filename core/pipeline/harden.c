@@ -107,9 +107,10 @@ static int allow_questions(scmp_filter_ctx filter)
 {
     static const unsigned long questions[] = {TCGETS, FIONREAD};
     int failed = 0;
-    for (unsigned i = 0; i < MR_COUNT_OF(questions) && failed == 0; i++)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                                  SCMP_A1(SCMP_CMP_EQ, questions[i]));
+    for (unsigned i = 0; i < MR_COUNT_OF(questions) && failed == 0; i++) {
+        const struct scmp_arg_cmp asked = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = questions[i]};
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, asked);
+    }
     return failed;
 }
 
@@ -118,8 +119,8 @@ static int allow_notices(scmp_filter_ctx filter)
 {
     static const int calls[] = {SCMP_SYS(sendmsg), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
                                 NEVER};
-    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    const struct scmp_arg_cmp local = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX};
+    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, local);
     return failed ? failed : allow_list(filter, calls);
 }
 
