@@ -31,6 +31,7 @@
 #include "producers/pace.h"
 #include "producers/session_date.h"
 
+#define TIME_END_SECONDS 7258118400 // the year 2200 begins
 #define SESSIONS_MAX 64
 
 struct options {
@@ -315,6 +316,23 @@ static enum mr_poll fail_cut(struct mr_source_run *run)
     return MR_POLL_FAILED;
 }
 
+// What can be told in nanoseconds, and is a day that a session can have (producers/session_date.h).
+static bool take_time(struct mr_source_run *run, const struct timeval *stamp)
+{
+    struct capture *capture = run->self;
+    if (stamp->tv_sec < 0 || stamp->tv_sec >= TIME_END_SECONDS) {
+        mr_fail(&run->err, MR_ERR_INPUT,
+                "%s: packet %llu: found the time stamp %lld s, expected one of 1970-2199; the %llu "
+                "packets before it were taken",
+                capture->feed.path, (unsigned long long)capture->mark.packets + 1,
+                (long long)stamp->tv_sec, (unsigned long long)capture->mark.packets);
+        return false;
+    }
+    // Opened with nanosecond precision: tv_usec holds nanoseconds.
+    capture->capture_time_ns = (int64_t)stamp->tv_sec * 1000000000 + stamp->tv_usec;
+    return true;
+}
+
 // Reads the next frame; nothing is counted yet.
 static enum mr_poll fetch_frame(struct mr_source_run *run)
 {
@@ -332,9 +350,8 @@ static enum mr_poll fetch_frame(struct mr_source_run *run)
     capture->has_frame = true;
     capture->captured_bytes = header->caplen;
     capture->original_bytes = header->len;
-    // Opened with nanosecond precision: tv_usec holds nanoseconds.
-    capture->capture_time_ns = (int64_t)header->ts.tv_sec * 1000000000 + header->ts.tv_usec;
-    return find_midnight(run, &run->err) == MR_OK ? MR_POLL_MORE : MR_POLL_FAILED;
+    return take_time(run, &header->ts) && find_midnight(run, &run->err) == MR_OK ? MR_POLL_MORE
+                                                                                 : MR_POLL_FAILED;
 }
 
 static bool is_due(struct mr_source_run *run, struct capture *capture)

@@ -287,6 +287,25 @@ Test(pcap, a_cut_capture_delivers_what_is_whole)
     close_capture(&fixture);
 }
 
+// A stamp of 64 bits can say more nanoseconds than there are in time.
+Test(pcap, a_time_stamp_that_cannot_be_ends_it_at_its_packet)
+{
+    struct source_fixture fixture;
+    begin(PCAPNG_NS);
+    put_packet("AAAAAAAAAA", 1, 3);
+    size_t second = capture_bytes;
+    put_packet("AAAAAAAAAA", 4, 3);
+    memset(capture + second + 12, 0xff, 4);
+    open_capture(&fixture, capture_bytes, "");
+    cr_assert_eq(fixture.code, MR_OK);
+    cr_expect_eq(source_fixture_drain(&fixture), MR_POLL_FAILED);
+    cr_expect_eq(fixture.run.err.code, MR_ERR_INPUT);
+    cr_expect_not_null(strstr(fixture.run.err.text, "packet 2"), "%s", fixture.run.err.text);
+    cr_expect_not_null(strstr(fixture.run.err.text, "1970-2199"), "%s", fixture.run.err.text);
+    cr_expect_eq(source_fixture_count(&fixture, MR_COUNT_OUT), 3);
+    close_capture(&fixture);
+}
+
 Test(pcap, a_packet_cut_by_the_capture_gives_its_whole_messages_and_a_gap)
 {
     struct source_fixture fixture;
