@@ -53,8 +53,8 @@ LIBS = $(PKG_LIBS) -lm -ldl -lpthread -lstdc++
 release_FLAGS :=
 asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
-# Counts branches; unoptimised, so that they are those of the text. A child that is killed has counted nothing.
-cov_FLAGS := --coverage -O0 -fprofile-update=atomic
+# Counts branches; unoptimised, so that they are those of the text. Who is killed has counted nothing.
+cov_FLAGS := --coverage -O0 -fprofile-update=atomic -include tests/support/counted_exit.h
 fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # Debian's libraries and headers for aarch64 are unpacked into a directory of their own, and used from there.
 AARCH64_CC ?= aarch64-linux-gnu-gcc
@@ -286,7 +286,9 @@ singlestep: $(B)/release/tests/faults/singlestep
 
 # Which branches of ring, stage, journal and recovery the tests take; fails below 95 %.
 .PHONY: coverage
-coverage: test-deps $(cov_UNIT) $(cov_STRESS) $(B)/cov/millrace $(B)/cov/tests/faults/singlestep
+COVERED := $(filter $(addprefix $(B)/cov/tests/unit/,ringbuf/% pipeline/% core/% loader/%),$(cov_UNIT)) $(cov_STRESS) \
+  $(B)/cov/millrace $(B)/cov/tests/faults/singlestep $(B)/cov/tests/faults/refused
+coverage: test-deps $(COVERED)
 	@scripts/coverage.sh $(B)/cov
 
 # The ring between two threads under ThreadSanitizer; RECORDS=1000000000 takes 20 to 60 minutes.
