@@ -11,6 +11,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define PAGE_BYTES_MAX 65536u
+
 // ---- bytes -------------------------------------------------------------------------------------
 static int real_open(const char *path, int flags)
 {
@@ -42,9 +44,10 @@ static int real_sync(int fd)
     return fdatasync(fd);
 }
 
+// A page that `from` lies in would be kept: from its beginning, then, whatever the size of pages is here.
 static void real_forget(int fd, uint64_t from)
 {
-    posix_fadvise(fd, (off_t)from, 0, POSIX_FADV_DONTNEED);
+    posix_fadvise(fd, (off_t)(from - from % PAGE_BYTES_MAX), 0, POSIX_FADV_DONTNEED);
 }
 
 static int real_sync_directory(int fd)

@@ -213,7 +213,9 @@ static bool restart(struct sim_session *session)
     bool power = (session->plan->ends || session->plan->cuts_after_error) && below(session, 2) == 0;
     session->cut_off |= power && session->unsafe;
     bool weak = session->cut_off;
-    uint64_t required_pos = power ? session->safe_pos : session->kept_pos;
+    // After a failed sync memory may show what the disk has not: seen by one, and not by the next.
+    bool safe_only = power || session->disk->failed_syncs > 0;
+    uint64_t required_pos = safe_only ? session->safe_pos : session->kept_pos;
     session->made_pos = mr_max_u64(session->made_pos, session->published_pos);
     sim_disk_restart(session->disk, power ? SIM_POWER_LOST : SIM_PROCESS_DIED);
     if (power)
