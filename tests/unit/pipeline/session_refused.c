@@ -135,6 +135,29 @@ Test(session_refused, a_disk_that_does_not_sync)
     expect(mr_session_remove(directory, &err), MR_ERR_OUTPUT, "cannot sync the directory");
 }
 
+Test(session_refused, an_update_that_fails_leaves_a_session)
+{
+    bool there;
+    expect(mr_session_update(directory, &session, &err), MR_ERR_OUTPUT, "cannot open");
+    create();
+    session.settings = 78;
+    cr_assert_eq(mr_session_update(directory, &session, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(read_it(&there), MR_OK, "%s", err.text);
+    cr_expect(there && found.settings == 78 && found.epoch == 2);
+    session.settings = 79;
+    refuse_call("pwrite64", EIO);
+    expect(mr_session_update(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
+    cr_assert_eq(read_it(&there), MR_OK, "%s", err.text);
+    cr_expect(there && found.settings == 78);
+}
+
+Test(session_refused, an_update_that_is_not_synced_is_said)
+{
+    create();
+    refuse_call("fdatasync", EIO);
+    expect(mr_session_update(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
+}
+
 Test(session_refused, a_directory_that_cannot_be_opened)
 {
     bool there;

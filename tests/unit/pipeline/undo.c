@@ -116,6 +116,13 @@ Test(undo, the_last_room_of_the_log_is_used_and_asks_for_a_commit)
     cr_expect_eq(stage.state[16], 0);
 }
 
+// Going on would make the next crash unrecoverable.
+Test(undo, what_does_not_fit_the_log_ends_the_process, .exit_code = MR_ERR_CORRUPT)
+{
+    for (;;)
+        touch(0, COUNTING_STATE_BYTES);
+}
+
 Test(undo, an_output_a_quarter_full_asks_for_a_commit)
 {
     while (stage.writers[0].position <= MR_RING_CAPACITY_MIN / 4) {
