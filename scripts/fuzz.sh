@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # `fuzz.sh RUNS CORPUS FUZZER...`: each fuzzer so many times, as many at a time as there are cores; ends in one line
 # with the figure. FUZZ_SECONDS: the most that each may take; who has not done RUNS by then says how many it has
-# done. Each starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME.
+# done. Leaks are looked for once, at the end: to look after each execution takes longer than most of them. Each
+# starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export runs=$1 corpus=$2 seconds=${FUZZ_SECONDS:-0}
@@ -17,7 +18,7 @@ one() { # FUZZER
     name=$(basename "$1") seeds=tests/fuzz/corpus/$(basename "$1") log=$corpus/$(basename "$1").log
     mkdir -p "$corpus/$name"
     [ -d "$seeds" ] || seeds=
-    "$1" -runs="$runs" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=4096 -timeout=20 \
+    "$1" -runs="$runs" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=4096 -timeout=20 -detect_leaks=0 \
         -artifact_prefix="$corpus/$name." -print_final_stats=1 "$corpus/$name" $seeds >"$log" 2>&1 </dev/null
     status=$?
     if [ $status = 0 ] && grep -aq '^Done' "$log"; then
