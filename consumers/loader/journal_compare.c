@@ -27,7 +27,7 @@ void mr_journal_compare_close(struct mr_journal_compare *compare)
 static bool holds(const struct mr_journal_compare *compare, uint64_t position)
 {
     return compare->is_open && position >= compare->file.header.base_pos &&
-           position < mr_journal_file_end(&compare->file);
+           position < compare->until_pos;
 }
 
 // Opens the segment that holds the position.
@@ -47,6 +47,10 @@ static int go_to(struct mr_journal_compare *compare, uint64_t position, struct m
     if (code != MR_OK)
         return code;
     compare->is_open = true;
+    // A power cut can take the cut of a finished file back: what is behind its stream is not of it.
+    compare->until_pos = mr_journal_file_end(&compare->file);
+    if (index + 1 < compare->count)
+        compare->until_pos = mr_min_u64(compare->until_pos, compare->bases[index + 1]);
     return holds(compare, position)
                ? MR_OK
                : mr_fail(err, MR_ERR_CORRUPT, "%s: found no position %" PRIu64 ", expected it here",
@@ -114,7 +118,8 @@ int mr_journal_compare(struct mr_journal_compare *compare, uint64_t position, co
         int code = go_to(compare, at, err);
         if (code != MR_OK)
             return code;
-        uint64_t piece = piece_of(compare, bytes + done, length - done);
+        uint64_t piece =
+            piece_of(compare, bytes + done, mr_min_u64(length - done, compare->until_pos - at));
         const uint8_t *found = mr_journal_file_look(&compare->file, at, piece, &left, err);
         if (!found)
             return err->code;

@@ -19,6 +19,7 @@ struct mr_journal_compare {
     unsigned count;
     char path[512]; // of the segment that is open
     struct mr_journal_file file;
+    uint64_t until_pos; // where what it holds of the stream ends
     bool is_open;
     // Records are made again at another time: their ingest times differ, and so do their checksums.
     bool later;

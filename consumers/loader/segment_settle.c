@@ -7,16 +7,36 @@
 #include <stdlib.h>
 
 #include "core/disk.h"
+#include "core/journal_file.h"
 
 #define PIECE_BYTES (256u << 10)
 
-static int settle_one(const struct mr_segment_files *files, uint64_t base_pos, struct mr_error *err)
+// A power cut can take back that a finished segment was cut to its end: the zeroes of its preallocation
+// stand behind it again, where the next segment's positions begin.
+static int cut_zeroes(const char *path, int fd, uint64_t next_base, struct mr_error *err)
+{
+    struct mr_journal_file file;
+    uint64_t nonzero_pos;
+    if (mr_journal_file_open(&file, path, NULL, NULL) != MR_OK)
+        return MR_OK; // whoever reads it says what is wrong with it
+    int code = MR_OK;
+    if (mr_journal_file_end(&file) > next_base &&
+        mr_journal_file_skip_zeroes(&file, next_base, &nonzero_pos, NULL) == MR_OK &&
+        nonzero_pos >= mr_journal_file_end(&file) &&
+        mr_disk->truncate(fd, file.header.header_bytes + next_base - file.header.base_pos) != 0)
+        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot cut", path);
+    mr_journal_file_close(&file);
+    return code;
+}
+
+static int settle_one(const struct mr_segment_files *files, uint64_t base_pos, uint64_t next_base,
+                      struct mr_error *err)
 {
     char path[512];
     mr_journal_segment_path(files->directory, base_pos, path, sizeof path);
     int fd = mr_disk->open(path, O_RDWR);
-    int code = MR_OK;
-    if (fd < 0 || mr_disk->sync(fd) != 0) {
+    int code = fd < 0 ? MR_OK : cut_zeroes(path, fd, next_base, err);
+    if (code == MR_OK && (fd < 0 || mr_disk->sync(fd) != 0)) {
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
         if (err)
             err->os_errno = 0; // not to be tried again
@@ -32,7 +52,7 @@ int mr_segment_settle_all(const struct mr_segment_files *files, struct mr_error 
     unsigned count;
     int code = mr_journal_list(files->directory, &bases, &count, err);
     for (unsigned i = 0; code == MR_OK && i < count; i++)
-        code = settle_one(files, bases[i], err);
+        code = settle_one(files, bases[i], i + 1 < count ? bases[i + 1] : UINT64_MAX, err);
     free(bases);
     if (code == MR_OK && mr_disk->sync_directory(files->directory_fd) != 0)
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", files->directory);

@@ -176,7 +176,7 @@ bool mr_session_directory(const struct mr_pipeline *pipeline, char *out, size_t 
 uint64_t mr_session_settings(const struct mr_pipeline *pipeline)
 {
     static const char *const keys[] = {"source", "schemas", "transform", "sink", "dead_letter"};
-    uint64_t parts[MR_COUNT_OF(keys) + 2 * MR_RING_COUNT];
+    uint64_t parts[MR_COUNT_OF(keys) + 2 * (size_t)MR_RING_COUNT];
     unsigned count = 0;
     for (unsigned i = 0; i < MR_COUNT_OF(keys); i++)
         parts[count++] = mr_config_digest(mr_config_child(pipeline->root, keys[i]));
