@@ -278,8 +278,10 @@ static void live(struct sim_session *session)
         }
         if (!session->disk->dead)
             check_error(session);
-        // What was never synced and then met a device that lost it is promised to nobody.
-        if (session->unsafe && session->disk->failed_syncs > 0) {
+        // What was never synced and then met a device that lost it is promised to nobody: of a loader that
+        // never syncs, or seen in memory by one that took over from a dead one.
+        bool unsynced = session->unsafe || session->kept_pos > session->safe_pos;
+        if (unsynced && session->disk->failed_syncs > 0) {
             session->refused++;
             return;
         }
