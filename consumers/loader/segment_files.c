@@ -324,7 +324,7 @@ int mr_segment_files_cut(struct mr_segment_files *files, const struct mr_journal
     code = mr_segment_settle_bytes(files, mr_max_u64(tail->durable_pos, tail->base_pos),
                                    tail->end_pos, err);
     if (code == MR_OK)
-        code = mr_segment_settle_all(files, err);
+        code = mr_segment_settle_all(files, false, err);
     if (code != MR_OK)
         return code;
     // Also in a run that never syncs what it writes itself: this is what the next ones build upon.
@@ -459,7 +459,7 @@ static int cut_to(struct mr_segment_files *files, uint64_t durable_pos, uint64_t
                              bytes);
     int code = mr_segment_settle_bytes(files, durable_pos, end_pos, err);
     if (code == MR_OK)
-        code = mr_segment_settle_all(files, err);
+        code = mr_segment_settle_all(files, true, err);
     if (code == MR_OK)
         code = write_mark(files->fd, files->path, files->header_bytes, files->base_pos,
                           files->sync ? end_pos : files->base_pos, err);

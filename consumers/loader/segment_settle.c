@@ -46,13 +46,15 @@ static int settle_one(const struct mr_segment_files *files, uint64_t base_pos, u
     return code;
 }
 
-int mr_segment_settle_all(const struct mr_segment_files *files, struct mr_error *err)
+int mr_segment_settle_all(const struct mr_segment_files *files, bool made_again,
+                          struct mr_error *err)
 {
     uint64_t *bases;
     unsigned count;
     int code = mr_journal_list(files->directory, &bases, &count, err);
     for (unsigned i = 0; code == MR_OK && i < count; i++)
-        code = settle_one(files, bases[i], i + 1 < count ? bases[i + 1] : UINT64_MAX, err);
+        code = settle_one(files, bases[i], made_again && i + 1 < count ? bases[i + 1] : UINT64_MAX,
+                          err);
     free(bases);
     if (code == MR_OK && mr_disk->sync_directory(files->directory_fd) != 0)
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", files->directory);

@@ -11,8 +11,10 @@
 
 #include "consumers/loader/segment_files.h"
 
-// Syncs every segment, and the directory for their names.
-int mr_segment_settle_all(const struct mr_segment_files *files, struct mr_error *err);
+// Syncs every segment, and the directory for their names. `made_again`: what they hold is to be compared
+// with a stream that is made again, so zeroes behind the beginning of the next segment are cut off.
+int mr_segment_settle_all(const struct mr_segment_files *files, bool made_again,
+                          struct mr_error *err);
 // Writes what stands in the open segment from durable_pos to end_pos to its place once more. The caller
 // syncs.
 int mr_segment_settle_bytes(const struct mr_segment_files *files, uint64_t durable_pos,
