@@ -12,7 +12,7 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
         sleep 0.05
     done
 }
-loaded() { [ "$("$MILLRACE" stat "$1" --json | jq .stages.loader.out)" -ge "$2" ]; }
+loaded() { [ "$("$MILLRACE" stat "$1" --json | jq '.stages.loader | select(.alive) | .out')" -ge "$2" ]; }
 pid_of() { "$MILLRACE" stat "$1" --json | jq ".stages.$2.pid"; }
 
 # ---- a stage that is halted by hand, on its own ------------------------------------------------------

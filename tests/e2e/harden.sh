@@ -89,7 +89,7 @@ rm -rf out.ndjson
 run=$!
 for victim in loader transform; do
     while kill -0 $run 2>/dev/null; do
-        pid=$("$MILLRACE" stat script --json 2>/dev/null | jq "select(.stages.loader.out > 3000) | .stages.$victim.pid")
+        pid=$("$MILLRACE" stat script --json 2>/dev/null | jq "select(.stages.loader.alive and .stages.loader.out > 3000) | .stages.$victim.pid")
         [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null && break
         sleep 0.01
     done

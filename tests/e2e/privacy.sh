@@ -22,7 +22,7 @@ start() { # SETS...: until all lines are through
     "$MILLRACE" run p.yaml "$@" --json >final 2>log &
     run=$!
     for i in $(seq 200); do
-        [ "$("$MILLRACE" stat private --json 2>/dev/null | jq .stages.loader.out)" = 2000 ] && return
+        [ "$("$MILLRACE" stat private --json 2>/dev/null | jq '.stages.loader | select(.alive) | .out')" = 2000 ] && return
         sleep 0.05
     done
     not_ok "a run" "$(cat log)"

@@ -15,7 +15,7 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
         sleep 0.05
     done
 }
-loaded() { [ "$("$MILLRACE" stat "$1" --json | jq .stages.loader.out)" -ge "$2" ]; }
+loaded() { [ "$("$MILLRACE" stat "$1" --json | jq '.stages.loader | select(.alive) | .out')" -ge "$2" ]; }
 
 # ---- a feed to work on: real where it is, else made -----------------------------------------------
 feed=$SAMPLES/itch/20200130-0400-premarket.itch

@@ -22,7 +22,7 @@ held() { find shm -type f -printf '%b\n' | awk '{ s += $1 / 2 } END { print s + 
 # ---- how large each segment is, in the order in which they are made ------------------------------------
 "$MILLRACE" run p.yaml --json >final 2>log &
 run=$!
-for i in $(seq 200); do "$MILLRACE" stat bad --json 2>/dev/null | jq -e '.stages.loader.out > 100' >/dev/null && break; sleep 0.02; done
+for i in $(seq 200); do "$MILLRACE" stat bad --json 2>/dev/null | jq -e '.stages.loader.alive and .stages.loader.out > 100' >/dev/null && break; sleep 0.02; done
 find shm \( -name '*.ring' -o -name '*.stage' -o -name '*.state' \) -printf '%C@ %k %f\n' | sort -n >segments
 wait $run
 check_equal "undisturbed" "$? $(jq -c '[.balance, .stages.producer.in, .phase]' final)" '0 [true,20000,"done"]'
@@ -74,7 +74,7 @@ check "with room enough: byte for byte" diff -r whole journal
 rm -rf journal
 "$MILLRACE" run p.yaml --json >final 2>log &
 run=$!
-for i in $(seq 400); do "$MILLRACE" stat bad --json 2>/dev/null | jq -e '.stages.loader.out > 3000' >/dev/null && break; sleep 0.01; done
+for i in $(seq 400); do "$MILLRACE" stat bad --json 2>/dev/null | jq -e '.stages.loader.alive and .stages.loader.out > 3000' >/dev/null && break; sleep 0.01; done
 kill -9 $run $("$MILLRACE" stat bad --json | jq '.stages[].pid') # the supervisor too: nobody starts them again
 wait $run 2>/dev/null
 head -c 64M /dev/zero >shm/filler 2>/dev/null

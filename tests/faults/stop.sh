@@ -30,7 +30,7 @@ wait_for() { # MILLISECONDS COMMAND...: until it succeeds
     done
 }
 stat() { "$MILLRACE" stat "$1" --json 2>/dev/null; }
-loaded() { stat "$1" | jq -e ".stages.loader.out > $2"; }
+loaded() { stat "$1" | jq -e ".stages.loader.alive and .stages.loader.out > $2"; }
 metric() { curl -sf "http://127.0.0.1:$1/metrics" | grep -qxF "$2"; }
 seen_in_stat() { stat "$1" | jq -e ".stages.$2.stalled and .stages.$2.stall_cause == \"stopped\""; }
 
