@@ -21,7 +21,8 @@ static void on_done(void *self, uint64_t tag, int64_t result)
                       tag == TAG_SYNC ? "sync" : "write");
     } else if (tag == TAG_SYNC) {
         *checkpoint->session = checkpoint->next;
-    } else if (mr_io_sync(checkpoint->io, &checkpoint->client, checkpoint->fd, TAG_SYNC)) {
+    } else { // the write's own place is free now
+        mr_io_sync(checkpoint->io, &checkpoint->client, checkpoint->fd, TAG_SYNC);
         checkpoint->doing = MR_CHECKPOINT_SYNCING;
     }
 }

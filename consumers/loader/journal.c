@@ -298,16 +298,23 @@ static int journal_poll(struct mr_sink_run *run, bool idle, struct mr_error *err
 }
 
 // ---- opening and ending ------------------------------------------------------------------------
-// One segment without a record: a loader that was killed before its first commit may have left it.
-static bool is_empty(const struct journal_sink *sink, const struct mr_journal_tail *tail)
+// There must be nothing, or one segment without a record: a loader that was killed before its first commit may
+// have left it.
+static int refuse_existing(struct journal_sink *sink, const struct mr_journal_tail *tail,
+                           struct mr_error *err)
 {
     uint64_t *bases;
     unsigned count;
-    if (tail->end_pos != tail->base_pos ||
-        mr_journal_list(sink->options->path, &bases, &count, NULL) != MR_OK)
-        return false;
+    int code = mr_journal_list(sink->options->path, &bases, &count, err);
+    if (code != MR_OK)
+        return code;
     free(bases);
-    return count == 1;
+    if (count == 1 && tail->end_pos == tail->base_pos)
+        return mr_segment_files_clear(&sink->files, err);
+    return mr_fail(err, MR_ERR_OUTPUT,
+                   "%s: found a journal of %" PRIu64
+                   " bytes, expected none (sink.existing is refuse)",
+                   sink->options->path, tail->end_pos);
 }
 
 // Puts what is there in order, as `existing` says; *previous_end is where the new segment follows.
@@ -315,20 +322,15 @@ static int settle_existing(struct mr_sink_run *run, uint64_t *previous_end, stru
 {
     struct journal_sink *sink = run->self;
     struct mr_journal_tail tail;
-    bool stays = run->resume != MR_RESUME_NOT;
+    int existing = run->resume == MR_RESUME_NOT ? sink->options->existing : MR_EXISTING_APPEND;
     *previous_end = run->start_pos;
-    if (sink->options->existing == MR_EXISTING_REPLACE && !stays)
+    if (existing == MR_EXISTING_REPLACE)
         return mr_segment_files_clear(&sink->files, err);
     int code = mr_journal_find_tail(sink->options->path, &tail, err);
     if (code != MR_OK || tail.header_bytes == 0)
         return code;
-    if (sink->options->existing == MR_EXISTING_REFUSE && !stays && is_empty(sink, &tail))
-        return mr_segment_files_clear(&sink->files, err);
-    if (sink->options->existing == MR_EXISTING_REFUSE && !stays)
-        return mr_fail(err, MR_ERR_OUTPUT,
-                       "%s: found a journal of %" PRIu64
-                       " bytes, expected none (sink.existing is refuse)",
-                       sink->options->path, tail.end_pos);
+    if (existing == MR_EXISTING_REFUSE)
+        return refuse_existing(sink, &tail, err);
     if (tail.end_pos > run->start_pos)
         return mr_fail(err, MR_ERR_OUTPUT,
                        "%s: found a journal that ends at %" PRIu64

@@ -74,9 +74,9 @@ static int compare_range(const struct mr_journal_compare *compare, uint64_t posi
                          const uint8_t *found, const uint8_t *made, uint64_t from, uint64_t to,
                          struct mr_error *err)
 {
-    if (from >= to || memcmp(found + from, made + from, to - from) == 0)
+    if (memcmp(found + from, made + from, to - from) == 0)
         return MR_OK;
-    while (from + 1 < to && found[from] == made[from])
+    while (found[from] == made[from])
         from++;
     return differ(compare, position + from, found[from], made[from], err);
 }
@@ -106,26 +106,37 @@ static uint64_t piece_of(const struct mr_journal_compare *compare, const uint8_t
     if (!compare->later)
         return mr_min_u64(length, PIECE_BYTES);
     memcpy(&found, made, sizeof found);
-    uint64_t stride = mr_record_stride(found);
-    return stride < 8 || stride > length ? length : stride;
+    return mr_min_u64(length, mr_record_stride(found));
+}
+
+static int compare_piece(struct mr_journal_compare *compare, uint64_t position, const uint8_t *made,
+                         uint64_t bytes, struct mr_error *err)
+{
+    uint64_t left;
+    const uint8_t *found = mr_journal_file_look(&compare->file, position, bytes, &left, err);
+    if (!found)
+        return err->code;
+    if (left < bytes)
+        return mr_fail(err, MR_ERR_CORRUPT,
+                       "%s: found its end at position %" PRIu64
+                       ", expected the journal of the run that was cut off up to position %" PRIu64
+                       ": the file was cut meanwhile",
+                       compare->path, position + left, position + bytes);
+    return compare->later ? compare_record(compare, position, found, made, bytes, err)
+                          : compare_range(compare, position, found, made, 0, bytes, err);
 }
 
 int mr_journal_compare(struct mr_journal_compare *compare, uint64_t position, const uint8_t *bytes,
                        uint64_t length, struct mr_error *err)
 {
     for (uint64_t done = 0; done < length;) {
-        uint64_t left, at = position + done;
+        uint64_t at = position + done;
         int code = go_to(compare, at, err);
         if (code != MR_OK)
             return code;
         uint64_t piece =
             piece_of(compare, bytes + done, mr_min_u64(length - done, compare->until_pos - at));
-        const uint8_t *found = mr_journal_file_look(&compare->file, at, piece, &left, err);
-        if (!found)
-            return err->code;
-        piece = mr_min_u64(piece, left);
-        code = compare->later ? compare_record(compare, at, found, bytes + done, piece, err)
-                              : compare_range(compare, at, found, bytes + done, 0, piece, err);
+        code = compare_piece(compare, at, bytes + done, piece, err);
         if (code != MR_OK)
             return code;
         done += piece;

@@ -42,12 +42,19 @@ void mr_repair_close(struct mr_repair *repair)
     repair->count = 0;
 }
 
+// There is room for one step a segment.
+static int make_room(struct mr_repair *repair, unsigned segments, struct mr_error *err)
+{
+    free(repair->steps);
+    repair->steps = calloc(segments, sizeof *repair->steps);
+    return repair->steps ? MR_OK
+                         : mr_fail(err, MR_ERR_MEMORY, "%s: out of memory for a repair of %u steps",
+                                   repair->files.directory, segments);
+}
+
 static struct mr_repair_step *add_step(struct mr_repair *repair, enum mr_repair_kind kind,
                                        const char *path)
 {
-    repair->steps = realloc(repair->steps, (repair->count + 1) * sizeof *repair->steps);
-    if (!repair->steps)
-        abort();
     struct mr_repair_step *step = &repair->steps[repair->count++];
     *step = (struct mr_repair_step){.kind = kind};
     snprintf(step->path, sizeof step->path, "%s", path);
@@ -258,9 +265,9 @@ static int plan(struct look *look, struct mr_error *err)
     case MR_JOURNAL_FAULT_SHORT:
     case MR_JOURNAL_FAULT_ZERO:
     case MR_JOURNAL_FAULT_RECORD:
-        return plan_cut(look, err);
+        break;
     }
-    return MR_OK;
+    return plan_cut(look, err);
 }
 
 int mr_repair_plan(struct mr_repair *repair, struct mr_error *err)
@@ -273,19 +280,26 @@ int mr_repair_plan(struct mr_repair *repair, struct mr_error *err)
     else if (code == MR_OK && repair->rounds++ > 2 * look.count + 8) // each takes something away
         code = mr_fail(err, MR_ERR_INTERNAL, "%s: found damage after %u rounds of repair: %s",
                        repair->files.directory, repair->rounds, repair->problem.text);
-    else if (code == MR_OK)
+    else if (code == MR_OK && (code = make_room(repair, look.count, err)) == MR_OK)
         code = plan(&look, err);
     free(look.bases);
     return code;
 }
 
 // ---- the work ----------------------------------------------------------------------------------
-int mr_repair_do(struct mr_repair *repair, struct mr_error *err)
+static int each_step(struct mr_repair *repair,
+                     int (*take)(struct mr_repair *repair, const struct mr_repair_step *step,
+                                 struct mr_error *err),
+                     struct mr_error *err)
 {
     int code = MR_OK;
     for (unsigned i = 0; i < repair->count && code == MR_OK; i++)
-        code = mr_repair_save(repair, &repair->steps[i], err);
-    for (unsigned i = 0; i < repair->count && code == MR_OK; i++)
-        code = mr_repair_change(repair, &repair->steps[i], err);
+        code = take(repair, &repair->steps[i], err);
     return code;
+}
+
+int mr_repair_do(struct mr_repair *repair, struct mr_error *err)
+{
+    int code = each_step(repair, mr_repair_save, err);
+    return code == MR_OK ? each_step(repair, mr_repair_change, err) : code;
 }

@@ -12,8 +12,10 @@
 #include "core/disk.h"
 #include "core/journal_file.h"
 
-#define COPY_BYTES (1u << 20)
+#define PIECE_BYTES (64u << 10)
 #define NAMES_MAX 10000
+#define RECORD_BYTES_MAX                                                                           \
+    (1u << 20) // of a segment's first record, if its header is to be made again
 
 // ---- bytes -------------------------------------------------------------------------------------
 // Up to `bytes` at `at`; fewer only where the file ends. Negative: errno says.
@@ -74,14 +76,14 @@ static int open_locked(const char *path, int *fd, struct mr_error *err)
 int mr_repair_data_end(const char *path, uint64_t from, uint64_t *out, struct mr_error *err)
 {
     struct mr_disk_status status;
-    uint8_t *bytes = malloc(COPY_BYTES);
+    uint8_t bytes[PIECE_BYTES];
     int fd = mr_disk->open(path, O_RDONLY);
     int code = MR_OK;
     *out = from;
-    if (!bytes || fd < 0 || mr_disk->status_of(fd, &status) != 0)
+    if (fd < 0 || mr_disk->status_of(fd, &status) != 0)
         code = mr_fail_errno(err, MR_ERR_INPUT, "%s", path);
     for (uint64_t end = code == MR_OK ? status.bytes : 0; end > from && *out == from;) {
-        uint64_t at = end - from > COPY_BYTES ? end - COPY_BYTES : from;
+        uint64_t at = end - from > PIECE_BYTES ? end - PIECE_BYTES : from;
         int64_t got = read_up_to(fd, bytes, end - at, at);
         if (got < 0) {
             code = mr_fail_errno(err, MR_ERR_INPUT, "%s: byte %" PRIu64, path, at);
@@ -95,7 +97,6 @@ int mr_repair_data_end(const char *path, uint64_t from, uint64_t *out, struct mr
     }
     if (fd >= 0)
         mr_disk->close(fd);
-    free(bytes);
     return code;
 }
 
@@ -113,6 +114,11 @@ static bool is_there(const char *path)
     return mr_disk->status(path, &status) == 0 || errno != ENOENT;
 }
 
+static int fail_names(const char *path, struct mr_error *err)
+{
+    return mr_fail(err, MR_ERR_OUTPUT, "%s: found %u .cut files, expected fewer", path, NAMES_MAX);
+}
+
 int mr_repair_free_name(const char *path, char *out, struct mr_error *err)
 {
     for (unsigned number = 0; number < NAMES_MAX; number++) {
@@ -120,7 +126,7 @@ int mr_repair_free_name(const char *path, char *out, struct mr_error *err)
         if (!is_there(out))
             return MR_OK;
     }
-    return mr_fail(err, MR_ERR_OUTPUT, "%s: found %u .cut files, expected fewer", path, NAMES_MAX);
+    return fail_names(path, err);
 }
 
 // ---- saving what is cut ------------------------------------------------------------------------
@@ -146,34 +152,58 @@ static int cut_header(const struct mr_repair_step *step, void **block, size_t *b
     return code;
 }
 
-// Writes header and bytes to `to`; or, where `to` is a file that is there, says whether it holds just
-// them: *same.
-static int copy_bytes(const struct mr_repair_step *step, int to, const char *to_path,
-                      const void *block, size_t block_bytes, bool *same, struct mr_error *err)
+// What becomes of the bytes that a step takes away, one stretch after the other: written into a .cut file, or looked
+// for in one that is there. `at`: of that file.
+struct cut_file {
+    int fd;
+    const char *path;
+    int (*take)(const struct cut_file *cut, const uint8_t *bytes, uint64_t length, uint64_t at,
+                struct mr_error *err);
+};
+
+static int write_stretch(const struct cut_file *cut, const uint8_t *bytes, uint64_t length,
+                         uint64_t at, struct mr_error *err)
 {
-    uint8_t *bytes = malloc((size_t)2 * COPY_BYTES);
+    return write_all(cut->fd, cut->path, bytes, length, at, err);
+}
+
+static int find_stretch(const struct cut_file *cut, const uint8_t *bytes, uint64_t length,
+                        uint64_t at, struct mr_error *err)
+{
+    uint8_t found[PIECE_BYTES];
+    for (uint64_t done = 0; done < length;) {
+        uint64_t piece = mr_min_u64(sizeof found, length - done);
+        if (read_up_to(cut->fd, found, piece, at + done) != (int64_t)piece ||
+            memcmp(found, bytes + done, piece) != 0)
+            return mr_fail(err, MR_ERR_OUTPUT, "%s: byte %" PRIu64 ": found other bytes", cut->path,
+                           at + done);
+        done += piece;
+    }
+    return MR_OK;
+}
+
+// The stream's bytes, then the header before them: a file without one is none that was finished.
+static int take_bytes(const struct mr_repair_step *step, const struct cut_file *cut,
+                      const void *block, size_t block_bytes, struct mr_error *err)
+{
+    uint8_t bytes[PIECE_BYTES];
     int from = mr_disk->open(step->path, O_RDONLY);
     uint64_t at = step->from_byte, to_at = block_bytes;
-    int code = bytes && from >= 0 ? MR_OK : mr_fail_errno(err, MR_ERR_INPUT, "%s", step->path);
-    while (code == MR_OK && at < step->to_byte && (!same || *same)) {
-        uint64_t wanted = mr_min_u64(COPY_BYTES, step->to_byte - at);
-        int64_t got = read_up_to(from, bytes, wanted, at);
-        if (got != (int64_t)wanted)
+    int code = from >= 0 ? MR_OK : mr_fail_errno(err, MR_ERR_INPUT, "%s", step->path);
+    while (code == MR_OK && at < step->to_byte) {
+        uint64_t wanted = mr_min_u64(sizeof bytes, step->to_byte - at);
+        if (read_up_to(from, bytes, wanted, at) == (int64_t)wanted)
+            code = cut->take(cut, bytes, wanted, to_at, err);
+        else
             code = mr_fail_errno(err, MR_ERR_INPUT, "%s: byte %" PRIu64 ": cannot read", step->path,
                                  at);
-        else if (same)
-            *same = read_up_to(to, bytes + COPY_BYTES, wanted, to_at) == got &&
-                    memcmp(bytes, bytes + COPY_BYTES, wanted) == 0;
-        else
-            code = write_all(to, to_path, bytes, wanted, to_at, err);
         at += wanted;
         to_at += wanted;
     }
-    if (code == MR_OK && !same)
-        code = write_all(to, to_path, block, block_bytes, 0, err); // nothing, of a header
+    if (code == MR_OK)
+        code = cut->take(cut, block, block_bytes, 0, err); // nothing, of a header
     if (from >= 0)
         mr_disk->close(from);
-    free(bytes);
     return code;
 }
 
@@ -182,17 +212,13 @@ static bool is_saved_there(const struct mr_repair_step *step, const char *path, 
                            size_t block_bytes)
 {
     struct mr_disk_status status;
-    int fd = mr_disk->open(path, O_RDONLY);
-    uint8_t *found = malloc(block_bytes + 1);
-    bool same = fd >= 0 && found && mr_disk->status_of(fd, &status) == 0 &&
+    struct cut_file cut = {mr_disk->open(path, O_RDONLY), path, find_stretch};
+    if (cut.fd < 0)
+        return false;
+    bool same = mr_disk->status_of(cut.fd, &status) == 0 &&
                 status.bytes == block_bytes + step->to_byte - step->from_byte &&
-                read_up_to(fd, found, block_bytes, 0) == (int64_t)block_bytes &&
-                (block_bytes == 0 || memcmp(found, block, block_bytes) == 0);
-    if (same && copy_bytes(step, fd, path, block, block_bytes, &same, NULL) != MR_OK)
-        same = false;
-    free(found);
-    if (fd >= 0)
-        mr_disk->close(fd);
+                take_bytes(step, &cut, block, block_bytes, NULL) == MR_OK;
+    mr_disk->close(cut.fd);
     return same;
 }
 
@@ -201,13 +227,15 @@ int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_
     void *block = NULL;
     size_t block_bytes = 0;
     int code = cut_header(step, &block, &block_bytes, err);
-    for (unsigned number = 0; code == MR_OK && number < NAMES_MAX; number++) {
+    if (code != MR_OK)
+        return code;
+    bool found = false;
+    for (unsigned number = 0; !found && number < NAMES_MAX; number++) {
         cut_name(path, number, step->aside);
-        if (!is_there(step->aside) || is_saved_there(step, step->aside, block, block_bytes))
-            break;
+        found = !is_there(step->aside) || is_saved_there(step, step->aside, block, block_bytes);
     }
     free(block);
-    return code;
+    return found ? MR_OK : fail_names(path, err);
 }
 
 static int save(struct mr_repair *repair, const struct mr_repair_step *step, struct mr_error *err)
@@ -228,8 +256,10 @@ static int save(struct mr_repair *repair, const struct mr_repair_step *step, str
     if (fd < 0)
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", part);
     else
-        code = sync_and_close(fd, part, copy_bytes(step, fd, part, block, block_bytes, NULL, err),
-                              err);
+        code = sync_and_close(
+            fd, part,
+            take_bytes(step, &(struct cut_file){fd, part, write_stretch}, block, block_bytes, err),
+            err);
     free(block);
     if (code == MR_OK && mr_disk->rename(part, step->aside) != 0)
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", part, step->aside);
@@ -283,20 +313,20 @@ static bool stream_begins(int fd, const struct mr_repair_step *step, uint64_t he
     struct mr_journal_file donor;
     uint64_t base_pos = 0;
     uint32_t length;
-    uint8_t *bytes = calloc(1, COPY_BYTES);
+    uint8_t *bytes = calloc(1, RECORD_BYTES_MAX);
     if (!bytes || mr_journal_file_open(&donor, step->donor, &schemas, NULL) != MR_OK) {
         free(bytes);
         return false;
     }
     mr_journal_segment_base(step->path, &base_pos);
-    int64_t got = read_up_to(fd, bytes, COPY_BYTES, header_bytes);
+    int64_t got = read_up_to(fd, bytes, RECORD_BYTES_MAX, header_bytes);
     enum mr_journal_found found =
         got <= 0 ? (got == 0 ? MR_JOURNAL_ZERO : MR_JOURNAL_BAD)
                  : mr_journal_examine(bytes, (uint64_t)got, base_pos, &schemas, &length, NULL);
     mr_journal_file_close(&donor);
     mr_schema_set_clear(&schemas);
     free(bytes);
-    return found == MR_JOURNAL_RECORD || found == MR_JOURNAL_PADDING || found == MR_JOURNAL_ZERO;
+    return found != MR_JOURNAL_BAD;
 }
 
 bool mr_repair_header_fits(struct mr_repair_step *step)
@@ -398,7 +428,7 @@ int mr_repair_change(struct mr_repair *repair, const struct mr_repair_step *step
     case MR_REPAIR_CUT:
         return change_end(repair, step, err);
     case MR_REPAIR_ASIDE:
-        return change_name(repair, step, err);
+        break;
     }
-    return MR_OK;
+    return change_name(repair, step, err);
 }

@@ -9,7 +9,7 @@
 #include "core/disk.h"
 #include "core/journal_file.h"
 
-#define PIECE_BYTES (256u << 10)
+#define PIECE_BYTES (64u << 10)
 
 // A power cut can take back that a finished segment was cut to its end: the zeroes of its preallocation
 // stand behind it again, where the next segment's positions begin.
@@ -38,8 +38,7 @@ static int settle_one(const struct mr_segment_files *files, uint64_t base_pos, u
     int code = fd < 0 ? MR_OK : cut_zeroes(path, fd, next_base, err);
     if (code == MR_OK && (fd < 0 || mr_disk->sync(fd) != 0)) {
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", path);
-        if (err)
-            err->os_errno = 0; // not to be tried again
+        err->os_errno = 0; // not to be tried again
     }
     if (fd >= 0)
         mr_disk->close(fd);
@@ -61,12 +60,14 @@ int mr_segment_settle_all(const struct mr_segment_files *files, bool made_again,
     return code;
 }
 
-static int write_again(const struct mr_segment_files *files, uint8_t *piece, uint64_t bytes,
-                       uint64_t at, struct mr_error *err)
+static int write_again(const struct mr_segment_files *files, uint64_t bytes, uint64_t at,
+                       struct mr_error *err)
 {
+    uint8_t piece[PIECE_BYTES];
     uint64_t done = 0;
     while (done < bytes) {
-        ssize_t read = mr_disk->read(files->fd, piece, bytes - done, at + done);
+        ssize_t read =
+            mr_disk->read(files->fd, piece, mr_min_u64(sizeof piece, bytes - done), at + done);
         ssize_t written =
             read > 0 ? mr_disk->write(files->fd, piece, (size_t)read, at + done) : read;
         if (written < 0 && errno == EINTR)
@@ -89,16 +90,6 @@ int mr_segment_settle_bytes(const struct mr_segment_files *files, uint64_t durab
 {
     if (durable_pos >= end_pos)
         return MR_OK;
-    uint8_t *piece = malloc(PIECE_BYTES);
-    if (!piece)
-        return mr_fail(err, MR_ERR_MEMORY, "%s: out of memory", files->path);
-    int code = MR_OK;
-    for (uint64_t position = durable_pos; code == MR_OK && position < end_pos;) {
-        uint64_t bytes = mr_min_u64(end_pos - position, PIECE_BYTES);
-        code =
-            write_again(files, piece, bytes, files->header_bytes + position - files->base_pos, err);
-        position += bytes;
-    }
-    free(piece);
-    return code;
+    return write_again(files, end_pos - durable_pos,
+                       files->header_bytes + durable_pos - files->base_pos, err);
 }
