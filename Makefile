@@ -140,6 +140,9 @@ $(foreach v,release asan tsan fuzz cov aarch64,$(eval $(call variant,$(v))))
 # Time of the simulations is their own (tests/support/sim_clock.c).
 SIMULATED := $(foreach v,release asan tsan cov aarch64,$(B)/$(v)/tests/faults/simulate $(B)/$(v)/tests/faults/fault)
 $(SIMULATED): LDFLAGS += -Wl,--wrap=mr_mono_ns,--wrap=mr_sleep_until_mono_ns,-u,__wrap_mr_mono_ns
+# Memory that runs out is their own (tests/support/failing_alloc.c).
+STARVED := $(filter %_starved,$(foreach v,release asan tsan cov aarch64,$($(v)_UNIT)))
+$(STARVED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=free
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)

@@ -159,6 +159,15 @@ const uint8_t *mr_journal_look(struct mr_journal *journal, uint64_t *left)
                                 left, &journal->problem);
 }
 
+static void stop_at_found(struct mr_journal *journal, enum mr_journal_found found,
+                          const char *problem)
+{
+    if (found == MR_JOURNAL_ZERO)
+        mr_journal_stop_zero(journal);
+    else
+        mr_journal_stop_bad(journal, MR_JOURNAL_FAULT_RECORD, problem);
+}
+
 const struct mr_record *mr_journal_next(struct mr_journal *journal)
 {
     for (;;) {
@@ -175,22 +184,18 @@ const struct mr_record *mr_journal_next(struct mr_journal *journal)
                 return NULL;
             continue;
         }
-        switch (mr_journal_examine(bytes, left, journal->position, &journal->schemas, &length,
-                                   problem)) {
-        case MR_JOURNAL_RECORD:
+        enum mr_journal_found found =
+            mr_journal_examine(bytes, left, journal->position, &journal->schemas, &length, problem);
+        if (found == MR_JOURNAL_RECORD) {
             journal->record_position = journal->position;
             journal->position += mr_record_stride(length);
             return (const struct mr_record *)(const void *)bytes;
-        case MR_JOURNAL_PADDING:
-            journal->position += mr_record_stride(length);
-            continue;
-        case MR_JOURNAL_ZERO:
-            mr_journal_stop_zero(journal);
-            return NULL;
-        case MR_JOURNAL_BAD:
-            mr_journal_stop_bad(journal, MR_JOURNAL_FAULT_RECORD, problem);
+        }
+        if (found != MR_JOURNAL_PADDING) {
+            stop_at_found(journal, found, problem);
             return NULL;
         }
+        journal->position += mr_record_stride(length);
     }
 }
 
@@ -214,13 +219,11 @@ static unsigned segment_of(const struct mr_journal *journal, uint64_t position)
 {
     const struct mr_journal_files *files = journal->files;
     unsigned index = files->count - 1;
-    if (files->count == 1)
-        return 0;
-    while (index > 0) {
-        const char *slash = strrchr(files->paths[index], '/');
-        if (strtoull(slash ? slash + 1 : files->paths[index], NULL, 10) <= position)
+    uint64_t base_pos = 0;
+    for (; index > 0; index--) {
+        mr_journal_segment_base(files->paths[index], &base_pos); // more than one: all are named so
+        if (base_pos <= position)
             break;
-        index--;
     }
     return index;
 }

@@ -195,7 +195,7 @@ void mr_journal_segment_now(const struct mr_journal *journal, struct mr_journal_
 // so where the next run may go on. A run that appends gives its ring the start_pos mr_align_up(end,
 // capacity): the loader truncates the last segment to its valid end and begins a new one there. No
 // journal at all ends at 0. Reads the whole last segment; MR_ERR_CORRUPT where it is damaged (a
-// torn tail is no damage).
+// torn tail is no damage), MR_ERR_INPUT where it cannot be read, MR_ERR_MEMORY.
 struct mr_journal_tail {
     uint64_t end_pos;
     uint64_t base_pos;     // of the last segment

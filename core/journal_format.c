@@ -12,6 +12,10 @@
 #include <xxhash.h>
 
 #define NAME_DIGITS 20
+_Static_assert(sizeof(struct mr_journal_header) + MR_SCHEMA_TABLE_BYTES_MAX +
+                       sizeof(struct mr_journal_mark) <=
+                   MR_JOURNAL_HEADER_BYTES_MAX,
+               "a header has room for any set of schemas");
 
 void mr_journal_segment_path(const char *directory, uint64_t base_pos, char *out, size_t out_bytes)
 {
@@ -65,10 +69,6 @@ int mr_journal_header_make(uint64_t base_pos, uint64_t previous_end, uint64_t se
     size_t bytes =
         mr_align_up(sizeof header + mr_schema_table_bytes(schemas) + sizeof(struct mr_journal_mark),
                     MR_PAGE_BYTES);
-    if (bytes > MR_JOURNAL_HEADER_BYTES_MAX)
-        return mr_fail(err, MR_ERR_LIMIT,
-                       "journal header: the schemas take %zu bytes, expected at most %u", bytes,
-                       MR_JOURNAL_HEADER_BYTES_MAX);
     uint8_t *block = calloc(1, bytes);
     if (!block)
         return mr_fail(err, MR_ERR_MEMORY, "journal header: out of memory (%zu bytes)", bytes);

@@ -46,7 +46,7 @@ void mr_journal_take_file(struct mr_journal *journal, const struct mr_journal_fi
 }
 
 // ---- the search --------------------------------------------------------------------------------
-enum search { SEARCH_NONE, SEARCH_FOUND, SEARCH_GAVE_UP };
+enum search { SEARCH_NONE, SEARCH_FOUND, SEARCH_GAVE_UP, SEARCH_UNREAD };
 
 // Whether these bytes are worth hashing: most are not.
 static bool may_be_valid(const struct mr_journal *journal, const uint8_t *bytes, uint32_t length)
@@ -61,18 +61,19 @@ static bool may_be_valid(const struct mr_journal *journal, const uint8_t *bytes,
 
 // The first place at or behind `position`, in the file that is open, where a valid record or a
 // padding with a checksum stands. A shorter padding proves nothing: any small number looks like it.
-static enum search find_valid(struct mr_journal *journal, uint64_t position, uint64_t *out)
+static enum search find_valid(struct mr_journal *journal, uint64_t position, uint64_t *out,
+                              struct mr_error *err)
 {
     struct mr_journal_file *file = &journal->files->file;
     uint64_t end = mr_journal_file_end(file), left;
     uint64_t budget = SEARCH_TIMES * (end - mr_min_u64(position, end)) + SEARCH_BYTES;
     for (; position < end; position += 8) {
         uint32_t length;
-        if (mr_journal_file_skip_zeroes(file, position, &position, NULL) != MR_OK)
-            return SEARCH_GAVE_UP;
-        const uint8_t *bytes = mr_journal_file_look(file, position, MR_ENVELOPE_BYTES, &left, NULL);
+        if (mr_journal_file_skip_zeroes(file, position, &position, err) != MR_OK)
+            return SEARCH_UNREAD;
+        const uint8_t *bytes = mr_journal_file_look(file, position, MR_ENVELOPE_BYTES, &left, err);
         if (!bytes)
-            return SEARCH_GAVE_UP;
+            return SEARCH_UNREAD;
         if (left < MR_ENVELOPE_BYTES)
             return SEARCH_NONE;
         memcpy(&length, bytes, sizeof length);
@@ -82,9 +83,9 @@ static enum search find_valid(struct mr_journal *journal, uint64_t position, uin
         if (length > budget)
             return SEARCH_GAVE_UP;
         budget -= length;
-        bytes = mr_journal_file_look(file, position, mr_record_stride(length), &left, NULL);
+        bytes = mr_journal_file_look(file, position, mr_record_stride(length), &left, err);
         if (!bytes)
-            return SEARCH_GAVE_UP;
+            return SEARCH_UNREAD;
         *out = position;
         if (mr_journal_examine(bytes, left, position, &journal->schemas, &length, NULL) <=
             MR_JOURNAL_PADDING)
@@ -105,12 +106,30 @@ static void stop_at(struct mr_journal *journal, enum mr_journal_stop stop,
             file->path, byte, journal->position, found);
 }
 
+// In the last segment and without a mark: what follows says whether the place is a torn tail.
+static bool stop_unmarked(struct mr_journal *journal, enum mr_journal_fault_kind kind,
+                          const char *found)
+{
+    uint64_t valid_pos;
+    char text[320];
+    switch (find_valid(journal, journal->position + 8, &valid_pos, &journal->problem)) {
+    case SEARCH_UNREAD:
+        return mr_journal_stop_unread(journal);
+    case SEARCH_NONE:
+        stop_at(journal, MR_JOURNAL_TORN, kind, found);
+        return false;
+    default:
+        snprintf(text, sizeof text, "%s; valid records follow", found);
+        stop_at(journal, MR_JOURNAL_DAMAGED, kind, text);
+        return false;
+    }
+}
+
 bool mr_journal_stop_bad(struct mr_journal *journal, enum mr_journal_fault_kind kind,
                          const char *found)
 {
     const struct mr_journal_files *files = journal->files;
     const struct mr_journal_file *file = &files->file;
-    uint64_t valid_pos;
     char text[320];
     if (files->index + 1 < files->count) {
         snprintf(text, sizeof text, "%s; segments follow", found);
@@ -123,11 +142,8 @@ bool mr_journal_stop_bad(struct mr_journal *journal, enum mr_journal_fault_kind 
         snprintf(text, sizeof text, "%s; everything before position %" PRIu64 " was durable", found,
                  file->durable_pos);
         stop_at(journal, durable ? MR_JOURNAL_DAMAGED : MR_JOURNAL_TORN, kind, text);
-    } else if (find_valid(journal, journal->position + 8, &valid_pos) != SEARCH_NONE) {
-        snprintf(text, sizeof text, "%s; valid records follow", found);
-        stop_at(journal, MR_JOURNAL_DAMAGED, kind, text);
     } else {
-        stop_at(journal, MR_JOURNAL_TORN, kind, found);
+        stop_unmarked(journal, kind, found);
     }
     // In an earlier segment's mark there may be damage even so.
     if (journal->stop == MR_JOURNAL_TORN && files->mark_fault.kind != MR_JOURNAL_SOUND)
@@ -212,7 +228,7 @@ bool mr_journal_resync(struct mr_journal *journal, uint64_t *from, uint64_t *to)
     uint64_t search_pos = stopped_pos + 8;
     if (journal->stop == MR_JOURNAL_END)
         return false;
-    while (find_valid(journal, search_pos, &valid_pos) != SEARCH_FOUND) {
+    while (find_valid(journal, search_pos, &valid_pos, NULL) != SEARCH_FOUND) {
         if (!open_later(journal))
             return false;
         search_pos = journal->position;

@@ -87,9 +87,9 @@ static void forget_unsynced(const char *path)
     struct mr_journal_file file;
     if (!mr_disk->forget || mr_journal_file_open(&file, path, NULL, NULL) != MR_OK)
         return;
-    uint64_t durable_pos = file.marked ? file.durable_pos : file.header.base_pos;
-    if (durable_pos >= file.header.base_pos)
-        mr_disk->forget(file.fd, file.header.header_bytes + durable_pos - file.header.base_pos);
+    uint64_t base_pos = file.header.base_pos;
+    uint64_t durable_pos = mr_max_u64(file.marked ? file.durable_pos : 0, base_pos);
+    mr_disk->forget(file.fd, file.header.header_bytes + durable_pos - base_pos);
     mr_journal_file_close(&file);
 }
 
@@ -115,7 +115,7 @@ static int measure(struct mr_journal_tail *tail, struct mr_error *err)
         continue;
     tail->end_pos = journal.position;
     if (journal.stop == MR_JOURNAL_DAMAGED) {
-        code = MR_ERR_CORRUPT;
+        code = journal.problem.code;
         if (err)
             *err = journal.problem;
     } else if (journal.stop == MR_JOURNAL_TORN) {

@@ -22,13 +22,13 @@ static int walk(const char *directory, uint64_t base, const uint64_t *follows, u
     if (code != MR_OK)
         return code == MR_ERR_CORRUPT ? MR_OK : code;
     mr_journal_segment_now(&journal, &segment);
-    *walked = segment.base_pos == base && (!follows || segment.previous_end == *follows);
+    *walked = !follows || segment.previous_end == *follows;
     while (*walked && mr_journal_next(&journal))
         continue;
     if (*walked)
         *end_pos = journal.position;
     if (journal.fault.kind == MR_JOURNAL_FAULT_READ) {
-        code = MR_ERR_INPUT;
+        code = journal.problem.code;
         if (err)
             *err = journal.problem;
     }
@@ -57,11 +57,11 @@ int mr_journal_whole_end(const char *directory, uint64_t from_pos, uint64_t *end
     }
     while (index + 1 < count && bases[index + 1] <= from_pos)
         index++;
-    bool walked = bases[0] <= from_pos;
-    if (!walked) { // the one that held from_pos is lost, and with it what follows
+    if (bases[0] > from_pos) { // the one that held from_pos is lost, and with it what follows
         free(bases);
         return MR_OK;
     }
+    bool walked;
     // One that begins there and does not check is as good as none: the one before it is the last.
     while ((code = walk(directory, bases[index], NULL, end_pos, &walked, err)) == MR_OK &&
            !walked && index > 0)

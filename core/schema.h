@@ -106,13 +106,14 @@ uint16_t mr_schema_set_free_id(const struct mr_schema_set *set);
 // ---- the table as it stands in a header ----------------------------------------------------
 // u32 count, u32 bytes, then per schema 48 bytes (name, id, field_count, record_bytes, null_offset,
 // reserved) and its fields, 128 bytes each.
+#define MR_SCHEMA_TABLE_BYTES_MAX (8 + MR_SCHEMAS_MAX * sizeof(struct mr_schema))
 size_t mr_schema_table_bytes(const struct mr_schema_set *set);
 void mr_schema_table_write(const struct mr_schema_set *set,
                            void *out); // mr_schema_table_bytes() long
 // Whether two sets would stand in a header as the same bytes.
 bool mr_schema_set_same(const struct mr_schema_set *a, const struct mr_schema_set *b);
-// Trusts nothing: counts, sizes, offsets and names are checked. MR_ERR_CORRUPT says what is wrong.
-// The set's earlier content is overwritten, not freed; after a failure it is empty.
+// Trusts nothing: counts, sizes, offsets and names are checked. MR_ERR_CORRUPT says what is wrong;
+// MR_ERR_MEMORY. The set's earlier content is overwritten, not freed; after a failure it is empty.
 int mr_schema_table_read(struct mr_schema_set *set, const void *table, size_t bytes_max,
                          struct mr_error *err);
 

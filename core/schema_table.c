@@ -155,7 +155,9 @@ static int read_schema(struct mr_schema_set *set, const char *table, size_t *at,
         return mr_fail(err, MR_ERR_CORRUPT,
                        "schema table, byte %zu: it ends in the fields of schema %u", *at,
                        set->count + 1);
-    struct mr_schema *schema = mr_schema_new("", 0);
+    struct mr_schema *schema = calloc(1, sizeof *schema);
+    if (schema == NULL)
+        return mr_fail(err, MR_ERR_MEMORY, "schema table, byte %zu: out of memory", *at);
     memcpy(schema, &head, SCHEMA_HEAD_BYTES);
     memcpy(schema->fields, table + *at + SCHEMA_HEAD_BYTES, field_bytes);
     int code = check_schema(schema, *at, err);

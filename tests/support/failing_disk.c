@@ -43,7 +43,14 @@ static size_t cut(size_t bytes)
 
 static int open_file(const char *path, int flags)
 {
-    return fails(FAILING_OPEN) ? -1 : mr_disk_real.open(path, flags);
+    int fd = fails(FAILING_OPEN) ? -1 : mr_disk_real.open(path, flags);
+    failing_disk.open_files += fd >= 0;
+    return fd;
+}
+static void close_file(int fd)
+{
+    failing_disk.open_files--;
+    mr_disk_real.close(fd);
 }
 static ssize_t read_bytes(int fd, void *out, size_t bytes, uint64_t at)
 {
@@ -114,6 +121,7 @@ void failing_disk_use(enum failing_call call, unsigned at, int why)
     static struct mr_disk disk;
     disk = mr_disk_real;
     disk.open = open_file;
+    disk.close = close_file;
     disk.read = read_bytes;
     disk.write = write_bytes;
     disk.skip_hole = skip_hole;

@@ -43,7 +43,8 @@ struct failing_disk {
     unsigned units_bytes; // what direct_units() says; 0: what the real one says
     bool no_direct;       // direct_units() says that it cannot be done
     unsigned calls[FAILING_NONE + 1];
-    bool failed; // it has happened
+    int open_files; // opened since use(), and not closed
+    bool failed;    // it has happened
 };
 extern struct failing_disk failing_disk;
 
