@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define PAGE_BYTES_MAX 65536u
+#define FOLIO_BYTES_MAX (128u << 20) // of what a page cache keeps in one piece, on any machine
 
 // ---- bytes -------------------------------------------------------------------------------------
 static int real_open(const char *path, int flags)
@@ -44,10 +44,15 @@ static int real_sync(int fd)
     return fdatasync(fd);
 }
 
-// A page that `from` lies in would be kept: from its beginning, then, whatever the size of pages is here.
+// The kernel keeps a piece of its cache that only a part of is given up: from where it begins, then, whatever
+// the size of pieces is here. It also keeps what waits to be written; whether writing that fails is all the same.
 static void real_forget(int fd, uint64_t from)
 {
-    posix_fadvise(fd, (off_t)(from - from % PAGE_BYTES_MAX), 0, POSIX_FADV_DONTNEED);
+    off_t begin = (off_t)(from - from % FOLIO_BYTES_MAX);
+    sync_file_range(fd, begin, 0,
+                    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                        SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd, begin, 0, POSIX_FADV_DONTNEED);
 }
 
 static int real_sync_directory(int fd)

@@ -55,10 +55,10 @@ struct mr_disk {
     int64_t (*skip_hole)(int fd, uint64_t at);
     int (*sync)(int fd); // bytes and size (fdatasync)
     int (*sync_directory)(int fd);
-    // May be NULL. What memory holds of the file from `from` on, and is not waiting to be written, is given
-    // up, so that it is read from the disk again. After a failed sync the two differ: pages that did not
-    // reach the disk count as written, and on some file systems the same bytes written over them would not
-    // reach it either.
+    // May be NULL. What memory holds of the file from `from` on is given up, so that it is read from the disk
+    // again; what waits to be written is written first. After a failed sync the two differ: pages that did
+    // not reach the disk count as written, and on some file systems the same bytes written over them would
+    // not reach it either.
     void (*forget)(int fd, uint64_t from);
     int (*allocate)(int fd, uint64_t bytes); // the file is so long then, and its room is its own
     int (*truncate)(int fd, uint64_t bytes);

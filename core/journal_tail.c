@@ -81,16 +81,21 @@ static int torn_bytes(const char *path, uint64_t end_pos, uint64_t *out, struct 
 }
 
 // What was not known to be durable is looked at on the disk, not in memory, which may know it better than
-// the disk after an error.
-static void forget_unsynced(const char *path)
+// the disk after an error. So where that cannot be done there is no end to be told; of a header that does not
+// check whoever reads it tells.
+static int forget_unsynced(const char *path, struct mr_error *err)
 {
     struct mr_journal_file file;
-    if (!mr_disk->forget || mr_journal_file_open(&file, path, NULL, NULL) != MR_OK)
-        return;
+    if (!mr_disk->forget)
+        return MR_OK;
+    int code = mr_journal_file_open(&file, path, NULL, err);
+    if (code != MR_OK)
+        return code == MR_ERR_CORRUPT ? MR_OK : code;
     uint64_t base_pos = file.header.base_pos;
     uint64_t durable_pos = mr_max_u64(file.marked ? file.durable_pos : 0, base_pos);
     mr_disk->forget(file.fd, file.header.header_bytes + durable_pos - base_pos);
     mr_journal_file_close(&file);
+    return MR_OK;
 }
 
 // Reads the last segment to its end, when the writes of a dead loader have come to theirs. Its header is
@@ -100,10 +105,10 @@ static int measure(struct mr_journal_tail *tail, struct mr_error *err)
     struct mr_journal journal;
     struct mr_journal_segment segment;
     int code = mr_file_pass(tail->path, err);
-    if (code == MR_OK) {
-        forget_unsynced(tail->path);
+    if (code == MR_OK)
+        code = forget_unsynced(tail->path, err);
+    if (code == MR_OK)
         code = mr_journal_open(&journal, tail->path, err);
-    }
     if (code != MR_OK)
         return code;
     mr_journal_segment_now(&journal, &segment);

@@ -378,8 +378,9 @@ int mr_segment_files_resume(struct mr_segment_files *files, uint64_t position, s
     mr_journal_close(&journal);
     files->base_pos = segment.base_pos;
     files->header_bytes = segment.header_bytes;
-    // What comes now is written anew, also where memory says that it stands there already.
-    if (mr_disk->forget)
+    // What comes now is written anew, also where memory says that it stands there already. That costs the
+    // writing of what waits to be written, which a run that never syncs leaves much of, and promises nothing.
+    if (mr_disk->forget && files->sync)
         mr_disk->forget(files->fd, segment.header_bytes + position - base);
     // What was committed was written: a file that is shorter was cut since, by a repair perhaps.
     uint64_t bytes = segment.header_bytes + position - base;

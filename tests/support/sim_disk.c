@@ -39,6 +39,7 @@ void sim_disk_reset(struct sim_disk *disk, uint64_t seed)
     disk->random = seed;
     disk->faults = (struct sim_faults){0};
     disk->allocates = true;
+    disk->keeps_lost = random_next(&disk->random) & 1;
     disk->steps = disk->die_at = disk->writes = disk->syncs = disk->failed = 0;
     disk->failed_syncs = disk->syncs_after_failure = disk->sectors_lost = disk->orphan_used = 0;
     disk->dead = disk->trace = false;
@@ -145,7 +146,7 @@ bool sim_disk_drain_one(struct sim_disk *disk, const unsigned *file, enum mr_dis
                        sim_disk_path_of(disk, request.file), length,
                        (long long)request.request.offset);
         sim_file_write(&disk->files[request.file], request.request.bytes, length,
-                       (uint64_t)request.request.offset);
+                       (uint64_t)request.request.offset, request.direct);
         disk->request_count--;
         memmove(&disk->requests[i], &disk->requests[i + 1],
                 (disk->request_count - i) * sizeof disk->requests[0]);
@@ -177,7 +178,7 @@ void sim_disk_restart(struct sim_disk *disk, enum sim_end end)
         disk->files[i].locks[0] = disk->files[i].locks[1] = -1;
         disk->files[i].sync_failed = false;
         if (drops && disk->files[i].used)
-            sim_file_drop_lost(&disk->files[i]);
+            sim_file_forget(disk, &disk->files[i], 0, false);
     }
     if (end == SIM_POWER_LOST)
         lose_power(disk);
@@ -353,6 +354,13 @@ static int sim_sync(int fd)
     int64_t result = sim_file_sync(now, (unsigned)(file - now->files));
     errno = (int)-result;
     return result == 0 ? 0 : -1;
+}
+
+static void sim_forget(int fd, uint64_t from)
+{
+    struct sim_file *file = file_of(fd);
+    if (file)
+        sim_file_forget(now, file, from, true);
 }
 
 static int sim_allocate(int fd, uint64_t bytes)
@@ -533,6 +541,7 @@ const struct mr_disk sim_disk_operations = {
     .skip_hole = sim_skip_hole,
     .sync = sim_sync,
     .sync_directory = sim_sync_directory,
+    .forget = sim_forget,
     .allocate = sim_allocate,
     .truncate = sim_truncate,
     .rename = sim_rename,

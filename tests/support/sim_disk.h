@@ -29,7 +29,8 @@
 //
 // A sync that fails has written some sectors and not others, and takes all of them for written: the
 // next one returns 0, and the cache shows bytes that the disk does not have, until they are dropped
-// from it one day.
+// from it one day, or given up (forget). On half of the disks what is written over such a sector before
+// that does not reach it either, as on a file system that has never converted the block.
 #ifndef MR_TESTS_SUPPORT_SIM_DISK_H
 #define MR_TESTS_SUPPORT_SIM_DISK_H
 
@@ -58,6 +59,7 @@ struct sim_file {
     bool used, directory;
     uint8_t *cache, *disk;
     bool unwritten[SIM_SECTORS_MAX];
+    bool lost[SIM_SECTORS_MAX];       // by a failed sync: what the cache has, the disk has not
     uint64_t cache_bytes, disk_bytes; // sizes
     uint64_t touched;                 // no byte at or beyond it was ever anything but zero
     int locks[2];                     // descriptors, -1: free; by enum mr_disk_lock
@@ -99,7 +101,8 @@ enum sim_end { SIM_PROCESS_DIED, SIM_POWER_LOST };
 struct sim_disk {
     uint64_t random;
     struct sim_faults faults;
-    bool allocates; // the file system has fallocate
+    bool allocates;  // the file system has fallocate
+    bool keeps_lost; // what is written over a lost sector in the cache is lost, too
     uint64_t steps, die_at;
     bool dead;
     bool trace;
@@ -158,12 +161,15 @@ static inline bool sim_is_one_sector(uint64_t at, size_t length)
     return length > 0 && at / MR_SECTOR_BYTES == (at + length - 1) / MR_SECTOR_BYTES;
 }
 void sim_file_create(struct sim_file *file, bool directory);
-void sim_file_write(struct sim_file *file, const void *bytes, size_t length, uint64_t at);
+void sim_file_write(struct sim_file *file, const void *bytes, size_t length, uint64_t at,
+                    bool direct);
 void sim_file_resize(struct sim_file *file, uint64_t bytes);
 int64_t sim_file_sync(struct sim_disk *disk, unsigned file); // 0 or -errno
-// Some of what is unwritten goes to the disk; some of what differs from it is dropped from the cache.
+// Some of what is unwritten goes to the disk.
 void sim_file_write_back(struct sim_disk *disk, struct sim_file *file, unsigned often);
-void sim_file_drop_lost(struct sim_file *file);
+// What differs from the disk goes from the cache, of all pages from this byte's on. `writes`: what waits to be
+// written is, first; else its pages stay.
+void sim_file_forget(struct sim_disk *disk, struct sim_file *file, uint64_t from, bool writes);
 void sim_file_lose_power(struct sim_disk *disk, struct sim_file *file, unsigned often);
 
 // A write or sync of the I/O layer, with what may go wrong.

@@ -6,11 +6,12 @@
 #include "tests/support/scratch.h"
 #include "tests/support/sim_disk.h"
 
+#define PAGE_SECTORS (MR_PAGE_BYTES / MR_SECTOR_BYTES)
+
 void sim_file_create(struct sim_file *file, bool directory)
 {
     memset(file->cache, 0, file->touched);
     memset(file->disk, 0, file->touched);
-    memset(file->unwritten, 0, sizeof file->unwritten);
     *file = (struct sim_file){
         .used = true,
         .directory = directory,
@@ -26,8 +27,12 @@ static void mark_unwritten(struct sim_file *file, uint64_t begin, uint64_t end)
         file->unwritten[sector] = true;
 }
 
-void sim_file_write(struct sim_file *file, const void *bytes, size_t length, uint64_t at)
+void sim_file_write(struct sim_file *file, const void *bytes, size_t length, uint64_t at,
+                    bool direct)
 {
+    for (uint64_t sector = at / MR_SECTOR_BYTES; direct && sector * MR_SECTOR_BYTES < at + length;
+         sector++)
+        file->lost[sector] = false;
     memcpy(file->cache + at, bytes, length);
     mark_unwritten(file, at, at + length);
     file->touched = mr_max_u64(file->touched, at + length);
@@ -39,14 +44,27 @@ void sim_file_resize(struct sim_file *file, uint64_t bytes)
     if (bytes < file->touched) {
         memset(file->cache + bytes, 0, file->touched - bytes);
         mark_unwritten(file, bytes, file->touched);
+        uint64_t kept = (bytes + MR_SECTOR_BYTES - 1) / MR_SECTOR_BYTES;
+        memset(file->lost + kept, 0, SIM_SECTORS_MAX - kept); // with their blocks
     }
     file->cache_bytes = bytes;
 }
 
-static void write_sector(struct sim_file *file, uint64_t sector)
+static void write_sector(const struct sim_disk *disk, struct sim_file *file, uint64_t sector)
 {
     uint64_t at = sector * MR_SECTOR_BYTES;
+    file->unwritten[sector] = false;
+    if (file->lost[sector] && disk->keeps_lost)
+        return;
+    file->lost[sector] = false;
     memcpy(file->disk + at, file->cache + at, MR_SECTOR_BYTES);
+}
+
+static void read_sector(struct sim_file *file, uint64_t sector)
+{
+    uint64_t at = sector * MR_SECTOR_BYTES;
+    file->lost[sector] = false;
+    memcpy(file->cache + at, file->disk + at, MR_SECTOR_BYTES);
 }
 
 static uint64_t sectors_of(const struct sim_file *file)
@@ -60,17 +78,17 @@ static bool differs(const struct sim_file *file, uint64_t sector)
     return memcmp(file->disk + at, file->cache + at, MR_SECTOR_BYTES) != 0;
 }
 
-// `often` in 1024 of the unwritten sectors come to the disk.
-static void write_some(struct sim_disk *disk, struct sim_file *file, unsigned often, bool forget)
+// `often` in 1024 of the unwritten sectors come to the disk. `fails`: the others are taken for written.
+static void write_some(struct sim_disk *disk, struct sim_file *file, unsigned often, bool fails)
 {
     for (uint64_t sector = 0; sector < sectors_of(file); sector++) {
         if (!file->unwritten[sector])
             continue;
-        bool written = sim_disk_chance(disk, often);
-        if (written)
-            write_sector(file, sector);
-        if (written || forget)
-            file->unwritten[sector] = false;
+        if (sim_disk_chance(disk, often))
+            write_sector(disk, file, sector);
+        else if (fails)
+            file->lost[sector] = true;
+        file->unwritten[sector] &= !fails;
     }
 }
 
@@ -106,14 +124,25 @@ int64_t sim_file_sync(struct sim_disk *disk, unsigned index)
     return 0;
 }
 
-// What is taken for written and is not: seen no more, from one moment to the next.
-void sim_file_drop_lost(struct sim_file *file)
+static void forget_page(struct sim_disk *disk, struct sim_file *file, uint64_t first, bool writes)
 {
-    for (uint64_t sector = 0; sector < sectors_of(file); sector++) {
-        uint64_t at = sector * MR_SECTOR_BYTES;
-        if (!file->unwritten[sector])
-            memcpy(file->cache + at, file->disk + at, MR_SECTOR_BYTES);
+    bool waits = false;
+    for (uint64_t sector = first; sector < first + PAGE_SECTORS; sector++)
+        waits |= file->unwritten[sector];
+    if (waits && !writes)
+        return;
+    for (uint64_t sector = first; sector < first + PAGE_SECTORS; sector++) {
+        if (file->unwritten[sector])
+            write_sector(disk, file, sector);
+        read_sector(file, sector);
     }
+}
+
+void sim_file_forget(struct sim_disk *disk, struct sim_file *file, uint64_t from, bool writes)
+{
+    uint64_t first = from / MR_PAGE_BYTES * PAGE_SECTORS;
+    for (; first < sectors_of(file); first += PAGE_SECTORS)
+        forget_page(disk, file, first, writes);
 }
 
 static uint64_t size_after(struct sim_disk *disk, const struct sim_file *file)
@@ -138,6 +167,7 @@ void sim_file_lose_power(struct sim_disk *disk, struct sim_file *file, unsigned 
         disk->sectors_lost += differs(file, sector);
     if (bytes < file->touched)
         memset(file->disk + bytes, 0, file->touched - bytes);
+    memset(file->lost, 0, sizeof file->lost);
     memcpy(file->cache, file->disk, file->touched);
     file->disk_bytes = file->cache_bytes = bytes;
 }

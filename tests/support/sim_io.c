@@ -48,7 +48,7 @@ int64_t sim_request_write(struct sim_disk *disk, const struct sim_request *reque
         (fails || sim_disk_chance(disk, disk->faults.short_write)))
         length = (1 + random_below(&disk->random, length / unit - 1)) * unit;
     if (!fails || length < asked->length)
-        sim_file_write(&disk->files[request->file], asked->bytes, length, at);
+        sim_file_write(&disk->files[request->file], asked->bytes, length, at, request->direct);
     disk->failed += fails;
     sim_disk_trace(disk, "%s: %s%zu of %zu bytes at %llu%s", path,
                    request->direct ? "direct, " : "", length, asked->length, (unsigned long long)at,

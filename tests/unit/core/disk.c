@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "tests/support/journal_bytes.h"
 
@@ -48,6 +51,42 @@ Test(disk, bytes_stand_where_they_were_written)
     cr_assert_eq(errno, ENXIO);
     cr_assert_eq(mr_disk->sync(fd), 0);
     cr_assert_gt(mr_disk->free_bytes(fd), 0);
+    mr_disk->close(fd);
+}
+
+#define TMPFS 0x01021994
+#define FORGET_BYTES (256u << 10)
+
+static unsigned pages_in_memory(int fd, uint64_t from)
+{
+    unsigned char pages[FORGET_BYTES / MR_PAGE_BYTES] = {0};
+    unsigned count = 0, page_bytes = (unsigned)sysconf(_SC_PAGESIZE);
+    void *bytes = mmap(NULL, FORGET_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    cr_assert_neq(bytes, MAP_FAILED);
+    cr_assert_eq(mincore(bytes, FORGET_BYTES, pages), 0);
+    munmap(bytes, FORGET_BYTES);
+    for (uint64_t i = from / page_bytes; i < FORGET_BYTES / page_bytes; i++)
+        count += pages[i] & 1;
+    return count;
+}
+
+// Also what was not written yet: it is, and no page of it stays.
+Test(disk, what_is_forgotten_is_not_in_memory)
+{
+    static char bytes[FORGET_BYTES];
+    struct statfs where;
+    int fd = mr_disk->open(path, O_RDWR | O_CREAT);
+    cr_assert_eq(fstatfs(fd, &where), 0);
+    if (where.f_type == TMPFS)
+        cr_skip_test("%s: a tmpfs has its files nowhere but in memory", path);
+    memset(bytes, 7, sizeof bytes);
+    cr_assert_eq(mr_disk->write(fd, bytes, sizeof bytes, 0), sizeof bytes);
+    cr_assert_gt(pages_in_memory(fd, 0), 0);
+    mr_disk->forget(fd, FORGET_BYTES / 2 + 1);
+    cr_expect_eq(pages_in_memory(fd, FORGET_BYTES / 2), 0);
+    memset(bytes, 0, sizeof bytes);
+    cr_assert_eq(mr_disk->read(fd, bytes, sizeof bytes, 0), sizeof bytes);
+    cr_expect(bytes[0] == 7 && bytes[FORGET_BYTES - 1] == 7);
     mr_disk->close(fd);
 }
 
