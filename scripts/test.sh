@@ -64,7 +64,11 @@ timed() {
     [ $status = 124 ] && echo "stopped: longer than ${MILLRACE_TEST_SECONDS_MAX:-300} s" >>"$log"
 }
 
-number() { sed -nE "s/.*$1: ([0-9]+).*/\\1/p" <<<"$2"; }
+number() { # WORD SYNTHESIS: 0 where there is none, as when the program did not start
+    local found
+    found=$(sed -nE "s/.*$1: ([0-9]+).*/\\1/p" <<<"$2")
+    echo "${found:-0}"
+}
 
 run_unit() {
     local name=$1 bin=$build/$1
@@ -73,7 +77,6 @@ run_unit() {
     synthesis=$(grep -a 'Synthesis:' "$log" | tail -n 1)
     good=$(number Passing "$synthesis")
     bad=$(($(number Failing "$synthesis") + $(number Crashing "$synthesis")))
-    good=${good:-0}
     [ "$bad" = 0 ] && { [ $status != 0 ] || [ "$(number Tested "$synthesis")" = 0 ]; } && bad=1
     note_skips "$name" "$log" '^\[SKIP\]'
     report "$name" "$seconds" "$good" $((bad + missing)) "$log"
