@@ -21,11 +21,11 @@ void mr_book_attach(struct mr_book *book, void *memory, const struct mr_book_lim
 
 enum mr_book_answer mr_book_add(struct mr_book *book, const struct mr_order *order)
 {
-    struct mr_order *seat = mr_order_seat(&book->orders, order->ref);
+    struct mr_order *seat = mr_order_seat_new(&book->orders, order->ref);
     if (mr_order_is_seated(seat))
         return MR_BOOK_DUPLICATE;
     // The level first: it is the only part that can fail with the table not yet full.
-    if (book->orders.head->live >= book->orders.orders_max ||
+    if (mr_order_table_is_full(&book->orders) ||
         !mr_levels_add(&book->levels, order->locate, order->side, order->price, order->shares))
         return MR_BOOK_FULL;
     mr_order_insert(&book->orders, seat, order);

@@ -338,15 +338,9 @@ void mr_chain_drain(struct mr_chain *chain)
 
 // ---- for operators
 
-static void keep_old_bytes(void *stage, void *at, uint32_t bytes)
-{
-    mr_stage_touch(stage, at, bytes);
-}
-
 struct mr_touch mr_op_state_touch(const struct mr_op *op)
 {
-    struct mr_stage *stage = op->chain->stage;
-    return (struct mr_touch){keep_old_bytes, stage, &stage->epoch};
+    return (struct mr_touch){op->chain->stage};
 }
 
 void mr_op_reject(struct mr_op *op, const struct mr_record *record, enum mr_reason reason,

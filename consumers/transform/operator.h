@@ -107,6 +107,11 @@ static inline void mr_op_count(struct mr_op *op, unsigned counter, uint64_t add)
 {
     op->chain->stage->now.plugin[op->counters + counter] += add;
 }
+// Of a counter that goes up and down: what it is now, from the operator's state.
+static inline void mr_op_set_count(struct mr_op *op, unsigned counter, uint64_t value)
+{
+    op->chain->stage->now.plugin[op->counters + counter] = value;
+}
 // For loops in drain(): true when the output is as full as one batch may make it; return then.
 static inline bool mr_op_should_pause(struct mr_op *op)
 {

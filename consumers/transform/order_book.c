@@ -59,39 +59,42 @@ static const struct mr_option options[] = {
 // ---- the quote, before and after
 
 struct watch { // one side of one symbol, as it was before the message
-    uint16_t locate;
-    enum mr_side side;
-    struct mr_level best;
+    const struct mr_ranked_level *front;
+    struct mr_ranked_level before;
 };
 
-static struct watch watch(const struct mr_order_book *self, uint16_t locate, enum mr_side side)
+static inline struct watch watch(const struct mr_order_book *self, uint16_t locate,
+                                 enum mr_side side)
 {
-    struct watch before = {locate, side, {0}};
-    mr_book_best(&self->book, locate, side, &before.best);
-    return before;
+    const struct mr_ranked_level *front = mr_levels_front(&self->book.levels, locate, side);
+    return (struct watch){front, *front};
 }
 
-static bool is_same(const struct mr_level *a, const struct mr_level *b)
-{
-    return a->price == b->price && a->shares == b->shares && a->orders == b->orders;
-}
-
-static void report_change(struct mr_op *op, const struct mr_order_message *m,
-                          const struct watch *before)
+static __attribute__((noinline)) void report_change(struct mr_op *op, mr_order_message m,
+                                                    enum mr_side side,
+                                                    const struct mr_ranked_level *before)
 {
     struct mr_order_book *self = op->self;
-    struct mr_level now, other;
-    mr_book_best(&self->book, before->locate, before->side, &now);
-    if (is_same(&now, &before->best))
-        return;
-    bool is_buy = before->side == MR_SIDE_BUY;
-    mr_book_best(&self->book, before->locate, is_buy ? MR_SIDE_SELL : MR_SIDE_BUY, &other);
+    struct mr_level now, other, was = {0};
+    bool is_buy = side == MR_SIDE_BUY;
+    if (before->orders > 0)
+        was = mr_level_of(side, before);
+    mr_book_best(&self->book, m->locate, side, &now);
+    mr_book_best(&self->book, m->locate, is_buy ? MR_SIDE_SELL : MR_SIDE_BUY, &other);
     const struct mr_level *bid = is_buy ? &now : &other, *ask = is_buy ? &other : &now;
-    bool was_crossed =
-        is_buy ? mr_book_is_crossed(&before->best, ask) : mr_book_is_crossed(bid, &before->best);
+    bool was_crossed = is_buy ? mr_book_is_crossed(&was, ask) : mr_book_is_crossed(bid, &was);
     mr_book_report_quote(op, m, bid, ask);
     if (mr_book_is_crossed(bid, ask) && !was_crossed)
-        mr_book_report_alert(op, m, MR_ALERT_CROSSED, MR_BOOK_COUNT_CROSSED, m->ref);
+        mr_book_report_alert(op, m, MR_ALERT_CROSSED, MR_BOOK_COUNT_CROSSED, m->order_ref);
+}
+
+static inline void look_again(struct mr_op *op, mr_order_message m, enum mr_side side,
+                              const struct watch *watch)
+{
+    const struct mr_ranked_level *now = watch->front, *before = &watch->before;
+    if ((now->shares ^ before->shares) | (now->rank ^ before->rank) |
+        (now->orders ^ before->orders))
+        report_change(op, m, side, before);
 }
 
 // ---- orders that are not in the book
@@ -103,27 +106,31 @@ static void remember_absent(struct mr_op *op, uint64_t ref, enum why_absent why)
     struct mr_order order = {.ref = ref, .side = (uint8_t)why};
     if (mr_order_is_seated(seat))
         return;
-    if (!mr_order_insert(&self->absent, seat, &order))
+    if (mr_order_table_is_full(&self->absent)) {
         mr_op_count(op, MR_BOOK_COUNT_UNKNOWN_FULL, 1);
-    else if (why == NEVER_ANNOUNCED)
+        return;
+    }
+    mr_order_insert(&self->absent, seat, &order);
+    if (why == NEVER_ANNOUNCED)
         mr_op_count(op, MR_BOOK_COUNT_UNKNOWN_ORDERS, 1);
 }
 
-static void refers_to_absent(struct mr_op *op, const struct mr_order_message *m)
+static void refers_to_absent(struct mr_op *op, mr_order_message m)
 {
     struct mr_order_book *self = op->self;
-    const struct mr_order *seat = mr_order_seat(&self->absent, m->ref);
+    const struct mr_order *seat = mr_order_seat(&self->absent, m->order_ref);
     bool is_untracked = mr_order_is_seated(seat) && seat->side == NOT_TRACKED;
     if (!is_untracked)
-        remember_absent(op, m->ref, NEVER_ANNOUNCED);
-    mr_book_report_alert(
-        op, m, MR_ALERT_UNKNOWN_REFERENCE,
-        is_untracked ? MR_BOOK_COUNT_UNTRACKED_REFERENCE : MR_BOOK_COUNT_UNKNOWN_REFERENCE, m->ref);
+        remember_absent(op, m->order_ref, NEVER_ANNOUNCED);
+    mr_book_report_alert(op, m, MR_ALERT_UNKNOWN_REFERENCE,
+                         is_untracked ? MR_BOOK_COUNT_UNTRACKED_REFERENCE
+                                      : MR_BOOK_COUNT_UNKNOWN_REFERENCE,
+                         m->order_ref);
 }
 
-// An order that was to come in: `ref` is its reference.
-static void report_entry(struct mr_op *op, const struct mr_order_message *m, uint64_t ref,
-                         enum mr_book_answer answer)
+// An order that was to come in and did not: `ref` is its reference.
+static void report_refused(struct mr_op *op, mr_order_message m, uint64_t ref,
+                           enum mr_book_answer answer)
 {
     if (answer == MR_BOOK_DUPLICATE)
         mr_book_report_alert(op, m, MR_ALERT_DUPLICATE_REFERENCE, MR_BOOK_COUNT_DUPLICATE_REFERENCE,
@@ -135,26 +142,28 @@ static void report_entry(struct mr_op *op, const struct mr_order_message *m, uin
 }
 
 // The order, if it is in the book of the message's own symbol.
-static const struct mr_order *order_of(const struct mr_order_book *self,
-                                       const struct mr_order_message *m)
+static inline const struct mr_order *order_of(const struct mr_order_book *self, mr_order_message m)
 {
-    const struct mr_order *order = mr_book_find(&self->book, m->ref);
+    const struct mr_order *order = mr_book_find(&self->book, m->order_ref);
     return order != NULL && order->locate == m->locate ? order : NULL;
 }
 
 // ---- messages
 
-static void on_add(struct mr_op *op, const struct mr_order_message *m, char side)
+static void on_add(struct mr_op *op, mr_order_message m)
 {
     struct mr_order_book *self = op->self;
-    struct mr_order order = {.ref = m->ref,
+    struct mr_order order = {.ref = m->order_ref,
                              .price = m->price,
                              .shares = m->shares,
                              .locate = m->locate,
-                             .side = side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL};
-    struct watch before = watch(self, order.locate, order.side);
-    report_entry(op, m, m->ref, mr_book_add(&self->book, &order));
-    report_change(op, m, &before);
+                             .side = m->side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL};
+    enum mr_side side = order.side;
+    struct watch before = watch(self, m->locate, side);
+    enum mr_book_answer answer = mr_book_add(&self->book, &order);
+    if (MR_UNLIKELY(answer != MR_BOOK_DONE))
+        report_refused(op, m, m->order_ref, answer);
+    look_again(op, m, side, &before);
 }
 
 static char side_letter(const struct mr_order *order)
@@ -168,121 +177,69 @@ struct execution {  // what E and C say besides how many shares; X says no more
     uint64_t match_number;
 };
 
-static void on_reduce(struct mr_op *op, const struct mr_order_message *m,
-                      const struct execution *executed)
+static void on_reduce(struct mr_op *op, mr_order_message m, const struct execution *executed)
 {
     struct mr_order_book *self = op->self;
     const struct mr_order *order = order_of(self, m);
-    if (order == NULL) {
+    if (MR_UNLIKELY(order == NULL)) {
         refers_to_absent(op, m);
         if (executed != NULL && executed->has_price && executed->printable)
-            mr_book_report_trade(op, m, ' ', m->shares, m->price, executed->match_number);
+            mr_book_report_trade(op, m, ' ', m->price, executed->match_number);
         return;
     }
-    struct watch before = watch(self, order->locate, order->side);
     struct mr_order old;
+    enum mr_side side = order->side;
+    struct watch before = watch(self, m->locate, side);
     if (mr_book_reduce(&self->book, order, m->shares, &old) == MR_BOOK_OVERFILL)
-        mr_book_report_alert(op, m, MR_ALERT_OVERFILL, MR_BOOK_COUNT_OVERFILL, m->ref);
+        mr_book_report_alert(op, m, MR_ALERT_OVERFILL, MR_BOOK_COUNT_OVERFILL, m->order_ref);
     if (executed != NULL && executed->printable)
-        mr_book_report_trade(op, m, side_letter(&old), m->shares,
-                             executed->has_price ? m->price : old.price, executed->match_number);
-    report_change(op, m, &before);
+        mr_book_report_trade(op, m, side_letter(&old), executed->has_price ? m->price : old.price,
+                             executed->match_number);
+    look_again(op, m, side, &before);
 }
 
-static void on_delete(struct mr_op *op, const struct mr_order_message *m)
+static void on_delete(struct mr_op *op, mr_order_message m)
 {
     struct mr_order_book *self = op->self;
     const struct mr_order *order = order_of(self, m);
-    if (order == NULL) {
+    if (MR_UNLIKELY(order == NULL)) {
         refers_to_absent(op, m);
         return;
     }
-    struct watch before = watch(self, order->locate, order->side);
+    enum mr_side side = order->side;
+    struct watch before = watch(self, m->locate, side);
     struct mr_order old;
     mr_book_remove(&self->book, order, &old);
-    report_change(op, m, &before);
+    look_again(op, m, side, &before);
 }
 
 // The side of an order that replaces an unknown one is nowhere to be had: it stays out of the book.
-static void replace_absent(struct mr_op *op, const struct mr_order_message *m, uint64_t new_ref)
+static void replace_absent(struct mr_op *op, mr_order_message m, uint64_t new_ref)
 {
     struct mr_order_book *self = op->self;
     refers_to_absent(op, m);
     if (mr_book_find(&self->book, new_ref) != NULL)
-        report_entry(op, m, new_ref, MR_BOOK_DUPLICATE);
+        report_refused(op, m, new_ref, MR_BOOK_DUPLICATE);
     else
         remember_absent(op, new_ref, NOT_TRACKED);
 }
 
-static void on_replace(struct mr_op *op, const struct mr_order_message *m, uint64_t new_ref)
+static void on_replace(struct mr_op *op, mr_order_message m, uint64_t new_ref)
 {
     struct mr_order_book *self = op->self;
     const struct mr_order *order = order_of(self, m);
-    if (order == NULL) {
+    if (MR_UNLIKELY(order == NULL)) {
         replace_absent(op, m, new_ref);
         return;
     }
-    struct watch before = watch(self, order->locate, order->side);
+    enum mr_side side = order->side;
+    struct watch before = watch(self, m->locate, side);
     struct mr_order old;
-    report_entry(op, m, new_ref,
-                 mr_book_replace(&self->book, order, new_ref, m->price, m->shares, &old));
-    report_change(op, m, &before);
-}
-
-// They all begin as an add does.
-static struct mr_order_message order_message(const void *record, char letter)
-{
-    const struct mr_order_add *any = record;
-    uint16_t id = any->env.schema_id;
-    struct mr_order_message m = {.env = record,
-                                 .locate = any->locate,
-                                 .letter = letter,
-                                 .ref = any->order_ref,
-                                 .symbol = any->symbol};
-    if (id != MR_SCHEMA_ORDER_DELETE) // which ends behind the symbol
-        m.shares = any->shares;
-    if (id != MR_SCHEMA_ORDER_DELETE && id != MR_SCHEMA_ORDER_CANCEL &&
-        id != MR_SCHEMA_ORDER_EXECUTED)
-        m.price = any->price;
-    return m;
-}
-
-static void on_executed(struct mr_op *op, const void *record)
-{
-    const struct mr_order_executed *e = record;
-    struct mr_order_message m = order_message(record, 'E');
-    struct execution executed = {false, true, e->match_number};
-    on_reduce(op, &m, &executed);
-}
-
-static void on_executed_price(struct mr_op *op, const void *record)
-{
-    const struct mr_order_executed_price *c = record;
-    struct mr_order_message m = order_message(record, 'C');
-    struct execution executed = {true, c->printable != 'N', c->match_number};
-    on_reduce(op, &m, &executed);
-}
-
-static void on_cross(struct mr_op *op, const void *record)
-{
-    const struct mr_cross_trade *q = record;
-    struct mr_order_message m = {
-        .env = record, .locate = q->locate, .letter = 'Q', .symbol = q->symbol};
-    if (q->shares > 0) // 0: nothing crossed
-        mr_book_report_trade(op, &m, ' ', q->shares, q->price, q->match_number);
-}
-
-static void on_trade(struct mr_op *op, const void *record)
-{
-    const struct mr_trade *p = record;
-    struct mr_order_message m = order_message(record, 'P');
-    mr_book_report_trade(op, &m, p->side, p->shares, p->price, p->match_number);
-}
-
-static char side_of(const void *record)
-{
-    const struct mr_order_add *add = record;
-    return add->side;
+    enum mr_book_answer answer =
+        mr_book_replace(&self->book, order, new_ref, m->price, m->shares, &old);
+    if (MR_UNLIKELY(answer != MR_BOOK_DONE))
+        report_refused(op, m, new_ref, answer);
+    look_again(op, m, side, &before);
 }
 
 static uint64_t new_order_ref(const void *record)
@@ -291,14 +248,32 @@ static uint64_t new_order_ref(const void *record)
     return replace->new_order_ref;
 }
 
-static void dispatch(struct mr_op *op, const struct mr_record *record)
+static void on_executed(struct mr_op *op, const void *record)
 {
-    struct mr_order_message m;
-    switch (record->schema_id) {
+    const struct mr_order_executed *e = record;
+    on_reduce(op, record, &(struct execution){false, true, e->match_number});
+}
+
+static void on_executed_price(struct mr_op *op, const void *record)
+{
+    const struct mr_order_executed_price *c = record;
+    on_reduce(op, record, &(struct execution){true, c->printable != 'N', c->match_number});
+}
+
+static void on_trade(struct mr_op *op, const void *record)
+{
+    const struct mr_trade *p = record;
+    mr_book_report_trade(op, record, p->side, p->price, p->match_number);
+}
+
+static void dispatch(struct mr_op *op, const void *record)
+{
+    const struct mr_record *env = record;
+    const struct mr_cross_trade *q = record;
+    switch (env->schema_id) {
     case MR_SCHEMA_ORDER_ADD:
     case MR_SCHEMA_ORDER_ADD_MPID:
-        m = order_message(record, record->schema_id == MR_SCHEMA_ORDER_ADD ? 'A' : 'F');
-        on_add(op, &m, side_of(record));
+        on_add(op, record);
         break;
     case MR_SCHEMA_ORDER_EXECUTED:
         on_executed(op, record);
@@ -307,24 +282,28 @@ static void dispatch(struct mr_op *op, const struct mr_record *record)
         on_executed_price(op, record);
         break;
     case MR_SCHEMA_ORDER_CANCEL:
-        m = order_message(record, 'X');
-        on_reduce(op, &m, NULL);
+        on_reduce(op, record, NULL);
         break;
     case MR_SCHEMA_ORDER_DELETE:
-        m = order_message(record, 'D');
-        on_delete(op, &m);
+        on_delete(op, record);
         break;
     case MR_SCHEMA_ORDER_REPLACE:
-        m = order_message(record, 'U');
-        on_replace(op, &m, new_order_ref(record));
+        on_replace(op, record, new_order_ref(record));
         break;
     case MR_SCHEMA_TRADE:
         on_trade(op, record);
         break;
     case MR_SCHEMA_CROSS_TRADE:
-        on_cross(op, record);
+        if (q->shares > 0) // 0: nothing crossed
+            mr_book_report_cross(op, q);
         break;
     }
+}
+
+static char side_of(const void *record)
+{
+    const struct mr_order_add *add = record;
+    return add->side;
 }
 
 static bool has_bad_side(const struct mr_record *record)
@@ -369,7 +348,6 @@ static void order_book_apply(struct mr_op *op, struct mr_record *record)
                      side_of(record));
         return;
     }
-    uint64_t orders = mr_book_orders_live(&self->book), levels = mr_book_levels_live(&self->book);
     if (self->options->pass || record->schema_id == MR_SCHEMA_GAP) {
         // Whoever comes next may change it in place.
         _Alignas(8) union longest_message copy;
@@ -379,9 +357,8 @@ static void order_book_apply(struct mr_op *op, struct mr_record *record)
     } else {
         dispatch(op, record);
     }
-    // Differences modulo 2^64: these two go up and down.
-    mr_op_count(op, MR_BOOK_COUNT_ORDERS_LIVE, mr_book_orders_live(&self->book) - orders);
-    mr_op_count(op, MR_BOOK_COUNT_LEVELS_LIVE, mr_book_levels_live(&self->book) - levels);
+    mr_op_set_count(op, MR_BOOK_COUNT_ORDERS_LIVE, mr_book_orders_live(&self->book));
+    mr_op_set_count(op, MR_BOOK_COUNT_LEVELS_LIVE, mr_book_levels_live(&self->book));
 }
 
 // ---- set-up

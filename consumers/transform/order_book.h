@@ -34,24 +34,18 @@ enum mr_book_counter {
     MR_BOOK_COUNT_LEVELS_LIVE,
 };
 
-// Every message about an order, as the book needs it: they share one layout (core/market.h).
-struct mr_order_message {
-    const struct mr_record *env;
-    uint16_t locate;
-    char letter; // of the message type
-    uint64_t ref;
-    const char *symbol;
-    uint32_t shares;
-    uint32_t price;
-};
+// The messages about orders, and trades, begin as an add does (core/market.h): locate, order_ref and
+// symbol can be read of each as of this, shares and price of those that have them.
+typedef const struct mr_order_add *mr_order_message;
 
 // The locate and symbol are the message's; each counts, and emits where its option says so.
-void mr_book_report_alert(struct mr_op *op, const struct mr_order_message *m,
-                          enum mr_alert_kind kind, unsigned counter, uint64_t ref);
-void mr_book_report_trade(struct mr_op *op, const struct mr_order_message *m, char side,
-                          uint64_t shares, uint32_t price, uint64_t match_number);
-void mr_book_report_quote(struct mr_op *op, const struct mr_order_message *m,
-                          const struct mr_level *bid, const struct mr_level *ask);
+void mr_book_report_alert(struct mr_op *op, mr_order_message m, enum mr_alert_kind kind,
+                          unsigned counter, uint64_t ref);
+void mr_book_report_trade(struct mr_op *op, mr_order_message m, char side, uint32_t price,
+                          uint64_t match_number);
+void mr_book_report_cross(struct mr_op *op, const struct mr_cross_trade *q);
+void mr_book_report_quote(struct mr_op *op, mr_order_message m, const struct mr_level *bid,
+                          const struct mr_level *ask);
 // Both sides have orders, and the bid is at or above the offer.
 bool mr_book_is_crossed(const struct mr_level *bid, const struct mr_level *ask);
 

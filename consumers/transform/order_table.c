@@ -38,13 +38,21 @@ static struct mr_order *find_empty(struct mr_order_bucket *bucket)
     return NULL;
 }
 
+static struct mr_order *find_seated(struct mr_order_bucket *bucket, uint64_t ref)
+{
+    for (unsigned i = 0; i < MR_BUCKET_ORDERS; i++)
+        if (mr_order_is_seated(&bucket->orders[i]) && bucket->orders[i].ref == ref)
+            return &bucket->orders[i];
+    return NULL;
+}
+
 struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref)
 {
     uint64_t first = mr_order_home(table, ref), at = first;
     struct mr_order *found, *empty = NULL;
     do {
         struct mr_order_bucket *bucket = &table->buckets[at];
-        if ((found = mr_order_in_bucket(bucket, ref)) != NULL)
+        if ((found = find_seated(bucket, ref)) != NULL)
             return found;
         if (empty == NULL)
             empty = find_empty(bucket);
@@ -57,43 +65,15 @@ struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t
     return empty;
 }
 
-static void count_live(struct mr_order_table *table, uint64_t live)
-{
-    mr_touch_once(&table->touch, &table->live_touched, &table->head->live,
-                  sizeof table->head->live);
-    table->head->live = live;
-}
-
-// An order comes to stand at `seat` (by 1) or goes (by -1): the buckets that pushed it on know.
-static void count_pushed(struct mr_order_table *table, uint64_t ref, const struct mr_order *seat,
-                         uint32_t by)
+void mr_order_count_pushed(struct mr_order_table *table, uint64_t ref, const struct mr_order *seat,
+                           uint32_t by)
 {
     uint64_t at = mr_order_home(table, ref);
     const struct mr_order *end = table->buckets[at].orders + MR_BUCKET_ORDERS;
-    while (MR_UNLIKELY(seat < table->buckets[at].orders || seat >= end)) {
+    while (seat < table->buckets[at].orders || seat >= end) {
         mr_touch(&table->touch, &table->buckets[at].pushed, sizeof table->buckets[at].pushed);
         table->buckets[at].pushed += by;
         at = next_bucket(table, at);
         end = table->buckets[at].orders + MR_BUCKET_ORDERS;
     }
-}
-
-bool mr_order_insert(struct mr_order_table *table, struct mr_order *seat,
-                     const struct mr_order *order)
-{
-    if (table->head->live >= table->orders_max)
-        return false;
-    count_pushed(table, order->ref, seat, 1);
-    mr_touch(&table->touch, seat, sizeof *seat);
-    *seat = *order;
-    count_live(table, table->head->live + 1);
-    return true;
-}
-
-void mr_order_erase(struct mr_order_table *table, struct mr_order *seat)
-{
-    count_pushed(table, seat->ref, seat, UINT32_MAX);
-    mr_touch(&table->touch, seat, sizeof *seat);
-    *seat = (struct mr_order){0};
-    count_live(table, table->head->live - 1);
 }

@@ -14,7 +14,7 @@
 //
 //     struct mr_order *seat = mr_order_seat(&table, ref);
 //     if (mr_order_is_seated(seat)) ... the order, until the next erase ...
-//     else mr_order_insert(&table, seat, &order);                  // false: orders_max is reached
+//     else if (!mr_order_table_is_full(&table)) mr_order_insert(&table, seat, &order);
 #ifndef MR_CONSUMERS_TRANSFORM_ORDER_TABLE_H
 #define MR_CONSUMERS_TRANSFORM_ORDER_TABLE_H
 
@@ -72,13 +72,14 @@ static inline uint64_t mr_order_home(const struct mr_order_table *table, uint64_
 {
     return (ref * 0x9E3779B97F4A7C15ULL >> 32) * table->bucket_count >> 32;
 }
-// All three are looked at: which it is cannot be predicted.
+// All three are looked at: which it is cannot be predicted. An empty place has reference 0, which only an
+// order 0 can be taken for: the slow way finds it.
 static inline struct mr_order *mr_order_in_bucket(struct mr_order_bucket *bucket, uint64_t ref)
 {
-    struct mr_order *orders = bucket->orders;
-    unsigned at = ((orders[1].ref == ref) & mr_order_is_seated(&orders[1])) ? 1 : 0;
-    at = ((orders[2].ref == ref) & mr_order_is_seated(&orders[2])) ? 2 : at;
-    return orders[at].ref == ref && mr_order_is_seated(&orders[at]) ? &orders[at] : NULL;
+    struct mr_order *orders = bucket->orders, *at = orders;
+    at = orders[1].ref == ref ? &orders[1] : at;
+    at = orders[2].ref == ref ? &orders[2] : at;
+    return at->ref == ref && mr_order_is_seated(at) ? at : NULL;
 }
 // Where the order stands, or else the empty place where it would.
 struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref);
@@ -87,10 +88,50 @@ static inline struct mr_order *mr_order_seat(const struct mr_order_table *table,
     struct mr_order *found = mr_order_in_bucket(&table->buckets[mr_order_home(table, ref)], ref);
     return MR_LIKELY(found != NULL) ? found : mr_order_seat_slow(table, ref);
 }
-// `seat`: from mr_order_seat of this order's reference, empty, nothing inserted or erased since.
-bool mr_order_insert(struct mr_order_table *table, struct mr_order *seat,
-                     const struct mr_order *order);
-void mr_order_erase(struct mr_order_table *table, struct mr_order *seat);
+// The same, for an order that is probably new.
+static inline struct mr_order *mr_order_seat_new(const struct mr_order_table *table, uint64_t ref)
+{
+    struct mr_order_bucket *bucket = &table->buckets[mr_order_home(table, ref)];
+    struct mr_order *orders = bucket->orders, *empty = &orders[2];
+    empty = mr_order_is_seated(&orders[1]) ? empty : &orders[1];
+    empty = mr_order_is_seated(&orders[0]) ? empty : &orders[0];
+    bool elsewhere = (orders[0].ref == ref) | (orders[1].ref == ref) | (orders[2].ref == ref) |
+                     (bucket->pushed != 0) | mr_order_is_seated(empty);
+    return MR_LIKELY(!elsewhere) ? empty : mr_order_seat_slow(table, ref);
+}
+
+// An order comes to stand at `seat` (by 1) or goes (by -1): the buckets that pushed it on know.
+void mr_order_count_pushed(struct mr_order_table *table, uint64_t ref, const struct mr_order *seat,
+                           uint32_t by);
+static inline void mr_order_count(struct mr_order_table *table, uint64_t ref,
+                                  const struct mr_order *seat, uint32_t by)
+{
+    const struct mr_order_bucket *home = &table->buckets[mr_order_home(table, ref)];
+    if (MR_UNLIKELY((uintptr_t)seat - (uintptr_t)home >= sizeof *home))
+        mr_order_count_pushed(table, ref, seat, by);
+    mr_touch_once(&table->touch, &table->live_touched, &table->head->live,
+                  sizeof table->head->live);
+    table->head->live += (uint64_t)(int32_t)by;
+}
+static inline bool mr_order_table_is_full(const struct mr_order_table *table)
+{
+    return table->head->live >= table->orders_max;
+}
+// `seat`: from mr_order_seat of this order's reference, empty, nothing inserted or erased since; the table
+// is not full.
+static inline void mr_order_insert(struct mr_order_table *table, struct mr_order *seat,
+                                   const struct mr_order *order)
+{
+    mr_order_count(table, order->ref, seat, 1);
+    mr_touch(&table->touch, seat, sizeof *seat);
+    *seat = *order;
+}
+static inline void mr_order_erase(struct mr_order_table *table, struct mr_order *seat)
+{
+    mr_order_count(table, seat->ref, seat, UINT32_MAX);
+    mr_touch(&table->touch, seat, sizeof *seat);
+    *seat = (struct mr_order){0};
+}
 // Starts fetching the order's cache line; for callers who know what comes next.
 static inline void mr_order_prefetch(const struct mr_order_table *table, uint64_t ref)
 {

@@ -62,36 +62,9 @@ static void count_live(struct mr_levels *levels, uint64_t live)
     levels->head->live = live;
 }
 
-static inline void touch_count(struct mr_levels *levels, struct mr_level_side *side)
+static inline void touch_side(struct mr_levels *levels, struct mr_level_side *side)
 {
-    mr_touch(&levels->touch, side, sizeof side->count);
-}
-
-static inline void touch_top(struct mr_levels *levels, struct mr_level_side *side, uint32_t from,
-                             uint32_t to)
-{
-    if (to > from)
-        mr_touch(&levels->touch, &side->top[from],
-                 (to - from) * (uint32_t)sizeof(struct mr_ranked_level));
-}
-
-// How many of the top levels are better than this rank: all are looked at, for where to stop cannot be
-// predicted. What is not in use has rank 0, which is better than none.
-static inline uint32_t count_better(const struct mr_level_side *side, uint32_t rank)
-{
-    uint32_t better = 0;
-    for (unsigned i = 0; i < MR_TOP_LEVELS; i++)
-        better += side->top[i].rank > rank;
-    return better;
-}
-
-static inline struct mr_ranked_level *find_level(const struct mr_levels *levels,
-                                                 struct mr_level_side *side, uint32_t rank)
-{
-    uint32_t at = count_better(side, rank);
-    if (at < mr_level_side_count(side))
-        return side->top[at].rank == rank ? &side->top[at] : NULL;
-    return side->deeper != 0 ? mr_chain_find(levels, &side->deeper, rank) : NULL;
+    mr_touch(&levels->touch, side, sizeof *side);
 }
 
 // ---- between top and blocks -----------------------------------------------------------------------
@@ -101,26 +74,19 @@ static bool spill(struct mr_levels *levels, struct mr_level_side *side)
     uint32_t keep = MR_TOP_LEVELS - SPILLED_LEVELS;
     if (!mr_chain_push(levels, &side->deeper, &side->top[keep], SPILLED_LEVELS))
         return false;
-    touch_count(levels, side);
-    touch_top(levels, side, keep, MR_TOP_LEVELS);
     memset(&side->top[keep], 0, SPILLED_LEVELS * sizeof side->top[0]);
     side->count = keep;
     return true;
 }
 
-static void refill(struct mr_levels *levels, struct mr_level_side *side)
-{
-    touch_top(levels, side, 0, REFILLED_LEVELS);
-    touch_count(levels, side);
-    side->count = mr_chain_pop(levels, &side->deeper, side->top, REFILLED_LEVELS);
-}
-
-static bool insert_level(struct mr_levels *levels, struct mr_level_side *side,
+// A level of a rank that is not there; `at`: how many of the top are better.
+static bool insert_level(struct mr_levels *levels, struct mr_level_side *side, uint32_t at,
                          const struct mr_ranked_level *level)
 {
-    uint32_t at = count_better(side, level->rank), count = mr_level_side_count(side);
+    uint32_t count = mr_level_side_count(side);
     if (at >= count && (side->deeper != 0 || at == MR_TOP_LEVELS))
         return mr_chain_insert(levels, &side->deeper, level);
+    touch_side(levels, side);
     if (count == MR_TOP_LEVELS) {
         if (!spill(levels, side))
             return false;
@@ -130,41 +96,49 @@ static bool insert_level(struct mr_levels *levels, struct mr_level_side *side,
     }
     if (MR_UNLIKELY(at > count))
         mr_state_damaged("the number of a side's best levels", count);
-    touch_count(levels, side);
-    touch_top(levels, side, at, count + 1);
-    memmove(&side->top[at + 1], &side->top[at], (count - at) * sizeof *level);
+    for (uint32_t i = count; i > at; i--)
+        side->top[i] = side->top[i - 1];
     side->top[at] = *level;
     side->count = count + 1;
     return true;
 }
 
-static void remove_level(struct mr_levels *levels, struct mr_level_side *side, uint32_t rank)
+static void remove_level(struct mr_levels *levels, struct mr_level_side *side, uint32_t at,
+                         uint32_t rank)
 {
-    uint32_t at = count_better(side, rank), count = mr_level_side_count(side);
+    uint32_t count = mr_level_side_count(side);
     count_live(levels, levels->head->live - 1);
     if (at >= count) {
         mr_chain_remove(levels, &side->deeper, rank);
         return;
     }
-    touch_count(levels, side);
-    touch_top(levels, side, at, count);
+    touch_side(levels, side);
     side->count = --count;
-    memmove(&side->top[at], &side->top[at + 1], (count - at) * sizeof side->top[0]);
+    for (uint32_t i = at; i < count; i++)
+        side->top[i] = side->top[i + 1];
     side->top[count] = (struct mr_ranked_level){0};
     if (count == 0 && side->deeper != 0)
-        refill(levels, side);
+        side->count = mr_chain_pop(levels, &side->deeper, side->top, REFILLED_LEVELS);
 }
 
 // ---- what the book asks for -----------------------------------------------------------------------
 
-bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
-                   uint32_t shares)
+// The level of this rank, or NULL; `at`: how many of the top are better.
+static struct mr_ranked_level *find_level(const struct mr_levels *levels,
+                                          struct mr_level_side *side, uint32_t at, uint32_t rank)
 {
-    struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
-    struct mr_ranked_level fresh = {mr_rank_of(side, price), 1, shares};
-    struct mr_ranked_level *level = find_level(levels, levels_of, fresh.rank);
+    if (at < mr_level_side_count(side))
+        return side->top[at].rank == rank ? &side->top[at] : NULL;
+    return side->deeper != 0 ? mr_chain_find(levels, &side->deeper, rank) : NULL;
+}
+
+bool mr_levels_add_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
+                        uint32_t rank, uint32_t shares)
+{
+    struct mr_ranked_level *level = find_level(levels, of, better, rank);
     if (level == NULL) {
-        if (!insert_level(levels, levels_of, &fresh))
+        struct mr_ranked_level fresh = {rank, 1, shares};
+        if (!insert_level(levels, of, better, &fresh))
             return false;
         count_live(levels, levels->head->live + 1);
         return true;
@@ -175,15 +149,14 @@ bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
     return true;
 }
 
-void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
-                      uint32_t shares, bool order_gone)
+void mr_levels_reduce_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
+                           uint32_t rank, uint32_t shares, bool order_gone)
 {
-    struct mr_level_side *levels_of = mr_level_side_at(levels, locate, side);
-    struct mr_ranked_level *level = find_level(levels, levels_of, mr_rank_of(side, price));
+    struct mr_ranked_level *level = find_level(levels, of, better, rank);
     if (MR_UNLIKELY(level == NULL))
-        mr_state_damaged("an order without its level at price", price);
+        mr_state_damaged("an order without its level of rank", rank);
     if (order_gone && level->orders == 1) {
-        remove_level(levels, levels_of, mr_rank_of(side, price));
+        remove_level(levels, of, better, rank);
         return;
     }
     mr_touch(&levels->touch, level, sizeof *level);

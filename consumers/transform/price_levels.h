@@ -79,13 +79,52 @@ uint64_t mr_levels_bytes(uint32_t levels_max);
 void mr_levels_attach(struct mr_levels *levels, void *memory, uint32_t levels_max,
                       struct mr_touch touch);
 
-// One order more at this price. False: no block is free, and nothing has changed.
-bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
-                   uint32_t shares);
+// How many of the best levels are better than this rank: all are looked at, for where to stop cannot be
+// predicted. What is not in use has rank 0, which is better than none.
+static inline uint32_t mr_level_side_better(const struct mr_level_side *side, uint32_t rank)
+{
+    uint32_t better = 0;
+#pragma GCC unroll 7
+    for (unsigned i = 0; i < MR_TOP_LEVELS; i++)
+        better += side->top[i].rank > rank;
+    return better;
+}
+
+// One order more at this price. False: no block is free, and nothing has changed. A level that is there
+// and among the best, which most are, is changed here; `better`: mr_level_side_better.
+bool mr_levels_add_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
+                        uint32_t rank, uint32_t shares);
+static inline bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                                 uint32_t price, uint32_t shares)
+{
+    struct mr_level_side *of = mr_level_side_at(levels, locate, side);
+    uint32_t rank = mr_rank_of(side, price), at = mr_level_side_better(of, rank);
+    struct mr_ranked_level *level = &of->top[at];
+    if (at >= MR_TOP_LEVELS || level->rank != rank || level->orders == 0)
+        return mr_levels_add_slow(levels, of, at, rank, shares);
+    mr_touch(&levels->touch, level, sizeof *level);
+    level->orders++;
+    level->shares += shares;
+    return true;
+}
 // `shares` fewer at this price, where orders stand with at least as many; `order_gone`: also one
 // order fewer. The level goes with its last order.
-void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side, uint32_t price,
-                      uint32_t shares, bool order_gone);
+void mr_levels_reduce_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
+                           uint32_t rank, uint32_t shares, bool order_gone);
+static inline void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                                    uint32_t price, uint32_t shares, bool order_gone)
+{
+    struct mr_level_side *of = mr_level_side_at(levels, locate, side);
+    uint32_t rank = mr_rank_of(side, price), at = mr_level_side_better(of, rank);
+    struct mr_ranked_level *level = &of->top[at];
+    if (at >= MR_TOP_LEVELS || level->rank != rank || level->orders <= order_gone) {
+        mr_levels_reduce_slow(levels, of, at, rank, shares, order_gone);
+        return;
+    }
+    mr_touch(&levels->touch, level, sizeof *level);
+    level->orders -= order_gone;
+    level->shares -= shares;
+}
 // Read once, by whoever relies on it.
 static inline uint32_t mr_level_side_count(const struct mr_level_side *side)
 {
@@ -93,6 +132,12 @@ static inline uint32_t mr_level_side_count(const struct mr_level_side *side)
     if (MR_UNLIKELY(count > MR_TOP_LEVELS))
         mr_state_damaged("the number of a side's best levels", count);
     return count;
+}
+// The best level, as it stands; all zero where the side is empty.
+static inline const struct mr_ranked_level *mr_levels_front(const struct mr_levels *levels,
+                                                            uint16_t locate, enum mr_side side)
+{
+    return &mr_level_side_at(levels, locate, side)->top[0];
 }
 // The best level; false: the side is empty, and *out is zero.
 static inline bool mr_levels_best(const struct mr_levels *levels, uint16_t locate,

@@ -12,22 +12,20 @@
 #ifndef MR_CONSUMERS_TRANSFORM_TOUCH_H
 #define MR_CONSUMERS_TRANSFORM_TOUCH_H
 
-#include "core/segment.h"
+#include "core/pipeline/stage.h"
 
 struct mr_touch {
-    void (*call)(void *context, void *at, uint32_t bytes); // NULL: nobody keeps old bytes
-    void *context;
-    const uint64_t *batch; // a number that each commit raises; NULL: every change is said
+    struct mr_stage *stage; // NULL: nobody keeps old bytes
 };
-#define MR_TOUCH_NONE ((struct mr_touch){NULL, NULL, NULL})
+#define MR_TOUCH_NONE ((struct mr_touch){NULL})
 
 // "found <what> <found>, which cannot be": the process ends with MR_ERR_CORRUPT.
 _Noreturn __attribute__((cold)) void mr_state_damaged(const char *what, uint64_t found);
 
 static inline void mr_touch(const struct mr_touch *touch, void *at, uint32_t bytes)
 {
-    if (touch->call != NULL)
-        touch->call(touch->context, at, bytes);
+    if (touch->stage != NULL)
+        mr_stage_touch(touch->stage, at, bytes);
 }
 
 // For a word that almost every change modifies: its old bytes are kept once a batch. *touched: the
@@ -35,13 +33,10 @@ static inline void mr_touch(const struct mr_touch *touch, void *at, uint32_t byt
 static inline void mr_touch_once(const struct mr_touch *touch, uint64_t *touched, void *at,
                                  uint32_t bytes)
 {
-    if (touch->batch != NULL) {
-        uint64_t batch = *touch->batch + 1;
-        if (*touched == batch)
-            return;
-        *touched = batch;
-    }
-    mr_touch(touch, at, bytes);
+    if (touch->stage == NULL || *touched == touch->stage->epoch + 1)
+        return;
+    *touched = touch->stage->epoch + 1;
+    mr_stage_touch(touch->stage, at, bytes);
 }
 
 #endif

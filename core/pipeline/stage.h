@@ -280,13 +280,36 @@ static inline void mr_stage_emit(struct mr_stage *stage, unsigned port)
 void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t source_sequence,
                      int64_t event_time_ns, const void *raw, size_t raw_bytes, const char *format,
                      ...) MR_PRINTF(7, 8);
-// Call before modifying `bytes` of the state at `at`: the old bytes go to the undo log.
-void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes);
+// Call before modifying `bytes` of the state at `at`: the old bytes go to the undo log. Most entries are a
+// few words long: a copy of constant length is shorter than a call. What it reads too much is state, what
+// it writes too much is behind the entry. The first touch of an epoch, and long entries, go slowly.
+#define MR_UNDO_SHORT_BYTES 32
+void mr_stage_touch_slow(struct mr_stage *stage, void *at, uint32_t bytes);
+static inline void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
+{
+    struct mr_undo_log *undo = stage->undo;
+    uint64_t offset = (uint64_t)((uint8_t *)at - stage->state), used = stage->undo_used;
+    if (MR_UNLIKELY(bytes > MR_UNDO_SHORT_BYTES || stage->undo_epoch != stage->epoch + 1 ||
+                    offset + MR_UNDO_SHORT_BYTES > stage->state_bytes ||
+                    used > MR_UNDO_BYTES - MR_UNDO_SHORT_BYTES - sizeof(struct mr_undo_trailer))) {
+        mr_stage_touch_slow(stage, at, bytes);
+        return;
+    }
+    __builtin_memcpy(undo->entries + used, at, MR_UNDO_SHORT_BYTES);
+    struct mr_undo_trailer trailer = {(uint32_t)offset, bytes};
+    uint64_t end = used + mr_align_up(bytes, 8) + sizeof trailer;
+    __builtin_memcpy(undo->entries + end - sizeof trailer, &trailer, sizeof trailer);
+    stage->undo_used = end;
+    // A process that dies keeps its stores in program order: the entry is whole before it counts,
+    // and it counts before the caller's modification.
+    mr_store_release_u64(&undo->used, end);
+    mr_fence_release();
+}
 // True when the batch should be committed before more input is taken (a quarter of an output, or half
 // of the undo log, is full).
 static inline bool mr_stage_should_commit(const struct mr_stage *stage)
 {
-    if (stage->undo_epoch == stage->epoch + 1 && stage->undo_used > MR_UNDO_BYTES / 2)
+    if (MR_UNLIKELY(stage->undo_used > MR_UNDO_BYTES / 2 && stage->undo_epoch == stage->epoch + 1))
         return true;
     for (unsigned i = 0; i < stage->writer_count; i++) {
         const struct mr_writer *writer = &stage->writers[i];

@@ -9,8 +9,6 @@
 #include "core/pipeline/memory.h"
 #include "core/pipeline/stage_private.h"
 
-#define SHORT_BYTES 32 // of an entry
-
 // An undo log that belongs to the epoch that was never committed is applied backwards: newest
 // first, so that of several old values of one place the oldest is the one that stays.
 static int roll_back(struct mr_stage *stage, struct mr_error *err)
@@ -84,50 +82,22 @@ static void begin_epoch(struct mr_stage *stage, uint64_t epoch)
     stage->undo_epoch = epoch;
 }
 
-// Where the entry of this change would end.
-static inline uint64_t entry_end(const struct mr_stage *stage, uint32_t bytes)
-{
-    return stage->undo_used + mr_align_up(bytes, 8) + sizeof(struct mr_undo_trailer);
-}
-
-// The old bytes stand: with the trailer the entry is whole, and counts.
-static inline void end_entry(struct mr_stage *stage, uint64_t offset, uint32_t bytes)
+void mr_stage_touch_slow(struct mr_stage *stage, void *at, uint32_t bytes)
 {
     struct mr_undo_log *undo = stage->undo;
-    struct mr_undo_trailer trailer = {(uint32_t)offset, bytes};
-    uint64_t end = entry_end(stage, bytes);
-    memcpy(undo->entries + end - sizeof trailer, &trailer, sizeof trailer);
-    stage->undo_used = end;
-    // A process that dies keeps its stores in program order: the entry is whole before it counts,
-    // and it counts before the caller's modification.
-    mr_store_release_u64(&undo->used, end);
-    mr_fence_release();
-}
-
-// The first touch of an epoch, and long entries.
-static __attribute__((noinline)) void touch_slowly(struct mr_stage *stage, void *at, uint32_t bytes)
-{
+    struct mr_undo_trailer trailer = {(uint32_t)((uint8_t *)at - stage->state), bytes};
     if (stage->undo_epoch != stage->epoch + 1)
         begin_epoch(stage, stage->epoch + 1);
+    uint8_t *entry = undo->entries + stage->undo_used;
+    uint64_t end = stage->undo_used + mr_align_up(bytes, 8) + sizeof trailer;
     // Going on would make a crash unrecoverable, and nothing was committed of this batch.
-    if (entry_end(stage, bytes) > MR_UNDO_BYTES)
+    if (end > MR_UNDO_BYTES)
         mr_damaged("%s: one record modifies more state than the undo log holds (%u bytes)",
                    stage->state_segment.path, MR_UNDO_BYTES);
-    memcpy(stage->undo->entries + stage->undo_used, at, bytes);
-    end_entry(stage, (uint64_t)((uint8_t *)at - stage->state), bytes);
-}
-
-// Most entries are a few words long: a copy of constant length is shorter than a call. What it reads too
-// much is state, what it writes too much is behind the entry.
-void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
-{
-    uint64_t offset = (uint64_t)((uint8_t *)at - stage->state), used = stage->undo_used;
-    if (MR_UNLIKELY(stage->undo_epoch != stage->epoch + 1 || bytes > SHORT_BYTES ||
-                    offset + SHORT_BYTES > stage->state_bytes ||
-                    used + SHORT_BYTES + sizeof(struct mr_undo_trailer) > MR_UNDO_BYTES)) {
-        touch_slowly(stage, at, bytes);
-        return;
-    }
-    __builtin_memcpy(stage->undo->entries + used, at, SHORT_BYTES);
-    end_entry(stage, offset, bytes);
+    memcpy(entry, at, bytes);
+    memcpy(undo->entries + end - sizeof trailer, &trailer, sizeof trailer);
+    stage->undo_used = end;
+    // As in mr_stage_touch.
+    mr_store_release_u64(&undo->used, end);
+    mr_fence_release();
 }

@@ -245,38 +245,27 @@ Test(book, agrees_with_the_model_on_colliding_references)
 
 // ---- rollback
 
-struct undo {
-    uint8_t *base;
-    uint64_t bytes; // of the state
-    struct entry {
-        uint64_t offset;
-        uint32_t bytes;
-        uint8_t old[1024];
-    } * entries;
-    uint32_t count, capacity;
-    uint32_t bytes_max; // longest touch
-};
-
-static void keep_old_bytes(void *context, void *at, uint32_t bytes)
+// A stage of which only the state and its undo log are there.
+static void stage_open(struct mr_stage *stage, struct market *m)
 {
-    struct undo *undo = context;
-    if (undo->count == undo->capacity) {
-        undo->capacity = undo->capacity ? undo->capacity * 2 : 1024;
-        undo->entries = realloc(undo->entries, undo->capacity * sizeof *undo->entries);
-    }
-    struct entry *entry = &undo->entries[undo->count++];
-    cr_assert_leq(bytes, sizeof entry->old);
-    entry->offset = (uint64_t)((uint8_t *)at - undo->base);
-    entry->bytes = bytes;
-    cr_assert_leq(entry->offset + bytes, undo->bytes);
-    memcpy(entry->old, at, bytes);
+    memset(stage, 0, sizeof *stage);
+    stage->state = m->memory;
+    stage->state_bytes = m->bytes;
+    stage->undo = calloc(1, sizeof *stage->undo + MR_UNDO_BYTES);
+    cr_assert_not_null(stage->undo);
 }
 
-static void roll_back(struct undo *undo)
+// Newest first, as the stage does.
+static void roll_back(struct mr_stage *stage)
 {
-    while (undo->count > 0) {
-        const struct entry *entry = &undo->entries[--undo->count];
-        memcpy(undo->base + entry->offset, entry->old, entry->bytes);
+    const struct mr_undo_log *undo = stage->undo;
+    uint64_t used = undo->epoch == stage->epoch + 1 ? undo->used : 0;
+    while (used > 0) {
+        struct mr_undo_trailer trailer;
+        memcpy(&trailer, undo->entries + used - sizeof trailer, sizeof trailer);
+        used -= mr_align_up(trailer.bytes, 8) + sizeof trailer;
+        cr_assert_leq((uint64_t)trailer.offset + trailer.bytes, stage->state_bytes);
+        memcpy(stage->state + trailer.offset, undo->entries + used, trailer.bytes);
     }
 }
 
@@ -285,10 +274,11 @@ Test(book, rolls_back_to_the_last_byte)
     struct market m;
     random_state = 4;
     market_open(&m, 1500, 900, 1);
-    struct undo undo = {.base = m.memory, .bytes = m.bytes};
+    static struct mr_stage stage;
+    stage_open(&stage, &m);
     uint8_t *copy = malloc(m.bytes);
     struct mr_order *orders = malloc((m.live_wanted * 2 + 2) * sizeof *orders);
-    mr_book_attach(&m.book, m.memory, &m.limits, (struct mr_touch){keep_old_bytes, &undo, NULL});
+    mr_book_attach(&m.book, m.memory, &m.limits, (struct mr_touch){&stage});
     for (unsigned round = 0; round < 200; round++) {
         uint32_t count = m.model.count, steps = 1 + below(400);
         memcpy(copy, m.memory, m.bytes);
@@ -296,10 +286,11 @@ Test(book, rolls_back_to_the_last_byte)
         for (uint32_t i = 0; i < steps; i++)
             step(&m);
         if (round % 2 == 0) { // committed
-            undo.count = 0;
+            stage.epoch++;
             continue;
         }
-        roll_back(&undo);
+        roll_back(&stage);
+        stage.epoch++; // the next process begins its log anew
         cr_assert_eq(memcmp(copy, m.memory, m.bytes), 0, "round %u", round);
         memcpy(m.model.orders, orders, count * sizeof *orders);
         m.model.count = count;
@@ -307,7 +298,7 @@ Test(book, rolls_back_to_the_last_byte)
     }
     free(copy);
     free(orders);
-    free(undo.entries);
+    free(stage.undo);
     market_close(&m);
 }
 
