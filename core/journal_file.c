@@ -156,14 +156,13 @@ int mr_journal_file_skip_zeroes(struct mr_journal_file *file, uint64_t position,
     static const uint8_t zeroes[MR_PAGE_BYTES];
     for (;;) {
         uint64_t left;
-        position = skip_hole(file, position);
         const uint8_t *bytes = mr_journal_file_look(file, position, sizeof zeroes, &left, err);
         if (!bytes)
             return err ? err->code : MR_ERR_INPUT;
         uint64_t here = mr_min_u64(left, sizeof zeroes);
         uint64_t at = 0;
         if (here > 0 && memcmp(bytes, zeroes, here) == 0) {
-            position += here;
+            position = skip_hole(file, position + here);
             continue;
         }
         while (at < here && memcmp(bytes + at, zeroes, mr_min_u64(8, here - at)) == 0)

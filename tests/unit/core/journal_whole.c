@@ -115,6 +115,19 @@ Test(journal_whole, ends_before_a_gap)
     cr_expect_eq(whole_end(0), ends[0]);
 }
 
+// What was read before is not there any longer, or its first header is not: then nothing is known of it.
+Test(journal_whole, of_a_segment_that_is_lost)
+{
+    char path[512];
+    change(0, 40, 1);
+    cr_expect_eq(whole_end(0), 0, "the first header does not read, and nothing comes before it");
+    path_of(0, path);
+    cr_assert_eq(unlink(path), 0);
+    cr_expect_eq(whole_end(0), 0);
+    cr_expect_eq(whole_end(LAP - 1), 0);
+    cr_expect_eq(whole_end(LAP), ends[2], "from there on all is there");
+}
+
 // Each call in turn: an error with file and cause, or the right end.
 Test(journal_whole, a_disk_that_refuses_is_no_end)
 {
