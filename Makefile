@@ -143,6 +143,9 @@ $(SIMULATED): LDFLAGS += -Wl,--wrap=mr_mono_ns,--wrap=mr_sleep_until_mono_ns,-u,
 # Memory that runs out is their own (tests/support/failing_alloc.c).
 STARVED := $(filter %_starved,$(foreach v,release asan tsan cov aarch64,$($(v)_UNIT)))
 $(STARVED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup,--wrap=free
+# Time and pid of who is stepped are always the same, and its pid (tests/support/singlestep_clock.c).
+STEPPED := $(foreach v,release asan tsan cov aarch64,$(B)/$(v)/tests/faults/singlestep)
+$(STEPPED): LDFLAGS += -Wl,--wrap=clock_gettime,--wrap=clock_nanosleep,--wrap=mr_clock_setup,--wrap=getpid
 
 .PHONY: examples units
 examples: $(release_EXAMPLES)

@@ -3,7 +3,7 @@
 // runs a process over a stretch of its work, kills it at one instruction, lets the next process go on, and
 // compares what comes out with what comes out undisturbed: 0 records torn, lost or twice.
 //
-//     singlestep [--part NAME] [--points N] [--seed S] [--point N]
+//     singlestep [--part NAME] [--points N] [--samples N] [--seed S] [--point N] [--all]
 //
 //   produce    claim, commit, publish, across the wrap; the stage's commit
 //   transform  peek, hand on across the wrap, commit, publish, release
@@ -12,8 +12,10 @@
 //   journal    a loader takes up a journal with a torn tail: find, mend, begin the next segment
 //   resume     a loader takes up the segment that a dead one was writing
 //
-// --points: at the most so many of each part, spread evenly from a place that the seed says; 0: every one. Of a part
-// with more than 100,000 instructions: all before and behind system calls, and 20,000 others. --point: that one.
+// Instructions that leave one and the same world behind them (tests/support/singlestep.h) share one kill, before the
+// first of them: so each instruction is shown. --samples: so many of the others of each part, by seed, are killed
+// before nevertheless. --points: not every world, but at the most so many of each part, spread evenly from a place that
+// the seed says. --all: before each instruction. --point: before that one.
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,55 +24,119 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/scratch.h"
 #include "tests/support/singlestep.h"
 #include "tests/support/singlestep_parts.h"
 
-#define ALL_MAX 100000
-#define SAMPLE 20000
+#define TRIES 3
 
 static struct {
     const char *part;
-    uint64_t points, seed;
+    uint64_t points, samples, seed;
     int64_t point;
-} options = {.seed = 1, .point = -1};
+    bool all;
+} options = {.samples = 50, .seed = 1, .point = -1};
 
 struct tally {
-    uint64_t points, killed;
+    uint64_t points, worlds; // what there is
+    uint64_t killed, more;   // worlds that a kill has left; kills at further points
+    uint64_t astray;         // kills that were made again
 };
 
+static enum singlestep_end kill_at(const struct singlestep_part *part,
+                                   const struct singlestep_path *path, uint64_t point,
+                                   struct tally *tally)
+{
+    enum singlestep_end end = SINGLESTEP_ASTRAY;
+    for (unsigned i = 0; i < TRIES && end == SINGLESTEP_ASTRAY; i++) {
+        end = singlestep_part_restore(part) ? singlestep_kill(&part->victim, path, point)
+                                            : SINGLESTEP_FAILED;
+        tally->astray += end == SINGLESTEP_ASTRAY;
+    }
+    return end;
+}
+
 static bool try_point(const struct singlestep_part *part, const struct singlestep_path *path,
-                      uint64_t point)
+                      uint64_t point, struct tally *tally)
 {
     char why[256] = "";
-    bool good = singlestep_part_restore(part) && singlestep_kill(&part->victim, path, point);
-    if (!good)
+    enum singlestep_end end = kill_at(part, path, point, tally);
+    if (end == SINGLESTEP_FAILED)
         snprintf(why, sizeof why, "the process was not there to be killed");
-    else
-        good = part->check(why, sizeof why);
-    if (!good)
-        printf("%s, killed before instruction %" PRIu64 " of %" PRIu64
-               ": %s\nagain: singlestep --part %s --point %" PRIu64 "\n",
-               part->name, point, path->points, why, part->name, point);
+    else if (end == SINGLESTEP_ASTRAY)
+        snprintf(why, sizeof why, "it left another world than when it was measured, %d times",
+                 TRIES);
+    else if (singlestep_part_check(part, why, sizeof why))
+        return true;
+    printf("%s, killed before instruction %" PRIu64 " of %" PRIu64
+           ": %s\nagain: singlestep --part %s --point %" PRIu64 "\n",
+           part->name, point, path->points, why, part->name, point);
+    return false;
+}
+
+// Every `stride`-th world, at its first point.
+static bool try_worlds(const struct singlestep_part *part, const struct singlestep_path *path,
+                       struct tally *tally)
+{
+    uint64_t wanted = options.points, count = path->world_count;
+    uint64_t stride = wanted == 0 || wanted >= count ? 1 : (count + wanted - 1) / wanted;
+    bool good = true;
+    for (uint64_t world = options.seed % stride; good && world < count; world += stride) {
+        good = try_point(part, path, path->worlds[world].first, tally);
+        tally->killed += good;
+    }
     return good;
 }
 
-// Every `stride`-th point; of a long path those at system calls, too.
-static bool try_points(const struct singlestep_part *part, const struct singlestep_path *path,
-                       struct tally *tally)
+static bool try_samples(const struct singlestep_part *part, const struct singlestep_path *path,
+                        struct tally *tally)
 {
-    uint64_t wanted = options.points;
-    bool edges = wanted == 0 && path->points > ALL_MAX;
-    if (edges)
-        wanted = SAMPLE;
-    uint64_t stride = wanted == 0 || wanted >= path->points ? 1 : path->points / wanted;
-    uint64_t first = options.seed % stride;
+    uint64_t random = options.seed;
     bool good = true;
-    for (uint64_t point = 0; good && point < path->points; point++)
-        if (point % stride == first || (edges && singlestep_is_edge(path, point))) {
-            good = try_point(part, path, point);
-            tally->killed += good;
-        }
+    for (uint64_t i = 0; good && i < options.samples; i++) {
+        uint64_t world = random_below(&random, path->world_count);
+        uint64_t first = path->worlds[world].first;
+        uint64_t end = world + 1 < path->world_count ? path->worlds[world + 1].first : path->points;
+        good = try_point(part, path, first + random_below(&random, end - first), tally);
+        tally->more += good;
+    }
     return good;
+}
+
+static bool try_all(const struct singlestep_part *part, const struct singlestep_path *path,
+                    struct tally *tally)
+{
+    bool good = true;
+    for (uint64_t point = 0; good && point < path->points; point++) {
+        bool first = path->worlds[path->at[point].world].first == point;
+        good = try_point(part, path, point, tally);
+        tally->killed += good && first;
+        tally->more += good && !first;
+    }
+    return good;
+}
+
+static bool try_part(const struct singlestep_part *part, const struct singlestep_path *path,
+                     struct tally *tally)
+{
+    if (options.point >= (int64_t)path->points) {
+        printf("%s has no more than %" PRIu64 " instructions\n", part->name, path->points);
+        return false;
+    }
+    if (options.all)
+        return try_all(part, path, tally);
+    if (options.point < 0)
+        return try_worlds(part, path, tally) && try_samples(part, path, tally);
+    tally->more++;
+    return try_point(part, path, (uint64_t)options.point, tally);
+}
+
+static void say(const char *name, const struct tally *tally)
+{
+    printf("%-10s %" PRIu64 " instructions in %" PRIu64 " worlds: killed in %" PRIu64
+           " of them%s; at %" PRIu64 " further instructions, %" PRIu64 " kills made again",
+           name, tally->points, tally->worlds, tally->killed,
+           tally->killed == tally->worlds ? ", every one" : "", tally->more, tally->astray);
 }
 
 static bool run_part(const struct singlestep_part *part, struct tally *all)
@@ -79,48 +145,74 @@ static bool run_part(const struct singlestep_part *part, struct tally *all)
     struct tally tally = {0};
     char why[256] = "";
     bool good = part->prepare(why, sizeof why) && singlestep_part_restore(part);
-    if (!good || !singlestep_measure(&part->victim, &path)) {
-        printf("%s: %s\n", part->name, why[0] ? why : "did not come to its end");
+    if (!good) {
+        printf("%s: %s\n", part->name, why[0] ? why : "its world cannot be put back");
+        return false;
+    }
+    if (!singlestep_measure(&part->victim, &path)) {
+        printf("%s: did not come to its end\n", part->name);
+        singlestep_path_clear(&path);
         return false;
     }
     tally.points = path.points;
-    if (options.point >= 0)
-        good = try_point(part, &path, (uint64_t)options.point);
-    else
-        good = try_points(part, &path, &tally);
-    printf("%-10s %" PRIu64 " instructions, %u system calls: killed at %" PRIu64 "%s\n", part->name,
-           tally.points, path.syscalls, tally.killed,
-           tally.killed == tally.points ? ", every one" : "");
+    tally.worlds = path.world_count;
+    good = try_part(part, &path, &tally);
+    say(part->name, &tally);
+    printf("; %u system calls\n", path.syscalls);
     singlestep_path_clear(&path);
     all->points += tally.points;
+    all->worlds += tally.worlds;
     all->killed += tally.killed;
+    all->more += tally.more;
+    all->astray += tally.astray;
     return good;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: singlestep [--part NAME] [--points N] [--seed S] [--point N]\n");
+    fprintf(stderr, "usage: singlestep [--part NAME] [--points N] [--samples N] [--seed S] "
+                    "[--point N] [--all]\n");
     return 2;
+}
+
+static bool take_option(int name)
+{
+    switch (name) {
+    case 'a':
+        options.part = optarg;
+        return true;
+    case 'n':
+        options.points = strtoull(optarg, NULL, 0);
+        return true;
+    case 'm':
+        options.samples = strtoull(optarg, NULL, 0);
+        return true;
+    case 's':
+        options.seed = strtoull(optarg, NULL, 0);
+        return true;
+    case 'p':
+        options.point = strtoll(optarg, NULL, 0);
+        return true;
+    case 'e':
+        options.all = true;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool read_options(int argc, char **argv)
 {
     static const struct option known[] = {{"part", required_argument, NULL, 'a'},
                                           {"points", required_argument, NULL, 'n'},
+                                          {"samples", required_argument, NULL, 'm'},
                                           {"seed", required_argument, NULL, 's'},
                                           {"point", required_argument, NULL, 'p'},
+                                          {"all", no_argument, NULL, 'e'},
                                           {0}};
     int found;
     while ((found = getopt_long(argc, argv, "", known, NULL)) != -1)
-        if (found == 'a')
-            options.part = optarg;
-        else if (found == 'n')
-            options.points = strtoull(optarg, NULL, 0);
-        else if (found == 's')
-            options.seed = strtoull(optarg, NULL, 0);
-        else if (found == 'p')
-            options.point = strtoll(optarg, NULL, 0);
-        else
+        if (!take_option(found))
             return false;
     return optind == argc;
 }
@@ -142,8 +234,7 @@ int main(int argc, char **argv)
     singlestep_parts_close();
     if (parts == 0)
         return usage();
-    printf("singlestep: %u parts, killed at %" PRIu64 " of %" PRIu64
-           " instructions: %s torn, lost or repeated\n",
-           parts, all.killed, all.points, good ? "0" : "SOMETHING");
+    say("singlestep:", &all);
+    printf(": %s torn, lost or repeated\n", good ? "0" : "SOMETHING");
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

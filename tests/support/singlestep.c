@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,23 +18,87 @@
 #define STEPS_MAX 20000000
 #define MET_MAX (1u << 16)
 
-// ---- the child
+// ---- the children
 
 void singlestep_mark(void)
 {
     raise(SIGSTOP);
 }
 
-static pid_t start(const struct singlestep_victim *victim)
+// A victim begins with the memory of the process that it is forked from, its heap included. So that all of them
+// begin with the same, none is forked from the one that steps them, but from a copy of it that does nothing else.
+struct singlestep_cradle {
+    pid_t pid;
+    int ask, tell, go; // a byte: one more, please; its pid; a byte: it may begin
+};
+
+static void be_victim(const struct singlestep_victim *victim, int go)
 {
+    char byte;
+    signal(SIGCHLD, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (read(go, &byte, 1) == 1)
+        victim->run(victim->context);
+    _exit(1); // it was to be killed
+}
+
+static void be_cradle(const struct singlestep_victim *victim, int ask, int tell, int go)
+{
+    char byte;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGCHLD, SIG_IGN); // who steps them waits for them
+    while (read(ask, &byte, 1) == 1) {
+        pid_t pid = fork();
+        if (pid == 0)
+            be_victim(victim, go);
+        if (write(tell, &pid, sizeof pid) != sizeof pid)
+            break;
+    }
+    _exit(0);
+}
+
+static struct singlestep_cradle *new_cradle(const struct singlestep_victim *victim)
+{
+    int ask[2], tell[2], go[2];
+    struct singlestep_cradle *cradle = malloc(sizeof *cradle);
+    if (!cradle || pipe2(ask, O_CLOEXEC) < 0 || pipe2(tell, O_CLOEXEC) < 0 ||
+        pipe2(go, O_CLOEXEC) < 0)
+        abort();
     fflush(stdout);
     pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-    victim->run(victim->context);
-    _exit(1); // it was to be killed
+    if (pid == 0) {
+        close(ask[1]); // it ends with the last writer
+        be_cradle(victim, ask[0], tell[1], go[0]);
+    }
+    close(ask[0]);
+    close(tell[1]);
+    close(go[0]);
+    *cradle = (struct singlestep_cradle){pid, ask[1], tell[0], go[1]};
+    return cradle;
+}
+
+static void end_cradle(struct singlestep_cradle *cradle)
+{
+    close(cradle->ask);
+    close(cradle->tell);
+    close(cradle->go);
+    while (waitpid(cradle->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    free(cradle);
+}
+
+// Traced, before its first step. -1: it may not be.
+static pid_t start(const struct singlestep_cradle *cradle)
+{
+    pid_t pid;
+    if (write(cradle->ask, "", 1) != 1 || read(cradle->tell, &pid, sizeof pid) != sizeof pid ||
+        pid < 0)
+        return -1;
+    if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) != 0) {
+        kill(pid, SIGKILL);
+        return -1;
+    }
+    return write(cradle->go, "", 1) == 1 ? pid : -1;
 }
 
 // ---- the tracer
@@ -120,19 +185,24 @@ static enum stop run_to(pid_t pid, uint64_t address)
     return stop;
 }
 
-static void finish(pid_t pid)
+// How it ended.
+static int finish(pid_t pid)
 {
+    int status = 0;
     kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    return status;
 }
 
-// At its first mark, ready to be stepped. The mark is made within a system call, which is passed.
-static bool reach_stretch(pid_t pid)
+// At its first mark, ready to be stepped: the mark is made within a system call, which is passed. -1: not there.
+static pid_t reach_stretch(const struct singlestep_cradle *cradle)
 {
-    if (wait_for(pid) != STOP_MARK)
-        return false;
-    return ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_TRACESYSGOOD) == 0;
+    pid_t pid = start(cradle);
+    if (pid < 0 || wait_for(pid) == STOP_MARK)
+        return pid;
+    finish(pid);
+    return -1;
 }
 
 // ---- the way, once through
@@ -161,31 +231,57 @@ static void forget(struct met *met)
     met->count = 0;
 }
 
+// The world as it is now begins at the next point.
+static void begin_world(struct singlestep_path *path, const struct singlestep_watch *watch)
+{
+    if ((path->world_count & (path->world_count - 1)) == 0) // the places are used up: twice as many
+        path->worlds = realloc(path->worlds, (2 * path->world_count + 1) * sizeof *path->worlds);
+    if (!path->worlds)
+        abort();
+    path->worlds[path->world_count++] =
+        (struct singlestep_world){path->points, singlestep_watch_print(watch)};
+}
+
 static void note(struct singlestep_path *path, struct met *met, uint64_t address)
 {
     struct singlestep_point *point = &path->at[path->points];
     bool first = path->steps[path->syscalls] == 0;
     point->address = address;
     point->fresh = is_new(met, address) || first ? 0 : point[-1].fresh + 1;
+    point->world = path->world_count - 1;
     path->steps[path->syscalls]++;
     path->points++;
 }
 
-static bool follow(pid_t pid, struct singlestep_path *path, struct met *met)
+// Behind a system call: whatever it did, what follows is a world of its own.
+static bool pass_syscall(pid_t pid, struct singlestep_path *path, struct met *met,
+                         struct singlestep_watch *watch)
+{
+    if (++path->syscalls > SINGLESTEP_SYSCALLS_MAX)
+        return false;
+    forget(met);
+    singlestep_watch_reload(watch);
+    begin_world(path, watch);
+    return singlestep_watch_covers(watch, pid);
+}
+
+static bool follow(pid_t pid, struct singlestep_path *path, struct met *met,
+                   struct singlestep_watch *watch)
 {
     enum stop stop = STOP_STEP;
-    while (stop == STOP_STEP && path->points < STEPS_MAX) {
+    bool good = singlestep_watch_covers(watch, pid);
+    begin_world(path, watch);
+    while (good && stop == STOP_STEP && path->points < STEPS_MAX) {
         uint64_t address = program_counter(pid);
         bool calls = is_syscall_at(pid, address);
         note(path, met, address);
         stop = go_on(pid, PTRACE_SINGLESTEP);
-        if (!calls || stop != STOP_STEP)
-            continue;
-        if (++path->syscalls > SINGLESTEP_SYSCALLS_MAX)
-            return false;
-        forget(met);
+        if (stop == STOP_STEP && calls)
+            good = pass_syscall(pid, path, met, watch);
+        else if (stop == STOP_STEP && singlestep_watch_changed(watch))
+            begin_world(path, watch);
     }
-    return stop == STOP_MARK;
+    return good && stop == STOP_MARK;
 }
 
 bool singlestep_measure(const struct singlestep_victim *victim, struct singlestep_path *path)
@@ -193,21 +289,32 @@ bool singlestep_measure(const struct singlestep_victim *victim, struct singleste
     struct met met = {.size = MET_MAX};
     met.addresses = calloc(met.size, sizeof *met.addresses);
     memset(path, 0, sizeof *path);
+    path->cradle = new_cradle(victim);
     path->at = calloc(STEPS_MAX, sizeof *path->at); // touched as far as it is needed
     if (!met.addresses || !path->at)
         abort();
-    pid_t pid = start(victim);
-    bool good = reach_stretch(pid) && follow(pid, path, &met);
-    finish(pid);
+    bool good = false;
+    pid_t pid = reach_stretch(path->cradle);
+    if (pid >= 0) {
+        struct singlestep_watch *watch = singlestep_watch_open(victim->world);
+        good = follow(pid, path, &met, watch);
+        singlestep_watch_close(watch);
+        finish(pid);
+    }
     free(met.addresses);
     return good;
 }
 
 void singlestep_path_clear(struct singlestep_path *path)
 {
+    if (path->cradle)
+        end_cradle(path->cradle);
     free(path->at);
-    path->at = NULL;
+    free(path->worlds);
+    *path = (struct singlestep_path){0};
 }
+
+// ---- the way, up to a point
 
 // Where a point is: behind which system call, how many instructions on.
 static uint32_t syscall_of(const struct singlestep_path *path, uint64_t *point)
@@ -218,35 +325,41 @@ static uint32_t syscall_of(const struct singlestep_path *path, uint64_t *point)
     return syscall;
 }
 
-bool singlestep_is_edge(const struct singlestep_path *path, uint64_t point)
+static enum stop go_to(pid_t pid, const struct singlestep_path *path, uint64_t point)
 {
-    uint32_t syscall = syscall_of(path, &point);
-    return point == 0 || point == path->steps[syscall] - 1;
-}
-
-bool singlestep_kill(const struct singlestep_victim *victim, const struct singlestep_path *path,
-                     uint64_t point)
-{
-    int status;
     enum stop stop = STOP_STEP;
-    uint32_t fresh = path->at[point].fresh;
-    uint64_t address = path->at[point - fresh].address;
-    uint32_t syscalls = syscall_of(path, &point);
-    pid_t pid = start(victim);
-    if (!reach_stretch(pid)) {
-        finish(pid);
-        return false;
-    }
+    uint64_t left = point;
+    uint32_t fresh = path->at[point].fresh, syscalls = syscall_of(path, &left);
     for (uint32_t i = 0; i < 2 * syscalls && stop != STOP_MARK && stop != STOP_DEAD; i++)
         stop = go_on(pid, PTRACE_SYSCALL); // into it, out of it
     if (stop == STOP_SYSCALL)
         stop = STOP_STEP;
-    if (stop == STOP_STEP && point - fresh > 0)
-        stop = run_to(pid, address);
+    if (stop == STOP_STEP && left - fresh > 0)
+        stop = run_to(pid, path->at[point - fresh].address);
     for (uint32_t i = 0; i < fresh && stop == STOP_STEP; i++)
         stop = go_on(pid, PTRACE_SINGLESTEP);
-    kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return stop != STOP_DEAD && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    return stop;
+}
+
+static bool left_world(const struct singlestep_victim *victim, const struct singlestep_world *world)
+{
+    struct singlestep_watch *watch = singlestep_watch_open(victim->world);
+    struct singlestep_print print = singlestep_watch_print(watch);
+    singlestep_watch_close(watch);
+    return print.low == world->print.low && print.high == world->print.high;
+}
+
+enum singlestep_end singlestep_kill(const struct singlestep_victim *victim,
+                                    const struct singlestep_path *path, uint64_t point)
+{
+    pid_t pid = reach_stretch(path->cradle);
+    if (pid < 0)
+        return SINGLESTEP_FAILED;
+    enum stop stop = go_to(pid, path, point);
+    bool there = stop == STOP_STEP && program_counter(pid) == path->at[point].address;
+    int status = finish(pid);
+    if (stop == STOP_DEAD || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        return SINGLESTEP_FAILED;
+    return there && left_world(victim, &path->worlds[path->at[point].world]) ? SINGLESTEP_KILLED
+                                                                             : SINGLESTEP_ASTRAY;
 }

@@ -10,29 +10,25 @@
 #include <unistd.h>
 
 #include "tests/support/scratch.h"
+#include "tests/support/singlestep_clock.h"
 #include "tests/support/singlestep_worlds.h"
 
-#define CHUNK_BYTES (64u << 10)
-
 static struct scratch shelf; // where worlds are put aside
+static unsigned hour;        // of the world that was put aside last
 
 // ---- directories of plain files
-
-static bool is_zero(const uint8_t *bytes, size_t length)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
-}
 
 // Holes stay holes, and zeroes become some: an undo log of 8 MiB is mostly that.
 static bool copy_bytes(int in, int out, off_t size)
 {
-    static uint8_t chunk[CHUNK_BYTES];
+    static uint8_t chunk[MR_PAGE_BYTES];
     off_t at = lseek(in, 0, SEEK_DATA);
     while (at >= 0 && at < size) {
         ssize_t length = pread(in, chunk, sizeof chunk, at);
         if (length <= 0)
             return false;
-        if (!is_zero(chunk, (size_t)length) && pwrite(out, chunk, (size_t)length, at) != length)
+        if (!singlestep_is_zero(chunk, (size_t)length) &&
+            pwrite(out, chunk, (size_t)length, at) != length)
             return false;
         at = lseek(in, at + length, SEEK_DATA);
     }
@@ -123,12 +119,14 @@ static const char *on_shelf(const char *name, char *out, size_t out_bytes)
 bool singlestep_put_aside(const char *world, const char *name)
 {
     char place[256];
+    singlestep_clock_set(++hour);
     return copy_directory(world, on_shelf(name, place, sizeof place));
 }
 
 bool singlestep_take_back(const char *world, const char *name)
 {
     char place[256];
+    singlestep_clock_set(hour + 1);
     return copy_directory(on_shelf(name, place, sizeof place), world);
 }
 
@@ -144,7 +142,13 @@ bool singlestep_is_like(const char *world, const char *name)
 
 bool singlestep_part_restore(const struct singlestep_part *part)
 {
-    return singlestep_take_back(part->world, part->name);
+    return singlestep_take_back(part->victim.world, part->name);
+}
+
+bool singlestep_part_check(const struct singlestep_part *part, char *why, size_t why_bytes)
+{
+    singlestep_clock_set(hour + 2);
+    return part->check(why, why_bytes);
 }
 
 void singlestep_parts_open(void)
@@ -163,34 +167,28 @@ void singlestep_parts_close(void)
 
 const struct singlestep_part singlestep_parts[] = {
     {"produce",
-     singlestep_stage_world,
      singlestep_prepare_produce,
-     {singlestep_run_produce, NULL},
+     {singlestep_run_produce, NULL, singlestep_stage_world},
      singlestep_check_produce},
     {"transform",
-     singlestep_stage_world,
      singlestep_prepare_transform,
-     {singlestep_run_transform, NULL},
+     {singlestep_run_transform, NULL, singlestep_stage_world},
      singlestep_check_transform},
     {"open",
-     singlestep_stage_world,
      singlestep_prepare_open,
-     {singlestep_run_open, NULL},
+     {singlestep_run_open, NULL, singlestep_stage_world},
      singlestep_check_transform},
     {"roll-back",
-     singlestep_stage_world,
      singlestep_prepare_roll_back,
-     {singlestep_run_roll_back, NULL},
+     {singlestep_run_roll_back, NULL, singlestep_stage_world},
      singlestep_check_transform},
     {"journal",
-     singlestep_journal_world,
      singlestep_prepare_journal,
-     {singlestep_run_journal, NULL},
+     {singlestep_run_journal, NULL, singlestep_journal_world},
      singlestep_check_journal},
     {"resume",
-     singlestep_journal_world,
      singlestep_prepare_resume,
-     {singlestep_run_resume, NULL},
+     {singlestep_run_resume, NULL, singlestep_journal_world},
      singlestep_check_resume},
     {0},
 };

@@ -8,7 +8,6 @@
 
 struct singlestep_part {
     const char *name;
-    const char *world;                            // the directory that it works in
     bool (*prepare)(char *why, size_t why_bytes); // makes the world and puts it aside
     struct singlestep_victim victim;
     bool (*check)(char *why, size_t why_bytes); // goes on from what is there, and judges
@@ -20,5 +19,7 @@ void singlestep_parts_open(void);
 void singlestep_parts_close(void);
 // Puts the part's world back as it was put aside.
 bool singlestep_part_restore(const struct singlestep_part *part);
+// Goes on from what was left, and says why that is not good.
+bool singlestep_part_check(const struct singlestep_part *part, char *why, size_t why_bytes);
 
 #endif

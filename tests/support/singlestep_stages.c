@@ -208,14 +208,14 @@ static bool died_in_batch(void)
 static bool leaves(bool (*wanted)(void), unsigned quarters, const char *name)
 {
     static struct singlestep_path path;
-    const struct singlestep_victim victim = {singlestep_run_transform, NULL};
     const char *world = singlestep_stage_world;
-    if (!singlestep_take_back(world, "transform") || !singlestep_measure(&victim, &path))
-        return false;
-    bool good = true, found = false;
+    const struct singlestep_victim victim = {singlestep_run_transform, NULL, world};
+    bool found = false,
+         good = singlestep_take_back(world, "transform") && singlestep_measure(&victim, &path);
     for (uint64_t point = path.points * quarters / 4; good && !found && point > BACK_STEPS;) {
         point -= BACK_STEPS;
-        good = singlestep_take_back(world, "transform") && singlestep_kill(&victim, &path, point);
+        good = singlestep_take_back(world, "transform") &&
+               singlestep_kill(&victim, &path, point) == SINGLESTEP_KILLED;
         found = good && wanted();
     }
     singlestep_path_clear(&path);

@@ -3,7 +3,14 @@
 #ifndef MR_TESTS_SUPPORT_SINGLESTEP_WORLDS_H
 #define MR_TESTS_SUPPORT_SINGLESTEP_WORLDS_H
 
+#include <string.h>
+
 #include "core/base.h"
+
+static inline bool singlestep_is_zero(const uint8_t *bytes, size_t length)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
 
 // Worlds are directories of plain files. One that is put aside under a name can be taken back as often as wanted.
 bool singlestep_put_aside(const char *world, const char *name);
