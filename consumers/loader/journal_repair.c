@@ -265,9 +265,9 @@ static int plan(struct look *look, struct mr_error *err)
     case MR_JOURNAL_FAULT_SHORT:
     case MR_JOURNAL_FAULT_ZERO:
     case MR_JOURNAL_FAULT_RECORD:
-        break;
+    default:
+        return plan_cut(look, err);
     }
-    return plan_cut(look, err);
 }
 
 int mr_repair_plan(struct mr_repair *repair, struct mr_error *err)

@@ -276,10 +276,10 @@ static void *make_header(const struct mr_repair_step *step, size_t *block_bytes)
     struct mr_schema_set schemas = {0};
     struct mr_journal_file donor;
     struct mr_disk_status status;
-    uint64_t base_pos;
+    uint64_t base_pos = 0;
     void *block = NULL;
-    if (!mr_journal_segment_base(step->path, &base_pos) || step->position > base_pos ||
-        mr_disk->status(step->path, &status) != 0 ||
+    mr_journal_segment_base(step->path, &base_pos);
+    if (step->position > base_pos || mr_disk->status(step->path, &status) != 0 ||
         mr_journal_file_open(&donor, step->donor, &schemas, NULL) != MR_OK)
         return NULL;
     uint64_t bytes = donor.header.header_bytes;
@@ -428,7 +428,7 @@ int mr_repair_change(struct mr_repair *repair, const struct mr_repair_step *step
     case MR_REPAIR_CUT:
         return change_end(repair, step, err);
     case MR_REPAIR_ASIDE:
-        break;
+    default:
+        return change_name(repair, step, err);
     }
-    return change_name(repair, step, err);
 }

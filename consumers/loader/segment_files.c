@@ -222,11 +222,12 @@ static int check_alignment(const struct mr_segment_files *files, struct mr_error
                        "%s: found a file that cannot be written past the page cache here, "
                        "expected one that can (sink.direct)",
                        files->path);
-    if (offset_bytes > MR_PAGE_BYTES || memory_bytes > MR_PAGE_BYTES)
+    uint64_t units_bytes = mr_max_u64(offset_bytes, memory_bytes);
+    if (units_bytes > MR_PAGE_BYTES)
         return mr_fail(err, MR_ERR_OUTPUT,
-                       "%s: found a file system that writes directly only in units of %u bytes, "
-                       "expected at most %d (sink.direct)",
-                       files->path, offset_bytes, MR_PAGE_BYTES);
+                       "%s: found a file system that writes directly only in units of %" PRIu64
+                       " bytes, expected at most %d (sink.direct)",
+                       files->path, units_bytes, MR_PAGE_BYTES);
     return MR_OK;
 }
 

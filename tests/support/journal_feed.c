@@ -40,6 +40,20 @@ void feed_prepare(struct feed *feed, const char *directory, const char *name,
     };
 }
 
+void feed_give_state(struct feed *feed)
+{
+    static struct mr_stage stage;
+    static struct mr_undo_log *undo;
+    static uint64_t state[MR_SINK_STATE_BYTES / 8];
+    if (!undo)
+        undo = calloc(1, sizeof *undo + MR_UNDO_BYTES);
+    cr_assert_not_null(undo);
+    memset(state, 0, sizeof state);
+    stage = (struct mr_stage){.undo = undo, .state = (uint8_t *)state, .state_bytes = sizeof state};
+    feed->run.stage = &stage;
+    feed->run.state = state;
+}
+
 void feed_drop(struct feed *feed)
 {
     mr_io_close(&feed->io);

@@ -28,6 +28,9 @@ struct feed {
 
 void feed_prepare(struct feed *feed, const char *directory, const char *name,
                   const struct mr_io_backend *backend, uint64_t start_pos);
+// The part of a stage that holds the sink's state, zeroed: what takes a journal up keeps a word there. One feed's at a
+// time.
+void feed_give_state(struct feed *feed);
 // Drops the feed where it fails.
 int feed_open(struct feed *feed, struct mr_error *err);
 // One record more in the ring, not yet published; false where there is no room.

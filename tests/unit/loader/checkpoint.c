@@ -195,6 +195,28 @@ Test(checkpoint, a_failed_sync_is_said)
     cr_expect_eq(faulty_io.syncs_after_failure, 0);
 }
 
+// One at a time: what comes meanwhile waits until that is safe.
+Test(checkpoint, one_after_the_other)
+{
+    open_checkpoint();
+    leave_note(10);
+    be_durable(640, 8, 16);
+    cr_assert_eq(mr_checkpoint_poll(&checkpoint, loader, &err), MR_OK);
+    cr_expect_eq((int)checkpoint.doing, MR_CHECKPOINT_WRITING);
+    leave_note(20);
+    be_durable(1280, 8, 16);
+    cr_assert_eq(mr_checkpoint_poll(&checkpoint, loader, &err), MR_OK);
+    cr_assert_eq(mr_io_reap(&io, 0, &err), MR_OK);
+    cr_expect_eq((int)checkpoint.doing, MR_CHECKPOINT_SYNCING);
+    cr_assert_eq(mr_checkpoint_poll(&checkpoint, loader, &err), MR_OK);
+    cr_assert_eq(mr_io_reap(&io, 0, &err), MR_OK);
+    cr_expect_eq(on_disk().epoch, 2);
+    cr_expect_eq(on_disk().checkpoint[MR_ROLE_LOADER].in_pos[MR_PORT_MAIN], 640);
+    cr_assert_eq(turns(), MR_OK);
+    cr_expect_eq(on_disk().epoch, 3);
+    cr_expect_eq(on_disk().checkpoint[MR_ROLE_LOADER].in_pos[MR_PORT_MAIN], 1280);
+}
+
 // An I/O layer that is full takes it another time.
 Test(checkpoint, waits_for_a_place)
 {

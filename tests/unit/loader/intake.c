@@ -138,6 +138,31 @@ Test(intake, counts_as_in_when_walked_and_as_out_when_durable)
     cr_expect(!mr_intake_is_busy(&intake));
 }
 
+// What was handed over grows no more: records that come behind it are counted with the next.
+Test(intake, what_was_handed_over_is_closed)
+{
+    struct mr_error err = {0};
+    bool moved;
+    open_at(MR_PORT_MAIN, 0, 0);
+    put_some(2, 0);
+    walk_all();
+    put_some(1, 0);
+    walk_all();
+    cr_expect_eq(intake.count, 1, "not handed over yet: it grows");
+    cr_expect_eq(mr_intake_hand_over(&intake, &moved, &err), MR_OK);
+    uint64_t first = intake.run.accepted_pos;
+    put_some(5, 0);
+    walk_all();
+    cr_expect_eq(intake.count, 2);
+    cr_expect_eq(mr_intake_hand_over(&intake, &moved, &err), MR_OK);
+    intake.run.durable_pos = first;
+    cr_expect(mr_intake_settle(&intake));
+    cr_expect_eq(stage->now.counts[MR_COUNT_OUT], 3);
+    cr_expect_eq(stage->now.in_pos[MR_PORT_MAIN], first);
+    release();
+    cr_expect_eq(stage->now.counts[MR_COUNT_OUT], 8);
+}
+
 // What a process that died had counted as in, and not as out, is walked again and not counted again.
 Test(intake, counts_once_what_is_walked_twice)
 {

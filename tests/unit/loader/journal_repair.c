@@ -20,6 +20,7 @@
 #define EACH 8
 #define RECORDS (SEGMENTS * EACH)
 #define HEADER_BYTES 4096
+#define PIECE_BYTES_MAX 3000
 
 static struct mr_schema_set schemas;
 static char *directory;
@@ -147,6 +148,53 @@ static void a_header_and_the_stream_behind_it(void)
     change(1, HEADER_BYTES + 40, 1);
 }
 
+static void the_middle_header_and_its_mark(void)
+{
+    change(1, 40, 1);
+    change(1, HEADER_BYTES - 12, 1);
+}
+static void cut_and_lose_header(uint64_t bytes)
+{
+    char path[512];
+    segment_path(2, path);
+    change(2, 40, 1);
+    cr_assert_eq(truncate(path, (off_t)bytes), 0);
+}
+static void the_last_is_a_header_that_is_lost(void)
+{
+    cut_and_lose_header(HEADER_BYTES);
+}
+static void the_last_is_less_than_a_header(void)
+{
+    cut_and_lose_header(100);
+}
+static void the_last_is_a_header_that_is_lost_and_zeroes(void)
+{
+    char path[512];
+    cut_and_lose_header(HEADER_BYTES);
+    segment_path(2, path);
+    cr_assert_eq(truncate(path, HEADER_BYTES + LAP), 0);
+}
+static void the_middle_is_gone_and_the_last_header(void)
+{
+    the_middle_is_gone();
+    change(2, 40, 1);
+}
+static void the_first_goes_over_the_middle_header(void)
+{
+    static uint8_t laps[2 * LAP];
+    uint64_t end = LAP + 4096;
+    char path[512];
+    size_t bytes;
+    segment_path(0, path);
+    uint8_t *file = mr_test_read_file(path, &bytes);
+    memcpy(laps, file + HEADER_BYTES, ends[0]);
+    mr_test_padding(ends[0], end - ends[0], laps + ends[0]);
+    mr_test_segment(directory, &schemas, 0, 0, 2ULL * LAP, laps, end, end);
+    change(1, 40, 1);
+    free(file);
+}
+
 static const struct damage {
     const char *name;
     void (*do_it)(void);
@@ -166,6 +214,14 @@ static const struct damage {
     {"the last segment is short", the_last_is_short, RECORDS - 2, 3u << (RECORDS - 2), 0},
     {"a hole in the last segment", a_hole_in_the_last, RECORDS - 3, 1u << (RECORDS - 3), 0},
     {"a header and what follows", a_header_and_the_stream_behind_it, EACH, 1u << EACH, 0x00FF00},
+    {"the middle header and its mark", the_middle_header_and_its_mark, RECORDS, 0, 0},
+    {"a lost header alone", the_last_is_a_header_that_is_lost, 2 * EACH, 0xFF0000, 0},
+    {"less than a header", the_last_is_less_than_a_header, 2 * EACH, 0xFF0000, 0},
+    {"a lost header and zeroes", the_last_is_a_header_that_is_lost_and_zeroes, 2 * EACH, 0xFF0000,
+     0},
+    {"one gone, and the next header", the_middle_is_gone_and_the_last_header, EACH, 0x00FF00,
+     0xFF0000},
+    {"a lost header before the end", the_first_goes_over_the_middle_header, EACH, 0, 0x00FF00},
 };
 
 // ---- what is there -----------------------------------------------------------------------------
@@ -254,6 +310,7 @@ static bool repair_with_failure(const struct damage *damage, enum failing_call c
     damage->do_it();
     uint32_t before = records_anywhere();
     failing_disk_use(call, at, EIO);
+    failing_disk.bytes_max = PIECE_BYTES_MAX; // files are read and written in pieces
     int code = repair(&err);
     bool failed = failing_disk.failed;
     failing_disk_leave();
@@ -331,7 +388,7 @@ Test(journal_repair, interrupted)
                 write_journal();
                 damages[i].do_it();
                 failing_disk_use(calls[call], at, EINTR);
-                failing_disk.bytes_max = 3000;
+                failing_disk.bytes_max = PIECE_BYTES_MAX;
                 cr_assert_eq(repair(&err), MR_OK, "%s: %s", damages[i].name, err.text);
                 failing_disk_leave();
                 check_repaired(&damages[i]);

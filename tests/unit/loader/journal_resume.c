@@ -29,28 +29,11 @@ static void tear_down(void)
 }
 TestSuite(journal_resume, .init = set_up, .fini = tear_down, .timeout = 240);
 
-// The part of a stage that the sink's state takes.
-static struct mr_stage stage;
-static struct mr_undo_log *undo;
-static uint64_t sink_state[MR_SINK_STATE_BYTES / 8];
-
-static void stage_prepare(struct feed *feed)
-{
-    if (!undo)
-        undo = calloc(1, sizeof *undo + MR_UNDO_BYTES);
-    cr_assert_not_null(undo);
-    memset(sink_state, 0, sizeof sink_state);
-    stage = (struct mr_stage){
-        .undo = undo, .state = (uint8_t *)sink_state, .state_bytes = sizeof sink_state};
-    feed->run.stage = &stage;
-    feed->run.state = sink_state;
-}
-
 static void prepare(struct feed *feed, const char *name, int durability)
 {
     feed_prepare(feed, directory, name, &mr_io_pwrite, 0);
     feed->options.durability = durability;
-    stage_prepare(feed);
+    feed_give_state(feed);
 }
 
 static void write_whole(const char *name, int durability)
@@ -294,7 +277,7 @@ Test(journal_resume, a_journal_that_lost_durable_records_is_refused)
         write_cut_off("one", durabilities[i], 20);
         feed_prepare(&feed, directory, "one", &mr_io_pwrite, FEED_LAP);
         feed.options.durability = durabilities[i];
-        stage_prepare(&feed);
+        feed_give_state(&feed);
         feed.run.resume = MR_RESUME_AGAIN;
         cr_assert_eq(feed_open(&feed, &err), MR_ERR_CORRUPT, "%s", err.text);
         cr_assert_not_null(strstr(err.text, "which was durable before the cut"), "%s", err.text);
@@ -322,7 +305,7 @@ static int resume_at(uint64_t position, struct mr_error *err)
 {
     struct feed feed;
     feed_prepare(&feed, directory, "one", &mr_io_pwrite, position);
-    stage_prepare(&feed);
+    feed_give_state(&feed);
     feed.run.resumed = true;
     int code = feed_open(&feed, err);
     if (code == MR_OK)
