@@ -140,6 +140,10 @@ static int read_all(struct look *look, struct mr_error *err)
     mr_journal_close(&journal);
     if (look->fault.kind != MR_JOURNAL_FAULT_READ)
         return MR_OK;
+    if (repair->problem.code == MR_ERR_MEMORY) {
+        *err = repair->problem;
+        return err->code;
+    }
     return mr_fail(err, MR_ERR_INPUT, "%s; copy what can be read to another disk first",
                    repair->problem.text);
 }
@@ -210,30 +214,33 @@ static int plan_mark(struct look *look, struct mr_error *err)
 
 // A header can be made again where another segment's is sound and the stream behind it, whose checksums
 // hold its positions, is then valid from its first byte on, or empty.
+static int try_donor(struct look *look, unsigned index, bool *planned, struct mr_error *err)
+{
+    char name[600];
+    struct mr_repair_step step = {.kind = MR_REPAIR_HEADER};
+    snprintf(step.path, sizeof step.path, "%s", look->path);
+    segment_path(look, index, step.donor);
+    step.position = look->at > 0 ? look->repair->end_pos : look->bases[0];
+    int code = mr_repair_header_fits(&step, planned, err);
+    if (code != MR_OK || !*planned)
+        return code;
+    snprintf(name, sizeof name, "%s.header", look->path);
+    code = mr_repair_cut_name(&step, name, err);
+    *add_step(look->repair, MR_REPAIR_HEADER, look->path) = step;
+    return code;
+}
+
+// The nearest donor first: one before, one behind, two before ...
 static int plan_header(struct look *look, bool *planned, struct mr_error *err)
 {
+    int code = MR_OK;
     *planned = false;
-    for (unsigned distance = 1; distance < look->count; distance++)
-        for (int side = 0; side < 2; side++) {
-            unsigned index = side ? look->at + distance : look->at - distance;
-            char donor[512];
-            if (index >= look->count)
-                continue;
-            segment_path(look, index, donor);
-            struct mr_repair_step step = {.kind = MR_REPAIR_HEADER};
-            snprintf(step.path, sizeof step.path, "%s", look->path);
-            snprintf(step.donor, sizeof step.donor, "%s", donor);
-            step.position = look->at > 0 ? look->repair->end_pos : look->bases[0];
-            if (!mr_repair_header_fits(&step))
-                continue;
-            *planned = true;
-            char name[600];
-            snprintf(name, sizeof name, "%s.header", look->path);
-            int code = mr_repair_cut_name(&step, name, err);
-            *add_step(look->repair, MR_REPAIR_HEADER, look->path) = step;
-            return code;
-        }
-    return MR_OK;
+    for (unsigned turn = 2; turn < 2 * look->count && code == MR_OK && !*planned; turn++) {
+        unsigned index = turn % 2 ? look->at + turn / 2 : look->at - turn / 2;
+        if (index < look->count)
+            code = try_donor(look, index, planned, err);
+    }
+    return code;
 }
 
 // The header is lost. The first segment alone is moved: what follows it is a journal, too.

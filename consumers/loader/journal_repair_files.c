@@ -270,93 +270,115 @@ static int save(struct mr_repair *repair, const struct mr_repair_step *step, str
 }
 
 // ---- headers -----------------------------------------------------------------------------------
-// The donor's header with the step's positions, for the file as it is. NULL: it cannot be.
-static void *make_header(const struct mr_repair_step *step, size_t *block_bytes)
+// The donor's header with the step's positions, for the file as it is. MR_ERR_CORRUPT: it cannot be.
+static int make_header(const struct mr_repair_step *step, void **block, size_t *block_bytes,
+                       struct mr_error *err)
 {
     struct mr_schema_set schemas = {0};
     struct mr_journal_file donor;
     struct mr_disk_status status;
     uint64_t base_pos = 0;
-    void *block = NULL;
     mr_journal_segment_base(step->path, &base_pos);
-    if (step->position > base_pos || mr_disk->status(step->path, &status) != 0 ||
-        mr_journal_file_open(&donor, step->donor, &schemas, NULL) != MR_OK)
-        return NULL;
+    if (mr_disk->status(step->path, &status) != 0)
+        return mr_fail_errno(err, MR_ERR_INPUT, "%s", step->path);
+    int code = mr_journal_file_open(&donor, step->donor, &schemas, err);
+    if (code != MR_OK)
+        return code;
     uint64_t bytes = donor.header.header_bytes;
     // Farther away a segment of its own stood between.
-    bool fits = status.bytes >= bytes && base_pos - step->position < donor.header.segment_bytes;
-    uint64_t stream_bytes = mr_max_u64(donor.header.segment_bytes, status.bytes - bytes);
-    if (fits && mr_journal_header_make(base_pos, step->position, stream_bytes, donor.header.name,
-                                       &schemas, &block, block_bytes, NULL) != MR_OK)
-        block = NULL;
+    if (status.bytes < bytes || step->position > base_pos ||
+        base_pos - step->position >= donor.header.segment_bytes)
+        code = mr_fail(err, MR_ERR_CORRUPT, "%s: cannot make a header from that of %s", step->path,
+                       step->donor);
+    else
+        code = mr_journal_header_make(base_pos, step->position,
+                                      mr_max_u64(donor.header.segment_bytes, status.bytes - bytes),
+                                      donor.header.name, &schemas, block, block_bytes, err);
     mr_journal_file_close(&donor);
     mr_schema_set_clear(&schemas);
-    return block;
+    return code;
 }
 
 // The old mark stays where it matches.
-static void keep_mark(int fd, uint64_t base_pos, uint8_t *block, size_t block_bytes)
+static int keep_mark(int fd, const char *path, uint8_t *block, size_t block_bytes,
+                     struct mr_error *err)
 {
     struct mr_journal_mark found, expected;
-    uint64_t at = block_bytes - sizeof found;
+    uint64_t base_pos = 0, at = block_bytes - sizeof found;
     if (read_up_to(fd, (uint8_t *)&found, sizeof found, at) != sizeof found)
-        return;
+        return mr_fail_errno(err, MR_ERR_INPUT, "%s: byte %" PRIu64 ": cannot read", path, at);
+    mr_journal_segment_base(path, &base_pos);
     mr_journal_mark_make(base_pos, found.durable_pos, &expected);
     if (found.check == expected.check)
         memcpy(block + at, &found, sizeof found);
+    return MR_OK;
 }
 
-// The first record's bytes, as far as they are there, or zeroes.
-static bool stream_begins(int fd, const struct mr_repair_step *step, uint64_t header_bytes)
+// What is read of the first record, or zeroes behind the end of the file.
+static int read_first(const char *path, uint64_t at, uint8_t *bytes, int64_t *got,
+                      struct mr_error *err)
+{
+    int fd = mr_disk->open(path, O_RDONLY);
+    *got = fd < 0 ? -1 : read_up_to(fd, bytes, RECORD_BYTES_MAX, at);
+    int code = *got >= 0 ? MR_OK : mr_fail_errno(err, MR_ERR_INPUT, "%s: byte %" PRIu64, path, at);
+    if (fd >= 0)
+        mr_disk->close(fd);
+    return code;
+}
+
+// Whether the stream begins with a record, as far as it is there, or with zeroes.
+static int stream_begins(const struct mr_repair_step *step, uint64_t header_bytes, bool *begins,
+                         struct mr_error *err)
 {
     struct mr_schema_set schemas = {0};
     struct mr_journal_file donor;
     uint64_t base_pos = 0;
     uint32_t length;
+    int64_t got;
     uint8_t *bytes = calloc(1, RECORD_BYTES_MAX);
-    if (!bytes || mr_journal_file_open(&donor, step->donor, &schemas, NULL) != MR_OK) {
-        free(bytes);
-        return false;
-    }
+    if (!bytes)
+        return mr_fail(err, MR_ERR_MEMORY, "%s: out of memory", step->path);
     mr_journal_segment_base(step->path, &base_pos);
-    int64_t got = read_up_to(fd, bytes, RECORD_BYTES_MAX, header_bytes);
-    enum mr_journal_found found =
-        got <= 0 ? (got == 0 ? MR_JOURNAL_ZERO : MR_JOURNAL_BAD)
-                 : mr_journal_examine(bytes, (uint64_t)got, base_pos, &schemas, &length, NULL);
-    mr_journal_file_close(&donor);
-    mr_schema_set_clear(&schemas);
+    int code = read_first(step->path, header_bytes, bytes, &got, err);
+    if (code == MR_OK)
+        code = mr_journal_file_open(&donor, step->donor, &schemas, err);
+    if (code == MR_OK) {
+        *begins = got == 0 || mr_journal_examine(bytes, (uint64_t)got, base_pos, &schemas, &length,
+                                                 NULL) != MR_JOURNAL_BAD;
+        mr_journal_file_close(&donor);
+        mr_schema_set_clear(&schemas);
+    }
     free(bytes);
-    return found != MR_JOURNAL_BAD;
+    return code;
 }
 
-bool mr_repair_header_fits(struct mr_repair_step *step)
+int mr_repair_header_fits(struct mr_repair_step *step, bool *fits, struct mr_error *err)
 {
     size_t block_bytes = 0;
-    void *block = make_header(step, &block_bytes);
-    int fd = block ? mr_disk->open(step->path, O_RDONLY) : -1;
-    bool fits = fd >= 0 && stream_begins(fd, step, block_bytes);
+    void *block = NULL;
+    *fits = false;
+    int code = make_header(step, &block, &block_bytes, err);
+    free(block);
+    if (code == MR_OK)
+        code = stream_begins(step, block_bytes, fits, err);
     step->from_byte = 0;
     step->to_byte = block_bytes;
-    if (fd >= 0)
-        mr_disk->close(fd);
-    free(block);
-    return fits;
+    return code == MR_ERR_CORRUPT ? MR_OK : code;
 }
 
 static int change_header(const struct mr_repair_step *step, struct mr_error *err)
 {
     size_t block_bytes = 0;
-    uint64_t base_pos = 0;
+    void *block;
     int fd;
-    uint8_t *block = make_header(step, &block_bytes);
-    if (!block)
-        return mr_fail(err, MR_ERR_CORRUPT, "%s: cannot make a header from that of %s", step->path,
-                       step->donor);
-    int code = open_locked(step->path, &fd, err);
+    int code = make_header(step, &block, &block_bytes, err);
+    if (code != MR_OK)
+        return code;
+    code = open_locked(step->path, &fd, err);
     if (code == MR_OK) {
-        mr_journal_segment_base(step->path, &base_pos);
-        keep_mark(fd, base_pos, block, block_bytes);
-        code = write_all(fd, step->path, block, block_bytes, 0, err);
+        code = keep_mark(fd, step->path, block, block_bytes, err);
+        if (code == MR_OK)
+            code = write_all(fd, step->path, block, block_bytes, 0, err);
         code = sync_and_close(fd, step->path, code, err);
     }
     free(block);

@@ -14,8 +14,8 @@ int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_
 // the file goes so far.
 int mr_repair_data_end(const char *path, uint64_t from, uint64_t *out, struct mr_error *err);
 // Whether the donor's header, with this segment's positions, would stand before a valid stream. Fills in
-// which bytes it replaces.
-bool mr_repair_header_fits(struct mr_repair_step *step);
+// which bytes it replaces. An error where that cannot be known.
+int mr_repair_header_fits(struct mr_repair_step *step, bool *fits, struct mr_error *err);
 
 // Saves what a step will take away, and syncs it. Done twice it is done once.
 int mr_repair_save(struct mr_repair *repair, const struct mr_repair_step *step,

@@ -306,3 +306,15 @@ Test(intake, a_length_that_cannot_be)
             tear_down();
     }
 }
+
+// The writer's cursor beyond what a ring can hold: the ring is corrupt, at once and from then on.
+Test(intake, a_cursor_that_cannot_be)
+{
+    open_at(MR_PORT_MAIN, 0, 0);
+    put_some(2, 0);
+    walk_all();
+    ring.ring.writer_line->write_pos += 2 * ring.ring.capacity;
+    expect_corrupt("found");
+    expect_corrupt("found");
+    cr_expect_eq(stage->now.counts[MR_COUNT_IN], 2);
+}
