@@ -101,8 +101,8 @@ int mr_journal_file_open(struct mr_journal_file *file, const char *path,
     }
     file->file_bytes = status.bytes;
     int code = read_header(file, schemas, err);
-    if (code == MR_OK)
-        code = check_name(file, err);
+    if (code == MR_OK && (code = check_name(file, err)) != MR_OK && schemas)
+        mr_schema_set_clear(schemas);
     if (code == MR_OK)
         read_mark(file);
     else

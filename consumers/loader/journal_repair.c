@@ -192,7 +192,7 @@ static int plan_cut(struct look *look, struct mr_error *err)
     if (code != MR_OK || step->to_byte == step->from_byte)
         return code;
     mr_journal_segment_path(repair->files.directory, step->position, name, sizeof name);
-    return mr_repair_cut_name(step, name, err);
+    return mr_repair_cut_name(repair, step, name, err);
 }
 
 // Where the one segment ends whose mark is damaged, and nothing else.
@@ -225,7 +225,7 @@ static int try_donor(struct look *look, unsigned index, bool *planned, struct mr
     if (code != MR_OK || !*planned)
         return code;
     snprintf(name, sizeof name, "%s.header", look->path);
-    code = mr_repair_cut_name(&step, name, err);
+    code = mr_repair_cut_name(look->repair, &step, name, err);
     *add_step(look->repair, MR_REPAIR_HEADER, look->path) = step;
     return code;
 }

@@ -222,7 +222,17 @@ static bool is_saved_there(const struct mr_repair_step *step, const char *path, 
     return same;
 }
 
-int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_error *err)
+// Whether another step of the plan will put its bytes there.
+static bool is_planned(const struct mr_repair *repair, const struct mr_repair_step *step)
+{
+    for (unsigned i = 0; i < repair->count; i++)
+        if (&repair->steps[i] != step && strcmp(repair->steps[i].aside, step->aside) == 0)
+            return true;
+    return false;
+}
+
+int mr_repair_cut_name(const struct mr_repair *repair, struct mr_repair_step *step,
+                       const char *path, struct mr_error *err)
 {
     void *block = NULL;
     size_t block_bytes = 0;
@@ -232,7 +242,8 @@ int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_
     bool found = false;
     for (unsigned number = 0; !found && number < NAMES_MAX; number++) {
         cut_name(path, number, step->aside);
-        found = !is_there(step->aside) || is_saved_there(step, step->aside, block, block_bytes);
+        found = !is_planned(repair, step) &&
+                (!is_there(step->aside) || is_saved_there(step, step->aside, block, block_bytes));
     }
     free(block);
     return found ? MR_OK : fail_names(path, err);

@@ -8,8 +8,9 @@
 // "<path>.cut", or with a number where that is taken; 512 bytes.
 int mr_repair_free_name(const char *path, char *out, struct mr_error *err);
 // The same for the bytes that a step will save, which may have been saved already, by a repair that was
-// killed: then that name.
-int mr_repair_cut_name(struct mr_repair_step *step, const char *path, struct mr_error *err);
+// killed: then that name. No name that another step of the plan has.
+int mr_repair_cut_name(const struct mr_repair *repair, struct mr_repair_step *step,
+                       const char *path, struct mr_error *err);
 // Behind the last byte of the file, at or after `from`, that is not zero; up to the next multiple of 8, where
 // the file goes so far.
 int mr_repair_data_end(const char *path, uint64_t from, uint64_t *out, struct mr_error *err);

@@ -210,7 +210,9 @@ def judge_range(binary, bases_dir, first, count, work, keep):
             if len(failed) >= 5:
                 break
     if program.end() != 0:
-        failed.append((first, ["?"], "the program did not end well (leaks?)", "-"))
+        program.errors.seek(0)
+        said = program.errors.read().decode(errors="replace")[:3000]
+        failed.append((first, ["?"], f"the program did not end well: {said}", "-"))
     shutil.rmtree(directory)
     return states, failed, crashes
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/journal.h"
+#include "core/journal_file.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -278,6 +279,10 @@ Test(journal, the_name_is_the_base_position)
     cr_assert_eq(rename(path, other), 0);
     cr_assert_eq(mr_journal_open(&journal, directory, NULL), MR_ERR_CORRUPT);
     cr_assert_eq(mr_journal_find_tail(directory, &tail, NULL), MR_ERR_CORRUPT);
+    struct mr_journal_file file;
+    struct mr_schema_set found = {0};
+    cr_assert_eq(mr_journal_file_open(&file, other, &found, NULL), MR_ERR_CORRUPT);
+    cr_assert_eq(found.count, 0, "%u schemas are kept of it", found.count);
 }
 
 // Behind the damage the next record that is whole is found, and the rest is read.

@@ -295,6 +295,33 @@ Test(journal_repair, what_is_cut_is_kept)
     }
 }
 
+// What is cut of a segment's end and the segment behind it, which is moved, begin at one position: either has a name.
+Test(journal_repair, a_tail_where_the_next_segment_begins)
+{
+    static uint8_t lap[LAP];
+    char first[512], second[512], path[540];
+    struct mr_error err = {0};
+    size_t bytes = mr_test_record(&schemas, 0, 1, 101, lap), moved, cut;
+    mr_test_segment(directory, &schemas, 0, 0, LAP, lap, bytes, bytes);
+    mr_test_record(&schemas, bytes, 2, 102, lap);
+    mr_test_segment(directory, &schemas, bytes, bytes, LAP, lap, bytes, 2 * bytes);
+    mr_journal_segment_path(directory, 0, first, sizeof first);
+    mr_journal_segment_path(directory, bytes, second, sizeof second);
+    uint8_t *before = mr_test_read_file(second, &moved);
+    FILE *end = fopen(first, "ab");
+    cr_assert(end && fwrite("garbage!", 8, 1, end) == 1 && fclose(end) == 0);
+    cr_assert_eq(repair(&err), MR_OK, "%s", err.text);
+    snprintf(path, sizeof path, "%s.cut", second);
+    uint8_t *after = mr_test_read_file(path, &cut);
+    cr_assert(cut == moved && memcmp(before, after, cut) == 0, "the segment");
+    free(before);
+    free(after);
+    snprintf(path, sizeof path, "%s.cut.1", second);
+    after = mr_test_read_file(path, &cut);
+    cr_assert(cut > 8 && memcmp(after + cut - 8, "garbage!", 8) == 0, "the tail");
+    free(after);
+}
+
 // The text begins with the journal's directory, something in it, or a directory above it.
 static bool names_the_place(const char *text)
 {
