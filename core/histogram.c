@@ -26,9 +26,28 @@ struct walk {
     uint64_t value;        // its highest value, at most the histogram's maximum
 };
 
+#define LOOK_BUCKETS 8
+_Static_assert(MR_HISTOGRAM_BUCKETS % LOOK_BUCKETS == 0, "looks end with the buckets");
+
+static bool none_used(const uint64_t *at)
+{
+    return (mr_load_relaxed_u64(at) | mr_load_relaxed_u64(at + 1) | mr_load_relaxed_u64(at + 2) |
+            mr_load_relaxed_u64(at + 3) | mr_load_relaxed_u64(at + 4) |
+            mr_load_relaxed_u64(at + 5) | mr_load_relaxed_u64(at + 6) |
+            mr_load_relaxed_u64(at + 7)) == 0;
+}
+
+// Most buckets are empty, and most of them stand together.
+static void skip_unused(struct walk *walk)
+{
+    while (walk->bucket % LOOK_BUCKETS == 0 && walk->bucket < MR_HISTOGRAM_BUCKETS &&
+           none_used(&walk->histogram->buckets[walk->bucket]))
+        walk->bucket += LOOK_BUCKETS;
+}
+
 static bool next_used(struct walk *walk)
 {
-    while (walk->bucket < MR_HISTOGRAM_BUCKETS) {
+    for (skip_unused(walk); walk->bucket < MR_HISTOGRAM_BUCKETS; skip_unused(walk)) {
         uint32_t bucket = walk->bucket++;
         walk->bucket_count = mr_load_relaxed_u64(&walk->histogram->buckets[bucket]);
         if (walk->bucket_count == 0)
@@ -50,20 +69,34 @@ static uint64_t total_count(const struct mr_histogram *histogram)
     return walk.cumulative;
 }
 
-uint64_t mr_histogram_percentile(const struct mr_histogram *histogram, double percent)
+// Of the count that is the percentile's, from 1.
+static uint64_t rank_of(double percent, uint64_t total)
 {
-    uint64_t total = total_count(histogram);
     double clamped = percent < 0 ? 0 : percent > 100 ? 100 : percent;
     // A rank that is whole but for the rounding of the product is whole.
     double exact = ceil(clamped / 100 * (double)total * (1 - 1e-15));
     uint64_t rank = exact < (double)total ? (uint64_t)exact : total;
+    return rank > 0 ? rank : 1;
+}
+
+void mr_histogram_percentiles(const struct mr_histogram *histogram, const double *percents,
+                              unsigned count, uint64_t *values)
+{
+    uint64_t total = total_count(histogram);
     struct walk walk = {.histogram = histogram};
-    if (total == 0)
-        return 0;
-    while (next_used(&walk))
-        if (walk.cumulative >= (rank > 0 ? rank : 1))
-            break;
-    return walk.value;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t rank = rank_of(percents[i], total);
+        while (total > 0 && walk.cumulative < rank && next_used(&walk))
+            continue;
+        values[i] = walk.value;
+    }
+}
+
+uint64_t mr_histogram_percentile(const struct mr_histogram *histogram, double percent)
+{
+    uint64_t value;
+    mr_histogram_percentiles(histogram, &percent, 1, &value);
+    return value;
 }
 
 void mr_histogram_merge(struct mr_histogram *into, const struct mr_histogram *from)

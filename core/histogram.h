@@ -52,6 +52,9 @@ uint64_t mr_histogram_bucket_high(uint32_t bucket); // largest value of the buck
 // The value at or below which `percent` of the counts lie (the bucket's highest value, at most
 // max_ns).
 uint64_t mr_histogram_percentile(const struct mr_histogram *histogram, double percent);
+// Several at once, ascending: one pass for all of them.
+void mr_histogram_percentiles(const struct mr_histogram *histogram, const double *percents,
+                              unsigned count, uint64_t *values);
 void mr_histogram_merge(struct mr_histogram *into, const struct mr_histogram *from);
 // HdrHistogram's percentile distribution text (.hgrm), values divided by `unit_ns`.
 int mr_histogram_write_hgrm(const struct mr_histogram *histogram, FILE *out, double unit_ns);

@@ -189,6 +189,14 @@ static int probe(const struct itch_file *file, struct mr_error *err)
 
 // ---- what is kept of the symbols
 
+// A fresh run's state is zeroed, as its symbols are.
+static void keep_none(struct mr_source_run *run)
+{
+    struct kept *kept = (void *)run->stage->state;
+    mr_stage_touch(run->stage, &kept->holds, sizeof kept->holds);
+    kept->holds = 1;
+}
+
 static void keep_all(struct mr_source_run *run, struct itch_file *file)
 {
     struct kept *kept = (void *)run->stage->state;
@@ -349,8 +357,13 @@ static int start(struct mr_source_run *run, struct itch_file *file, struct mr_er
         return code;
     refill(file);
     code = probe(file, err);
-    if (code == MR_OK && run->resumed)
-        code = find_place(run, file, err);
+    if (code != MR_OK)
+        return code;
+    if (!run->resumed) {
+        keep_none(run);
+        return MR_OK;
+    }
+    code = find_place(run, file, err);
     if (code == MR_OK)
         keep_all(run, file);
     return code;

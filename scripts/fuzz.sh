@@ -1,37 +1,61 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# `fuzz.sh RUNS CORPUS FUZZER...`: each fuzzer so many times, as many at a time as there are cores; ends in one line
-# with the figure. FUZZ_SECONDS: the most that each may take; who has not done RUNS by then says how many it has
-# done. Leaks are looked for once, at the end: to look after each execution takes longer than most of them. Each
-# starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME.
+# `fuzz.sh RUNS CORPUS FUZZER...`: each fuzzer so many times, as many at a time as there are cores, the longest first;
+# ends in one line with the figure. FUZZ_SECONDS: the most that all of them together may take; each has of it what it
+# needs beside the others (tests/fuzz/seconds), and who has not done RUNS by then says how many it has done.
+#
+# Each starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME, with the words of
+# tests/fuzz/dict/NAME. Inputs are up to 4 KiB long: what is found further on, tests/fuzz/length says of whom.
+#
+# What the sanitizers note for their reports alone, and how long they keep what was freed, takes as long as the rest:
+# two frames (with one alone no leak is seen), 2 MiB. The command that shows a failure again has it all. Leaks are looked for once, at the end: to look
+# after each execution takes longer than most of them.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-export runs=$1 corpus=$2 seconds=${FUZZ_SECONDS:-0}
+export runs=$1 corpus=$2
 shift 2
 mkdir -p "$corpus"
 TMPDIR=$(mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=2:thread_local_quarantine_size_kb=64
 
-one() { # FUZZER
-    local name seeds log status
+# said_of TABLE NAME DEFAULT
+said_of() { awk -v name="$2" -v value="$3" '$1 == name { value = $2 } END { print value }' "tests/fuzz/$1"; }
+
+one() { # FUZZER SECONDS: 0: as long as it takes
+    local name seeds log status words=()
     name=$(basename "$1") seeds=tests/fuzz/corpus/$(basename "$1") log=$corpus/$(basename "$1").log
     mkdir -p "$corpus/$name"
     [ -d "$seeds" ] || seeds=
-    "$1" -runs="$runs" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=4096 -timeout=20 -detect_leaks=0 \
-        -artifact_prefix="$corpus/$name." -print_final_stats=1 "$corpus/$name" $seeds >"$log" 2>&1 </dev/null
+    [ -e "tests/fuzz/dict/$name" ] && words=(-dict="tests/fuzz/dict/$name")
+    "$1" -runs="$runs" -max_total_time="$2" -max_len="$(said_of length "$name" 4096)" "${words[@]}" \
+        -rss_limit_mb=4096 -timeout=20 -detect_leaks=0 -artifact_prefix="$corpus/$name." -print_final_stats=1 \
+        "$corpus/$name" $seeds >"$log" 2>&1 </dev/null
     status=$?
     if [ $status = 0 ] && grep -aq '^Done' "$log"; then
         awk -v name="$name" '/^stat::number_of_executed_units/ { done = $2 } /^stat::average_exec_per_sec/ { rate = $2 }
-            END { printf "ok      %-22s %9d executions %8d/s\n", name, done, rate }' "$log"
+            /DONE / { for (i = 1; i < NF; i++) { if ($i == "cov:") cov = $(i + 1); if ($i == "ft:") ft = $(i + 1) } }
+            END { printf "ok      %-22s %9d executions %8d/s  %5d edges %6d features\n", name, done, rate, cov, ft }' "$log"
     else
         printf 'FAILED  %s (status %d); again: %s %s\n' "$name" $status "$1" "$(ls -t "$corpus/$name".*-* 2>/dev/null | head -n 1)"
         tail -n 40 "$log"
     fi
 }
-export -f one
+export -f one said_of
 
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c 'one {}' | tee "$corpus/figures"
+# "SECONDS FUZZER", the longest first. The seconds are those of a million on one core: their sum, by the cores, is how
+# long all take, and by how much that is too long, each has less.
+for fuzzer in "$@"; do
+    echo "$(said_of seconds "$(basename "$fuzzer")" 30) $fuzzer"
+done | sort -rn | awk -v most="${FUZZ_SECONDS:-0}" -v cores="$(nproc)" '
+    { seconds[NR] = $1; name[NR] = $2; sum += $1 }
+    END {
+        for (i = 1; i <= NR; i++) {
+            share = most * cores * seconds[i] / sum
+            printf "%s %d\n", name[i], most ? (share < 2 ? 2 : share) : 0
+        }
+    }' | xargs -P "$(nproc)" -L 1 bash -c 'one "$@"' _ | tee "$corpus/figures"
 awk -v fuzzers=$# -v runs="$runs" '
     /^ok / { good++; sum += $3; if ($3 < runs) { few++; if (!least || $3 < least) least = $3 } }
     END {

@@ -5,7 +5,7 @@
 #
 # Unit tests count one by one (criterion says how many); a stress test is one (`ok`, or `skip - NAME: REASON`,
 # last); an end-to-end script prints `ok - NAME`, `not ok - NAME` or `skip - NAME: REASON` for each of its
-# cases (tests/support/e2e.sh). A skip for want of a package or program is a failure: the tests' packages are
+# cases (tests/support/e2e.sh). Each has 300 s, a script that says `# seconds: N` has so many. A skip for want of a package or program is a failure: the tests' packages are
 # installed by `make test`.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -57,11 +57,11 @@ timed() {
     local name=$1
     shift
     log=$logs/${name//\//_}.log
-    local start=$EPOCHREALTIME
-    timeout -k 10 "${MILLRACE_TEST_SECONDS_MAX:-300}" "$@" >"$log" 2>&1 </dev/null
+    local start=$EPOCHREALTIME most=${seconds_max:-${MILLRACE_TEST_SECONDS_MAX:-300}}
+    timeout -k 10 "$most" "$@" >"$log" 2>&1 </dev/null
     status=$?
     seconds=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
-    [ $status = 124 ] && echo "stopped: longer than ${MILLRACE_TEST_SECONDS_MAX:-300} s" >>"$log"
+    [ $status = 124 ] && echo "stopped: longer than $most s" >>"$log"
 }
 
 number() { # WORD SYNTHESIS: 0 where there is none, as when the program did not start
@@ -95,6 +95,8 @@ run_stress() {
 }
 
 run_e2e() {
+    local seconds_max
+    seconds_max=$(sed -n 's/^# seconds: //p' "$1")
     timed "$1" bash "$1"
     local good bad
     good=$(grep -acE '^ok( |$)' "$log")

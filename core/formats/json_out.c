@@ -43,12 +43,27 @@ static void put_escaped(struct mr_json *json, unsigned char c)
         put(json, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", c));
 }
 
+// Bytes that stand for themselves.
+static size_t plain_length(const unsigned char *at, const unsigned char *end)
+{
+    const unsigned char *from = at;
+    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
+        at++;
+    return (size_t)(at - from);
+}
+
 static void put_string(struct mr_json *json, const char *text)
 {
     put(json, "\"", 1);
     const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
     while (at < end) {
-        size_t length = mr_utf8_length(at, end);
+        size_t length = plain_length(at, end);
+        if (length > 0) {
+            put(json, (const char *)at, length);
+            at += length;
+            continue;
+        }
+        length = mr_utf8_length(at, end);
         if (length == 0)
             put(json, MR_UTF8_REPLACEMENT, MR_UTF8_REPLACEMENT_BYTES);
         else if (*at < 0x20 || *at == '"' || *at == '\\')

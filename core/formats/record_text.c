@@ -38,9 +38,9 @@ static inline void put_text(struct output *to, const char *text)
 static void put_hex(struct output *to, const char *prefix, unsigned char byte)
 {
     static const char digits[] = "0123456789abcdef";
+    const char text[2] = {digits[byte >> 4], digits[byte & 15]};
     put_text(to, prefix);
-    put_char(to, digits[byte >> 4]);
-    put_char(to, digits[byte & 15]);
+    put(to, text, sizeof text);
 }
 
 static const char *const flag_names[] = {"padding",   "gap_before",  "late",
@@ -198,19 +198,17 @@ static size_t printable_length(const unsigned char *at, const unsigned char *end
     return control ? 0 : length;
 }
 
-// Bytes as text, `backslash` for each backslash of it: doubled again where JSON wraps it. `quote`
-// stands for each quotation mark.
-static void put_bytes(struct output *to, const struct value *value, const char *backslash,
-                      const char *quote)
+// Bytes as text: what cannot be shown in hexadecimal behind `hex`, `backslash` for each backslash, both doubled again
+// where JSON wraps it. `quote` stands for each quotation mark.
+static void put_bytes(struct output *to, const struct value *value, const char *hex,
+                      const char *backslash, const char *quote)
 {
     const unsigned char *at = (const unsigned char *)value->text, *end = at + value->length;
     while (at < end) {
         size_t length = printable_length(at, end);
         if (length == 0) {
-            put_text(to, backslash);
-            put_hex(to, "x", *at);
+            put_hex(to, hex, *at);
         } else if (*at == '\\') {
-            put_text(to, backslash);
             put_text(to, backslash);
         } else if (*at == '"') {
             put_text(to, quote);
@@ -265,7 +263,7 @@ static void put_csv_bytes(struct output *to, const struct value *value)
         needs_csv_quotes(value->text, value->length) || (value->length == 0 && value->nullable);
     if (quotes)
         put_char(to, '"');
-    put_bytes(to, value, "\\", "\"\"");
+    put_bytes(to, value, "\\x", "\\\\", "\"\"");
     if (quotes)
         put_char(to, '"');
 }
@@ -389,7 +387,7 @@ static void put_json_value(struct output *to, const struct value *value, uint16_
         break;
     case VALUE_BYTES:
         put_char(to, '"');
-        put_bytes(to, value, "\\\\", "\\\"");
+        put_bytes(to, value, "\\\\x", "\\\\\\\\", "\\\"");
         put_char(to, '"');
         break;
     case VALUE_FLAGS:

@@ -55,15 +55,7 @@ const char *mr_report_hop_name(unsigned hop)
 
 const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigned hop)
 {
-    const struct mr_stage_report *loader = &report->stages[MR_ROLE_LOADER];
-    const struct mr_histogram *const histograms[MR_REPORT_HOPS] = {
-        &report->stages[MR_ROLE_TRANSFORM].hop_ns,
-        &loader->hop_ns,
-        &loader->published_ns,
-        &loader->seen_ns,
-        &loader->handed_ns,
-        &loader->age_ns};
-    return histograms[hop];
+    return &report->hops[hop];
 }
 
 static uint64_t fates(const uint64_t *counts)
@@ -139,14 +131,38 @@ static void copy_page(struct mr_stage_report *stage, const struct mr_stage_layou
     stage->out_schema_count =
         copy_names(&stage->out_schema_name[0][0], &page->out_schema_name[0][0], MR_NAME_BYTES,
                    page->out_schema_count, MR_SCHEMAS_MAX);
-    stage->hop_ns = page->hop_ns;
-    stage->age_ns = page->age_ns;
-    stage->handed_ns = page->handed_ns;
-    stage->published_ns = page->published_ns;
-    stage->seen_ns = page->seen_ns;
     uint64_t in = stage->slot.counts[MR_COUNT_IN], gone = fates(stage->slot.counts);
     stage->in_flight = in > gone ? in - gone : 0;
     stage->restarts = stage->gauges.starts > 1 ? stage->gauges.starts - 1 : 0;
+}
+
+// Each stage measures what it is the last to see; the producer nothing.
+static void copy_hops(struct mr_report *report, enum mr_role role,
+                      const struct mr_stage_layout *page)
+{
+    struct mr_histogram *hops = report->hops;
+    if (role == MR_ROLE_TRANSFORM)
+        hops[MR_HOP_INGRESS] = page->hop_ns;
+    if (role != MR_ROLE_LOADER)
+        return;
+    hops[MR_HOP_EGRESS] = page->hop_ns;
+    hops[MR_HOP_TO_EGRESS] = page->published_ns;
+    hops[MR_HOP_TO_LOADER] = page->seen_ns;
+    hops[MR_HOP_HAND_OVER] = page->handed_ns;
+    hops[MR_HOP_END_TO_END] = page->age_ns;
+}
+
+void mr_report_take_stage(struct mr_report *report, enum mr_role role,
+                          const struct mr_stage_layout *page, bool locked)
+{
+    struct mr_stage_report *stage = &report->stages[role];
+    stage->present = true;
+    copy_page(stage, page);
+    copy_hops(report, role, page);
+    // The lock tells; the pid is only shown.
+    stage->alive = !is_ended(stage->gauges.phase) && locked;
+    if (stage->alive)
+        mr_stall_look(&stage->stall, &stage->gauges, mr_mono_ns());
 }
 
 static void read_stage(struct mr_report *report, const struct mr_pipeline *pipeline,
@@ -154,17 +170,26 @@ static void read_stage(struct mr_report *report, const struct mr_pipeline *pipel
 {
     struct mr_segment segment;
     struct mr_stage_layout *page;
-    struct mr_stage_report *stage = &report->stages[role];
-    memset(stage, 0, sizeof *stage);
     if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
         return;
-    stage->present = true;
-    copy_page(stage, page);
-    // The lock tells; the pid is only shown.
-    stage->alive = !is_ended(stage->gauges.phase) && mr_segment_is_locked(&segment);
-    if (stage->alive)
-        mr_stall_look(&stage->stall, &stage->gauges, mr_mono_ns());
+    mr_report_take_stage(report, role, page, mr_segment_is_locked(&segment));
     mr_segment_detach(&segment);
+}
+
+void mr_report_take_ring(struct mr_report *report, enum mr_ring_index index,
+                         const struct mr_ring *ring)
+{
+    struct mr_ring_report *out = &report->rings[index];
+    out->present = true;
+    out->finished = mr_ring_is_finished(ring);
+    out->capacity = ring->capacity;
+    out->start_pos = ring->start_pos;
+    // The reader's cursor first: the writer's can only have moved further away since.
+    out->read_pos = mr_load_acquire_u64(&ring->reader_line->read_pos);
+    out->write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
+    if (out->write_pos > out->read_pos && out->write_pos - out->read_pos > out->capacity)
+        out->read_pos = out->write_pos - out->capacity; // damage, or both have moved on meanwhile
+    out->dropped = mr_load_relaxed_u64(&ring->news->dropped);
 }
 
 static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeline,
@@ -172,21 +197,10 @@ static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeli
 {
     char path[512];
     struct mr_ring ring;
-    struct mr_ring_report *out = &report->rings[index];
     mr_pipeline_ring_path(pipeline, index, path, sizeof path);
-    memset(out, 0, sizeof *out);
     if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
         return;
-    out->present = true;
-    out->finished = mr_ring_is_finished(&ring);
-    out->capacity = ring.capacity;
-    out->start_pos = ring.start_pos;
-    // The reader's cursor first: the writer's can only have moved further away since.
-    out->read_pos = mr_load_acquire_u64(&ring.reader_line->read_pos);
-    out->write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
-    if (out->write_pos > out->read_pos && out->write_pos - out->read_pos > out->capacity)
-        out->read_pos = out->write_pos - out->capacity; // damage, or both have moved on meanwhile
-    out->dropped = mr_load_relaxed_u64(&ring.news->dropped);
+    mr_report_take_ring(report, index, &ring);
     mr_ring_detach(&ring);
 }
 
@@ -293,21 +307,15 @@ static void measure_time(struct mr_report *report)
         report->records_per_second = PER_SECOND_MAX;
 }
 
-int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
-                   struct mr_error *err)
+void mr_report_blank(struct mr_report *report, const struct mr_pipeline *pipeline)
 {
-    bool any = false;
     memset(report, 0, sizeof *report);
     snprintf(report->name, sizeof report->name, "%s", pipeline->name);
     snprintf(report->directory, sizeof report->directory, "%s", pipeline->directory);
-    // Back to front: what a stage took in was emitted before, so the one before it, read later,
-    // cannot seem to be behind.
-    for (unsigned role = MR_ROLE_COUNT; role-- > 0;) {
-        read_stage(report, pipeline, role);
-        any |= report->stages[role].present;
-    }
-    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
-        read_ring(report, pipeline, ring);
+}
+
+void mr_report_conclude(struct mr_report *report)
+{
     report->read_mono_ns = mr_mono_ns();
     report->read_wall_ns = mr_wall_ns();
     note_used_max(report);
@@ -319,6 +327,22 @@ int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
     report->balance &= check_dead_letters(report, MR_RING_DEAD_PRODUCER, MR_ROLE_PRODUCER);
     report->balance &= check_dead_letters(report, MR_RING_DEAD_TRANSFORM, MR_ROLE_TRANSFORM);
     measure_time(report);
+}
+
+int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
+                   struct mr_error *err)
+{
+    bool any = false;
+    mr_report_blank(report, pipeline);
+    // Back to front: what a stage took in was emitted before, so the one before it, read later,
+    // cannot seem to be behind.
+    for (unsigned role = MR_ROLE_COUNT; role-- > 0;) {
+        read_stage(report, pipeline, role);
+        any |= report->stages[role].present;
+    }
+    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+        read_ring(report, pipeline, ring);
+    mr_report_conclude(report);
     if (!any)
         return mr_fail(err, MR_ERR_SHM, "%s: no stage of pipeline \"%s\" is there",
                        pipeline->directory, pipeline->name);

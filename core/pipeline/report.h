@@ -41,7 +41,6 @@ struct mr_stage_report {
     char plugin_name[MR_STAGE_PLUGIN_COUNTS][48];
     char in_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
     char out_schema_name[MR_SCHEMAS_MAX][MR_NAME_BYTES];
-    struct mr_histogram hop_ns, age_ns, handed_ns, published_ns, seen_ns;
 };
 
 struct mr_ring_report {
@@ -52,11 +51,22 @@ struct mr_ring_report {
     uint64_t in_flight;      // records written and not taken by the stage after it
 };
 
+enum mr_report_hop {
+    MR_HOP_INGRESS,
+    MR_HOP_EGRESS,
+    MR_HOP_TO_EGRESS,
+    MR_HOP_TO_LOADER,
+    MR_HOP_HAND_OVER,
+    MR_HOP_END_TO_END,
+    MR_REPORT_HOPS
+};
+
 struct mr_report {
     char name[MR_NAME_BYTES];
     char directory[256];
     struct mr_stage_report stages[MR_ROLE_COUNT];
     struct mr_ring_report rings[MR_RING_COUNT];
+    struct mr_histogram hops[MR_REPORT_HOPS];
     int64_t read_mono_ns, read_wall_ns; // when
     bool balance;
     char imbalance[200]; // the first identity that does not hold, with its numbers; "" where all do
@@ -72,6 +82,14 @@ void mr_report_free(struct mr_report *report);
 // Only name and directory of the pipeline are used. MR_ERR_SHM where it has no segments.
 int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
                    struct mr_error *err);
+// Its parts, for who has the segments mapped already: blank, what is there of stages and rings, conclude.
+// `locked`: the stage's process is there.
+void mr_report_blank(struct mr_report *report, const struct mr_pipeline *pipeline);
+void mr_report_take_stage(struct mr_report *report, enum mr_role role,
+                          const struct mr_stage_layout *page, bool locked);
+void mr_report_take_ring(struct mr_report *report, enum mr_ring_index index,
+                         const struct mr_ring *ring);
+void mr_report_conclude(struct mr_report *report);
 // "starting", "running", "draining", "done", "failed", "stopped" (unfinished, and no process
 // there).
 const char *mr_report_phase(const struct mr_report *report);
@@ -79,15 +97,6 @@ bool mr_report_is_alive(const struct mr_report *report);
 const char *mr_phase_name(unsigned phase);   // mr_stage_phase
 const char *mr_wait_name(unsigned wait_for); // mr_wait_for
 const char *mr_io_backend_name(unsigned io_backend);
-enum mr_report_hop {
-    MR_HOP_INGRESS,
-    MR_HOP_EGRESS,
-    MR_HOP_TO_EGRESS,
-    MR_HOP_TO_LOADER,
-    MR_HOP_HAND_OVER,
-    MR_HOP_END_TO_END,
-    MR_REPORT_HOPS
-};
 const char *mr_report_hop_name(unsigned hop);
 const struct mr_histogram *mr_report_hop(const struct mr_report *report, unsigned hop);
 // The percentiles that are shown everywhere, and how they are written.

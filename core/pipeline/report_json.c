@@ -101,11 +101,11 @@ static void json_ring(struct mr_json *json, const struct mr_ring_report *ring, c
 static void json_latency(struct mr_json *json, const char *name,
                          const struct mr_histogram *histogram)
 {
+    uint64_t values_ns[MR_REPORT_PERCENTILES];
+    mr_histogram_percentiles(histogram, mr_report_percentiles, MR_REPORT_PERCENTILES, values_ns);
     mr_json_open(json, name, '{');
     for (unsigned i = 0; i < MR_REPORT_PERCENTILES; i++)
-        mr_json_u64(json, mr_report_percentile_names[i],
-                    histogram->count ? mr_histogram_percentile(histogram, mr_report_percentiles[i])
-                                     : 0);
+        mr_json_u64(json, mr_report_percentile_names[i], histogram->count ? values_ns[i] : 0);
     mr_json_u64(json, "max", histogram->max_ns);
     mr_json_u64(json, "count", histogram->count);
     mr_json_close(json);

@@ -131,14 +131,16 @@ static void text_latency(const struct mr_report *report, FILE *out)
     fprintf(out, " %9s %13s\n", "max", "count");
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
         const struct mr_histogram *histogram = mr_report_hop(report, hop);
+        uint64_t values_ns[MR_REPORT_PERCENTILES + 1];
+        mr_histogram_percentiles(histogram, mr_report_percentiles, MR_REPORT_PERCENTILES,
+                                 values_ns);
+        values_ns[MR_REPORT_PERCENTILES] = histogram->max_ns;
         fprintf(out, "  %-12s", mr_report_hop_name(hop));
-        for (unsigned i = 0; i <= MR_REPORT_PERCENTILES; i++) {
-            double ns = i == MR_REPORT_PERCENTILES
-                            ? (double)histogram->max_ns
-                            : (double)mr_histogram_percentile(histogram, mr_report_percentiles[i]);
+        for (unsigned i = 0; i <= MR_REPORT_PERCENTILES; i++)
             fprintf(out, " %9s",
-                    histogram->count ? mr_report_duration_text(ns, text, sizeof text) : "-");
-        }
+                    histogram->count
+                        ? mr_report_duration_text((double)values_ns[i], text, sizeof text)
+                        : "-");
         fprintf(out, " %13s\n", mr_report_count_text(histogram->count, text, sizeof text));
     }
 }

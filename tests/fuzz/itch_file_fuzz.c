@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as an ITCH file, packed or plain, read as a run reads it.
+#include <stddef.h>
+#define KEPT_BYTES(TYPE) offsetof(TYPE, block)
+// What the first redefines, the second uses.
+// clang-format off
+#include "tests/support/kept_source.h"
+#include "producers/itch_file.c"
 #include "tests/support/fuzzed_source.h"
+// clang-format on
+
+KEPT_SOURCE(struct itch_file, feed)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -2,13 +2,11 @@
 // Any bytes as a segment file. The first byte chooses: 0 the file itself; 1 a stream behind a good header;
 // 2 the same, its records given right checksums, so that what a checksum lets through is met too. Each record
 // that the reader hands out is looked at field by field; a verdict must come in the end.
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "tests/support/journal_bytes.h"
+#include "tests/support/memory_disk.h"
 
 #define SEGMENT_BYTES 65536
 
@@ -60,34 +58,34 @@ static void read_file(const char *path)
     mr_journal_close(&journal);
 }
 
+static void *header;
+static size_t header_bytes;
+
+static void start(void)
+{
+    struct mr_schema_set schemas = mr_test_schemas();
+    memory_disk_use();
+    if (mr_journal_header_make(0, 0, SEGMENT_BYTES, "fuzz", &schemas, &header, &header_bytes,
+                               NULL) != MR_OK)
+        abort();
+    mr_schema_set_clear(&schemas);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    char path[64];
+    if (!header)
+        start();
     if (size == 0)
         return 0;
-    int fd = memfd_create("segment", MFD_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (bytes[0] == 0) {
-        if (write(fd, bytes + 1, size - 1) < 0)
-            abort();
-    } else {
-        struct mr_schema_set schemas = mr_test_schemas();
-        void *header;
-        size_t header_bytes;
-        uint8_t *stream = malloc(size);
-        if (!stream || mr_journal_header_make(0, 0, SEGMENT_BYTES, "fuzz", &schemas, &header,
-                                              &header_bytes, NULL) != MR_OK)
-            abort();
-        memcpy(stream, bytes + 1, size - 1);
-        if (bytes[0] == 2)
-            fix_checksums(stream, size - 1);
-        if (write(fd, header, header_bytes) < 0 || write(fd, stream, size - 1) < 0)
-            abort();
-        free(stream);
-        free(header);
-        mr_schema_set_clear(&schemas);
-    }
-    read_file(path);
-    close(fd);
+    size_t before = bytes[0] == 0 ? 0 : header_bytes, file_bytes = before + size - 1;
+    uint8_t *file = malloc(file_bytes);
+    memcpy(file, header, before);
+    memcpy(file + before, bytes + 1, size - 1);
+    if (bytes[0] == 2)
+        fix_checksums(file + before, size - 1);
+    memory_disk_put("/segment", file, file_bytes);
+    read_file("/segment");
+    memory_disk_clear();
+    free(file);
     return 0;
 }

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "producers/lines_private.h"
+
 static struct fuzzed_source *opened;
 
 static void close_at_exit(void)
@@ -55,19 +57,40 @@ static void put_file(const struct fuzzed_source *source, const uint8_t *bytes, s
         abort();
 }
 
+// The list of files is read again, from its first.
+static int begin_lines(struct mr_source_run *run)
+{
+    struct mr_lines *lines = run->self;
+    if (lines->cursors[0].channel)
+        mr_line_cursor_close(&lines->cursors[0]);
+    lines->next_file = 0;
+    lines->reader.received = 0;
+    lines->reader.gap_before = false;
+    return MR_OK;
+}
+
+static int begin(struct mr_source_run *run)
+{
+    if (run->self && strcmp(run->source->name, "lines") == 0)
+        return begin_lines(run);
+    if (run->self)
+        run->source->close(run);
+    int code = run->source->open(run, &run->err);
+    if (code != MR_OK)
+        run->self = NULL;
+    return code;
+}
+
 void fuzzed_source_read(struct fuzzed_source *source, const uint8_t *bytes, size_t size)
 {
     struct source_fixture *fixture = &source->fixture;
     struct mr_source_run *run = &fixture->run;
     enum mr_poll polled;
     put_file(source, bytes, size);
-    if (run->self)
-        run->source->close(run);
     memset(run->mark, 0, sizeof run->mark);
     run->resumed = false;
-    run->err.text[0] = '\0';
-    if (run->source->open(run, &run->err) != MR_OK) {
-        run->self = NULL;
+    run->err = (struct mr_error){0};
+    if (begin(run) != MR_OK) {
         if (run->err.text[0] == '\0')
             abort();
         return;

@@ -6,6 +6,9 @@
 //     static struct fuzzed_source source;
 //     if (!source.file_fd) fuzzed_source_open(&source, "{type: itch_file, path: %s}");   // %s: the file
 //     fuzzed_source_read(&source, bytes, size);
+//
+// Sources of lines are opened once and begin anew with each file; the others are opened for each. What those hold
+// is large: tests/support/kept_source.h keeps it.
 #ifndef MR_TESTS_SUPPORT_FUZZED_SOURCE_H
 #define MR_TESTS_SUPPORT_FUZZED_SOURCE_H
 

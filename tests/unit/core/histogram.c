@@ -57,6 +57,30 @@ Test(histogram, percentiles_are_within_a_sixty_fourth)
     cr_expect_eq(mr_histogram_percentile(&histogram, 100), (uint64_t)values[VALUES - 1]);
 }
 
+Test(histogram, several_percentiles_at_once_are_the_same)
+{
+    static const double percents[] = {-1, 0, 50, 50, 90, 99.99, 100, 200};
+    uint64_t found[MR_COUNT_OF(percents)];
+    mr_histogram_percentiles(&histogram, percents, MR_COUNT_OF(percents), found);
+    cr_expect_eq(found[MR_COUNT_OF(percents) - 1], 0, "nothing counted");
+    for (int values_more = 1; values_more <= 3; values_more++) {
+        fill_random(random_seed(7) + (uint64_t)values_more);
+        mr_histogram_percentiles(&histogram, percents, MR_COUNT_OF(percents), found);
+        for (size_t i = 0; i < MR_COUNT_OF(percents); i++)
+            cr_expect_eq(found[i], mr_histogram_percentile(&histogram, percents[i]));
+    }
+}
+
+// Whatever stands between them, and at the ends of the groups that are looked at together.
+Test(histogram, lone_values_are_found_in_every_bucket)
+{
+    for (uint32_t bucket = 0; bucket < MR_HISTOGRAM_BUCKETS; bucket++) {
+        histogram = (struct mr_histogram){0};
+        mr_histogram_add(&histogram, (int64_t)mr_histogram_bucket_high(bucket), 1);
+        cr_assert_eq(mr_histogram_percentile(&histogram, 50), mr_histogram_bucket_high(bucket));
+    }
+}
+
 Test(histogram, ranks_are_exact)
 {
     for (int i = 1; i <= 10; i++)
