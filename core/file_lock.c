@@ -48,10 +48,10 @@ static bool is_dead(int pid)
     FILE *file = pid > 0 ? fopen(path, "re") : NULL;
     if (!file)
         return true;
-    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-        state = 'X';
+    int found = fscanf(file, "%*d (%*[^)]) %c", &state); // else it has gone meanwhile
+    (void)found;
     fclose(file);
-    return state == 'Z' || state == 'X';
+    return strchr("ZX", state) != NULL;
 }
 
 static void say_wait(const char *path, int holder)

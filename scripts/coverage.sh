@@ -11,8 +11,9 @@ cd "$(dirname "$0")/.."
 build=${1:?usage: coverage.sh BUILD [PERCENT]}
 percent=${2:-95}
 command -v gcovr >/dev/null || { echo "gcovr: command not found (package gcovr)"; exit 1; }
-counted=(ringbuf/ core/pipeline/stage core/pipeline/undo core/pipeline/session core/journal consumers/loader/journal
-    consumers/loader/segment_files consumers/loader/intake)
+counted=(ringbuf/ core/pipeline/stage core/pipeline/undo core/pipeline/session core/journal core/file_lock
+    consumers/loader/journal consumers/loader/segment_ consumers/loader/intake consumers/loader/checkpoint
+    consumers/loader/output_file)
 find "$build" -name '*.gcda' -delete
 words=(unit/ringbuf unit/pipeline unit/core unit/loader tests/stress)
 [ -x "$build/millrace" ] &&
@@ -34,7 +35,7 @@ import json, sys
 summary = json.load(open(sys.argv[1]))
 percent = float(sys.argv[2])
 groups = {"ring": ["ringbuf/"], "stage transaction": ["core/pipeline/stage", "core/pipeline/undo"],
-          "session": ["core/pipeline/session"], "journal and recovery": ["core/journal"],
+          "session": ["core/pipeline/session"], "journal and recovery": ["core/journal", "core/file_lock"],
           "loader's share": ["consumers/loader/"]}
 files = [f for f in summary["files"] if f["branch_total"]]
 for f in files:

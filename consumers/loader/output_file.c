@@ -20,7 +20,9 @@ static int make_one(const char *path, struct mr_error *err)
     return MR_OK;
 }
 
-static int make_up_to(const char *path, size_t length, struct mr_error *err)
+// Every directory that the first `length` bytes of the path name, from the outermost in.
+static int each_directory(const char *path, size_t length,
+                          int (*act)(const char *part, struct mr_error *err), struct mr_error *err)
 {
     char part[512];
     if (length >= sizeof part)
@@ -31,11 +33,22 @@ static int make_up_to(const char *path, size_t length, struct mr_error *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        int code = make_one(part, err);
+        int code = act(part, err);
         if (code != MR_OK)
             return code;
     }
     return MR_OK;
+}
+
+// Of what stands before the path's last name; 0: it names none.
+static size_t parents_length(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    return length > 0 ? length - 1 : 0;
 }
 
 static int sync_one(const char *path, struct mr_error *err)
@@ -53,27 +66,18 @@ static int sync_one(const char *path, struct mr_error *err)
 
 int mr_sync_directories_above(const char *path, struct mr_error *err)
 {
-    char part[512];
     int code = sync_one(path[0] == '/' ? "/" : ".", err);
-    for (size_t i = 1; code == MR_OK && path[i] && i < sizeof part; i++) {
-        if (path[i] != '/' || path[i + 1] == '\0')
-            continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        code = sync_one(part, err);
-    }
-    return code;
+    return code == MR_OK ? each_directory(path, parents_length(path), sync_one, err) : code;
 }
 
 int mr_make_directories(const char *path, struct mr_error *err)
 {
-    return make_up_to(path, strlen(path), err);
+    return each_directory(path, strlen(path), make_one, err);
 }
 
 int mr_make_parents(const char *path, struct mr_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    return !slash || slash == path ? MR_OK : make_up_to(path, (size_t)(slash - path), err);
+    return each_directory(path, parents_length(path), make_one, err);
 }
 
 int mr_file_check_name(int fd, const char *path, struct mr_error *err)
