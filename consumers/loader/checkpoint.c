@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/disk.h"
+#include "core/file_lock.h"
 
 enum { TAG_WRITE, TAG_SYNC };
 
@@ -17,8 +18,9 @@ static void on_done(void *self, uint64_t tag, int64_t result)
     checkpoint->doing = MR_CHECKPOINT_IDLE;
     if (result < 0) {
         errno = (int)-result;
-        mr_fail_errno(&checkpoint->failure, MR_ERR_OUTPUT, "session: cannot %s the checkpoint",
-                      tag == TAG_SYNC ? "sync" : "write");
+        mr_fail_errno(&checkpoint->failure, MR_ERR_OUTPUT,
+                      "%s/" MR_SESSION_FILE ": cannot %s the checkpoint",
+                      checkpoint->options.directory, tag == TAG_SYNC ? "sync" : "write");
     } else if (tag == TAG_SYNC) {
         *checkpoint->session = checkpoint->next;
     } else { // the write's own place is free now
@@ -43,6 +45,10 @@ int mr_checkpoint_open(struct mr_checkpoint *checkpoint, const struct mr_stage *
     if (checkpoint->fd < 0)
         return errno == ENOENT ? MR_OK // of a run that was all but finished
                                : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
+    // Whoever takes up the session after this process passes the lock, which waits for the last writes.
+    int code = mr_file_lock(checkpoint->fd, path, err);
+    if (code != MR_OK)
+        return code;
     if (mr_stage_attach_page(loader->pipeline, MR_ROLE_TRANSFORM, MR_ATTACH_READ_ONLY,
                              &checkpoint->upstream, &checkpoint->upstream_page, NULL) != MR_OK)
         checkpoint->upstream_page = NULL;

@@ -210,7 +210,7 @@ static int open_session(struct loader *loader)
         loader->session_path[0] = '\0';
         return MR_OK;
     }
-    int code = mr_session_read(loader->session_path, &loader->session, &found, &loader->err);
+    int code = mr_session_take_up(loader->session_path, &loader->session, &found, &loader->err);
     if (code != MR_OK || !found || loader->stage->shared->resume != MR_RESUME_AGAIN ||
         loader->session.state == MR_SESSION_RUNNING)
         return code;

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "core/disk.h"
+#include "core/file_lock.h"
 #include "core/journal.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/stream_path.h"
@@ -25,43 +26,111 @@ static void file_path(const char *directory, const char *suffix, char *out, size
     snprintf(out, out_bytes, "%s/" MR_SESSION_FILE "%s", directory, suffix);
 }
 
-int mr_session_read(const char *directory, struct mr_session *out, bool *found,
-                    struct mr_error *err)
+// Memory may show more than the disk has, after a sync that failed: what is read is what the disk has.
+static int read_slots(int fd, const char *path, struct mr_session *out, struct mr_error *err)
 {
-    char path[512];
     uint8_t bytes[MR_SESSION_FILE_BYTES];
     size_t length = 0;
     ssize_t got = 1;
-    *found = false;
-    file_path(directory, "", path, sizeof path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return MR_OK;
-    if (fd < 0)
-        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
+    if (mr_disk->forget)
+        mr_disk->forget(fd, 0);
     while (length < sizeof bytes && got > 0) {
         do
-            got = pread(fd, bytes + length, sizeof bytes - length, (off_t)length);
+            got = mr_disk->read(fd, bytes + length, sizeof bytes - length, length);
         while (got < 0 && errno == EINTR);
         length += got > 0 ? (size_t)got : 0;
     }
-    int code = got < 0 ? mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot read", path) : MR_OK;
-    close(fd);
-    if (code == MR_OK && mr_session_parse(bytes, length, out, err) != MR_OK)
-        code = mr_error_within(err, "%s", path);
-    *found = code == MR_OK;
-    return code;
+    if (got < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot read", path);
+    return mr_session_parse(bytes, length, out, err) == MR_OK ? MR_OK
+                                                              : mr_error_within(err, "%s", path);
+}
+
+// Not to be tried again, not even for want of room: the next one says 0 whatever the disk has.
+static int fail_sync(const char *path, const char *what, struct mr_error *err)
+{
+    mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync%s", path, what);
+    if (err)
+        err->os_errno = 0;
+    return MR_ERR_OUTPUT;
+}
+
+static int sync_file(int fd, const char *path, struct mr_error *err)
+{
+    return mr_disk->sync(fd) == 0 ? MR_OK : fail_sync(path, "", err);
 }
 
 static int sync_directory(const char *directory, struct mr_error *err)
 {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int code = fd >= 0 && fsync(fd) == 0
+    int fd = mr_disk->open(directory, O_RDONLY | O_DIRECTORY);
+    int code = fd >= 0 && mr_disk->sync_directory(fd) == 0
                    ? MR_OK
-                   : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync the directory", directory);
+                   : fail_sync(directory, " the directory", err);
     if (fd >= 0)
-        close(fd);
+        mr_disk->close(fd);
     return code;
+}
+
+// *fd is -1 where there is none.
+static int open_file(const char *path, int flags, int *fd, struct mr_error *err)
+{
+    *fd = mr_disk->open(path, flags);
+    if (*fd >= 0 || errno == ENOENT || errno == ENOTDIR)
+        return MR_OK;
+    return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
+}
+
+int mr_session_read(const char *directory, struct mr_session *out, bool *found,
+                    struct mr_error *err)
+{
+    char path[512];
+    int fd;
+    *found = false;
+    file_path(directory, "", path, sizeof path);
+    int code = open_file(path, O_RDONLY, &fd, err);
+    if (code != MR_OK || fd < 0)
+        return code;
+    code = read_slots(fd, path, out, err);
+    mr_disk->close(fd);
+    *found = code == MR_OK;
+    return code;
+}
+
+int mr_session_take_up(const char *directory, struct mr_session *out, bool *found,
+                       struct mr_error *err)
+{
+    char path[512];
+    int fd;
+    *found = false;
+    file_path(directory, "", path, sizeof path);
+    int code = open_file(path, O_RDWR, &fd, err);
+    if (code != MR_OK || fd < 0)
+        return code;
+    code = mr_file_lock(fd, path, err);
+    if (code == MR_OK)
+        code = read_slots(fd, path, out, err);
+    if (code == MR_OK)
+        code = sync_file(fd, path, err);
+    mr_disk->close(fd);
+    if (code == MR_OK)
+        code = sync_directory(directory, err);
+    *found = code == MR_OK;
+    return code;
+}
+
+static int write_at(int fd, const char *path, const void *bytes, size_t length, uint64_t at,
+                    struct mr_error *err)
+{
+    size_t done = 0;
+    while (done < length) {
+        ssize_t wrote = mr_disk->write(fd, (const uint8_t *)bytes + done, length - done, at + done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
+        done += (size_t)wrote;
+    }
+    return sync_file(fd, path, err);
 }
 
 // Both slots have their place from the beginning: a checkpoint only overwrites.
@@ -69,16 +138,11 @@ static int write_whole(const char *path, const struct mr_session *session, struc
 {
     uint8_t bytes[MR_SESSION_FILE_BYTES] = {0};
     memcpy(bytes + session->epoch % 2 * MR_SESSION_SLOT_BYTES, session, sizeof *session);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = mr_disk->open(path, O_WRONLY | O_CREAT | O_TRUNC);
     if (fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
-    ssize_t wrote = write(fd, bytes, sizeof bytes);
-    int code = MR_OK;
-    if (wrote >= 0 && wrote < (ssize_t)sizeof bytes)
-        errno = ENOSPC; // a part is what the end of a disk takes
-    if (wrote < (ssize_t)sizeof bytes || fsync(fd) != 0)
-        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
-    close(fd);
+    int code = write_at(fd, path, bytes, sizeof bytes, 0, err);
+    mr_disk->close(fd);
     return code;
 }
 
@@ -89,57 +153,59 @@ int mr_session_create(const char *directory, struct mr_session *session, struct 
     file_path(directory, ".new", temporary, sizeof temporary);
     mr_session_seal(session, 1);
     int code = write_whole(temporary, session, err);
-    if (code == MR_OK && rename(temporary, path) != 0)
+    if (code == MR_OK && mr_disk->rename(temporary, path) != 0)
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot rename to %s", temporary, path);
     if (code != MR_OK)
-        unlink(temporary);
+        mr_disk->unlink(temporary);
     return code == MR_OK ? sync_directory(directory, err) : code;
 }
 
 int mr_session_update(const char *directory, struct mr_session *session, struct mr_error *err)
 {
     char path[512];
+    struct mr_session next = *session;
     file_path(directory, "", path, sizeof path);
-    mr_session_seal(session, session->epoch + 1);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    mr_session_seal(&next, session->epoch + 1);
+    int fd = mr_disk->open(path, O_WRONLY);
     if (fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", path);
-    off_t at = (off_t)(session->epoch % 2 * MR_SESSION_SLOT_BYTES);
-    bool written =
-        pwrite(fd, session, sizeof *session, at) == sizeof *session && fdatasync(fd) == 0;
-    int code = written ? MR_OK : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
-    close(fd);
+    int code = write_at(fd, path, &next, sizeof next, next.epoch % 2 * MR_SESSION_SLOT_BYTES, err);
+    mr_disk->close(fd);
+    if (code == MR_OK)
+        *session = next;
     return code;
 }
 
 int mr_session_remove(const char *directory, struct mr_error *err)
 {
     char path[512];
+    struct mr_disk_status status;
+    if (mr_disk->status(directory, &status) != 0 || !status.directory)
+        return MR_OK;
     file_path(directory, ".new", path, sizeof path); // of a process that died
-    unlink(path);
+    mr_disk->unlink(path);
     file_path(directory, "", path, sizeof path);
-    if (unlink(path) != 0)
-        return errno == ENOENT || errno == ENOTDIR
-                   ? MR_OK
-                   : mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot remove", path);
+    if (mr_disk->unlink(path) != 0 && errno != ENOENT)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot remove", path);
     return sync_directory(directory, err);
 }
 
 int mr_session_give_up(const char *directory, bool *found, struct mr_error *err)
 {
     char path[512];
+    struct mr_disk_status status;
     file_path(directory, "", path, sizeof path);
-    *found = access(path, F_OK) == 0;
+    *found = mr_disk->status(path, &status) == 0;
     if (!*found)
         return MR_OK;
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = mr_disk->open(directory, O_RDONLY | O_DIRECTORY);
     if (fd < 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot open", directory);
     // A loader holds the directory's lock while it lives.
-    int code = flock(fd, LOCK_EX | LOCK_NB) == 0
+    int code = mr_disk->lock(fd, MR_DISK_LOCK_FILE) == 0
                    ? mr_session_remove(directory, err)
                    : mr_fail_errno(err, MR_ERR_BUSY, "%s: a loader writes to it", directory);
-    close(fd);
+    mr_disk->close(fd);
     return code;
 }
 
@@ -216,10 +282,10 @@ static int journals_hold_some(const struct mr_pipeline *pipeline, const struct m
 // Its loader holds the journal's lock: that run is not cut off, and not to be given up.
 static bool is_being_written(const char *directory)
 {
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    int fd = mr_disk->open(directory, O_RDONLY | O_DIRECTORY);
+    bool locked = fd >= 0 && mr_disk->lock(fd, MR_DISK_LOCK_FILE) != 0 && errno == EWOULDBLOCK;
     if (fd >= 0)
-        close(fd);
+        mr_disk->close(fd);
     return locked;
 }
 

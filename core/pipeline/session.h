@@ -77,9 +77,15 @@ int mr_session_parse(const void *bytes, size_t length, struct mr_session *out,
 // MR_OK and *found false where there is none.
 int mr_session_read(const char *directory, struct mr_session *out, bool *found,
                     struct mr_error *err);
+// The same for a loader that goes on with it: what it finds is durable when this returns, also where a process
+// that died had not come to sync it, and that one's last writes, of a checkpoint, have come to their end.
+// Without that the next checkpoint could overwrite the only slot that the disk has.
+int mr_session_take_up(const char *directory, struct mr_session *out, bool *found,
+                       struct mr_error *err);
 // Makes the file (or puts another in its place) in one step, durable when it returns: epoch 1.
 int mr_session_create(const char *directory, struct mr_session *session, struct mr_error *err);
-// Writes the slot that does not hold, in place: durable when it returns, and no room is needed.
+// Writes the slot that does not hold, in place: durable when it returns, and no room is needed. One that fails
+// leaves *session as it is, so that the same slot is written when it is done again.
 int mr_session_update(const char *directory, struct mr_session *session, struct mr_error *err);
 // Durable when it returns. No file is fine.
 int mr_session_remove(const char *directory, struct mr_error *err);

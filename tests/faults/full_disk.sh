@@ -125,7 +125,7 @@ fi
 
 # A run that is stopped notes so beside its journal, in a file that has its room already: nothing is made for that.
 pipeline ends "path: $WORK/ends, type: journal, segment_size: 2MiB"
-LD_PRELOAD=$tests_root/$BUILD/tests/faults/preload/no_room.so NO_ROOM_BELOW=$WORK/ends/.session.new NO_ROOM_AT=2 NO_ROOM_MS=60000 \
+LD_PRELOAD=$tests_root/$BUILD/tests/faults/preload/no_room.so NO_ROOM_BELOW=$WORK/ends/.session.new NO_ROOM_AT=3 NO_ROOM_MS=60000 \
     "$MILLRACE" run ends.yaml --json >ends.final 2>ends.log &
 run=$!
 wait_for 10000 is ends '.stages.loader.alive and .stages.loader.out > 500'

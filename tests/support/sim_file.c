@@ -63,7 +63,7 @@ static void write_sector(const struct sim_disk *disk, struct sim_file *file, uin
 static void read_sector(struct sim_file *file, uint64_t sector)
 {
     uint64_t at = sector * MR_SECTOR_BYTES;
-    file->lost[sector] = false;
+    file->lost[sector] = file->unwritten[sector] = false;
     memcpy(file->cache + at, file->disk + at, MR_SECTOR_BYTES);
 }
 
@@ -132,9 +132,11 @@ static void forget_page(struct sim_disk *disk, struct sim_file *file, uint64_t f
     if (waits && !writes)
         return;
     for (uint64_t sector = first; sector < first + PAGE_SECTORS; sector++) {
-        if (file->unwritten[sector])
-            write_sector(disk, file, sector);
-        read_sector(file, sector);
+        bool lost = file->lost[sector] && disk->keeps_lost;
+        if (file->unwritten[sector] && !lost)
+            file->lost[sector] = false; // with the device now, which has a cache of its own until a sync
+        else
+            read_sector(file, sector);
     }
 }
 

@@ -15,20 +15,14 @@ static uint64_t below(struct sim_session *session, uint64_t limit)
 }
 
 // ---- opening and closing -----------------------------------------------------------------------
-// The session's file, in one step: it is another one's to test (core/pipeline/session.h).
-static int begin_session(void *context, struct mr_error *err)
-{
-    struct sim_session *session = context;
-    if (!sim_disk_step(session->disk))
-        return mr_fail_errno(err, MR_ERR_OUTPUT, "/feed/journal/.session: cannot create");
-    session->begun = true;
-    return MR_OK;
-}
-
 static int open_loader(struct sim_session *session)
 {
     session->accepted_entry = session->settled_entry;
     mr_io_open(&session->io, &sim_io_backend, 8 + (unsigned)below(session, 40), &session->err);
+    session->run = (struct mr_sink_run){0};
+    int code = sim_file_open(session);
+    if (code != MR_OK)
+        return code;
     session->run = (struct mr_sink_run){
         .sink = &mr_sink_journal,
         .options = &session->options,
@@ -42,7 +36,7 @@ static int open_loader(struct sim_session *session)
         .resumed = session->opened,
         .resume = session->resume,
         .session_pos = session->session_pos,
-        .begin = begin_session,
+        .begin = sim_file_begin,
         .begin_context = session,
         .stage = session->stage,
         .state = session->stage->state,
@@ -50,7 +44,7 @@ static int open_loader(struct sim_session *session)
     memcpy(session->stage->state, session->committed_state, MR_SINK_STATE_BYTES);
     // Also one that does not come through its opening may have cut and marked what it found.
     session->unsafe |= session->options.durability == MR_DURABILITY_NONE;
-    int code = mr_sink_journal.open(&session->run, &session->err);
+    code = mr_sink_journal.open(&session->run, &session->err);
     if (code == MR_OK && !session->disk->dead) {
         session->opened = true;
         session->cut_off = false;
@@ -59,6 +53,7 @@ static int open_loader(struct sim_session *session)
             session->safe_pos = mr_max_u64(session->safe_pos, session->kept_pos);
         session->stage->epoch++;
         memcpy(session->committed_state, session->stage->state, MR_SINK_STATE_BYTES);
+        code = sim_file_open_checkpoint(session);
     }
     return code;
 }
@@ -67,6 +62,7 @@ static void close_loader(struct sim_session *session)
 {
     mr_io_close(&session->io);
     mr_sink_journal.close(&session->run);
+    mr_checkpoint_close(&session->checkpoint);
 }
 
 // ---- a turn ------------------------------------------------------------------------------------
@@ -137,7 +133,9 @@ static int turn(struct sim_session *session)
 {
     struct mr_error polled;
     bool settled = session->committed_pos == session->published_pos;
-    sim_source_make(session, session->plan->one_way ? settled : (unsigned)below(session, 8));
+    if (!session->stopped)
+        sim_source_make(session, session->plan->one_way ? settled : (unsigned)below(session, 8));
+    session->stopped |= session->stops && below(session, 16) == 0;
     int code = hand_over(session);
     int64_t wait_ns = code == MR_OK && below(session, 2) ? 500000 : 0;
     struct mr_error reaped;
@@ -145,6 +143,8 @@ static int turn(struct sim_session *session)
     bool idle = session->accepted_entry == session->published_entry;
     int poll_code = mr_sink_journal.poll(&session->run, idle, &polled);
     settle(session);
+    if (code == MR_OK && reap_code == MR_OK && poll_code == MR_OK)
+        code = sim_file_turn(session);
     session->disk->now_ns +=
         (int64_t)(below(session, 4) ? below(session, 2000) * 1000 : below(session, 60) * 1000000);
     if (code == MR_OK && reap_code != MR_OK)
@@ -157,12 +157,13 @@ static int turn(struct sim_session *session)
 // ---- a life ------------------------------------------------------------------------------------
 static bool is_through(const struct sim_session *session)
 {
-    return sim_source_is_dry(session) && session->committed_pos == session->published_pos &&
-           session->io.in_flight == 0;
+    return (sim_source_is_dry(session) || session->stopped) &&
+           session->committed_pos == session->published_pos && session->io.in_flight == 0;
 }
 
 int sim_loader_live(struct sim_session *session)
 {
+    session->stopped = false;
     int code = open_loader(session);
     sim_disk_trace(
         session->disk, "opened at %llu%s: %s", (unsigned long long)session->committed_pos,
@@ -176,10 +177,13 @@ int sim_loader_live(struct sim_session *session)
             break;
         }
     }
+    session->run.whole = sim_source_is_dry(session);
     if (code == MR_OK && !session->failure[0])
         code = mr_sink_journal.finish(&session->run, &session->err);
+    if (code == MR_OK && !session->failure[0])
+        code = sim_file_end(session);
+    session->stopped &= code == MR_OK;
     close_loader(session);
-    if (session->disk->dead)
-        return MR_ERR_STAGE;
-    return code;
+    session->stopped &= !session->disk->dead;
+    return session->disk->dead ? MR_ERR_STAGE : code;
 }

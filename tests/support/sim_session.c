@@ -11,8 +11,7 @@
 #include "tests/support/journal_bytes.h"
 #include "tests/support/scratch.h"
 
-#define JOURNAL_PATH "/feed/journal"
-#define LIFE_STEPS_MAX 160 // dies at one of them, or later than it lives
+#define LIFE_STEPS_MAX 200 // dies at one of them, or later than it lives
 
 struct sim_session *sim_session_new(void)
 {
@@ -34,6 +33,7 @@ struct sim_session *sim_session_new(void)
     if (!session->stage->undo || !session->stage->state)
         abort();
     session->stage->state_bytes = MR_SINK_STATE_BYTES;
+    sim_file_set_up(session);
     snprintf(session->segment->name, sizeof session->segment->name, "egress");
     session->ring.segment.base = (void *)session->segment;
     session->ring.data = session->ring_bytes;
@@ -45,6 +45,7 @@ void sim_session_free(struct sim_session *session)
 {
     if (!session)
         return;
+    sim_file_tear_down(session);
     sim_disk_free(session->disk);
     mr_schema_set_clear(&session->schemas);
     free(session->stream);
@@ -72,7 +73,7 @@ static uint64_t below(struct sim_session *session, uint64_t limit)
 }
 
 // ---- choices -----------------------------------------------------------------------------------
-static void choose_options(struct sim_session *session)
+void sim_session_choose_options(struct sim_session *session)
 {
     bool direct = !session->plan->one_way && below(session, 4) == 0;
     uint64_t capacity = 1024ULL << below(session, 3);
@@ -80,7 +81,7 @@ static void choose_options(struct sim_session *session)
         capacity = SIM_RING_BYTES_MAX / (1 + below(session, 2));
     session->ring.capacity = capacity;
     session->options = (struct mr_journal_options){
-        .path = JOURNAL_PATH,
+        .path = SIM_JOURNAL_PATH,
         .durability = session->plan->one_way ? MR_DURABILITY_RECORD : (int)below(session, 3),
         .existing = MR_EXISTING_APPEND,
         .segment_bytes = capacity * (1 + below(session, direct ? 3 : 4)),
@@ -88,7 +89,10 @@ static void choose_options(struct sim_session *session)
         .sync_bytes = 1 + below(session, capacity),
         .sync_interval_ns = (int64_t)below(session, 40) * 1000000,
         .direct = direct,
+        .checkpoint_interval_ns = (int64_t)below(session, 3) * 1000000,
     };
+    session->settings++;
+    session->again = below(session, 3) ? MR_AGAIN_SAME : MR_AGAIN_NEVER;
     if (session->plan->one_way) {
         session->options.segment_bytes = 64 * 1024;
         session->options.roll_after_ns = 0;
@@ -107,13 +111,16 @@ static void begin(struct sim_session *session, uint64_t seed, const struct sim_p
         session->counted_pos = 0;
     session->resume = MR_RESUME_NOT;
     session->failure[0] = '\0';
+    session->settings = 0;
     sim_disk_reset(session->disk, random_next(&random));
     session->disk->trace = trace;
     sim_disk_use(session->disk);
-    choose_options(session);
+    sim_session_choose_options(session);
     session->disk->allocates = below(session, 8) > 0;
     session->made_pos = session->behind_pos = 0;
-    session->unsafe = session->cut_off = session->begun = false;
+    session->unsafe = session->cut_off = false;
+    session->kept[0].there = false;
+    session->kept_count = 1;
     session->records_goal = plan->records ? plan->records : 10 + (uint32_t)below(session, 60);
     sim_source_new_ring(session, session->ring.capacity, 0);
     sim_disk_trace(session->disk, "ring %llu, segment %llu, durability %d%s",
@@ -122,111 +129,10 @@ static void begin(struct sim_session *session, uint64_t seed, const struct sim_p
                    session->options.direct ? ", direct" : "");
 }
 
-static void set_faults(struct sim_session *session, bool wanted)
+void sim_session_set_faults(struct sim_session *session, bool wanted)
 {
     session->faults_now = wanted;
     session->disk->faults = wanted ? session->plan->faults : (struct sim_faults){0};
-}
-
-// ---- after an end ------------------------------------------------------------------------------
-// Where the journal ends, asked as a run that begins asks it. A byte that cannot be read is no end.
-static int find_end(struct sim_session *session, bool whole, uint64_t *end_pos)
-{
-    uint64_t failed = session->disk->failed;
-    for (;;) {
-        int code =
-            whole ? mr_journal_whole_end(JOURNAL_PATH, session->session_pos, end_pos, &session->err)
-                  : mr_journal_end(JOURNAL_PATH, end_pos, &session->err);
-        if (code == MR_OK || session->disk->failed == failed)
-            return code;
-        failed = session->disk->failed;
-        session->disk->faults.read_error = 0;
-    }
-}
-
-static bool check_end_pos(struct sim_session *session, uint64_t end_pos, uint64_t required_pos)
-{
-    sim_disk_trace(session->disk, "the journal ends at %llu, at least %llu expected",
-                   (unsigned long long)end_pos, (unsigned long long)required_pos);
-    if (end_pos < required_pos)
-        sim_session_fail(session, "lost: the journal ends at %llu, acknowledged was %llu",
-                         (unsigned long long)end_pos, (unsigned long long)required_pos);
-    if (end_pos > session->made_pos)
-        sim_session_fail(session, "the journal ends at %llu, made was no more than %llu",
-                         (unsigned long long)end_pos, (unsigned long long)session->made_pos);
-    session->kept_pos = 0; // a segment that was only begun moves the end and holds nothing
-    for (unsigned i = 0; i < session->entry_count && session->entries[i].end_pos <= end_pos; i++)
-        session->kept_pos = session->entries[i].end_pos;
-    return !session->failure[0];
-}
-
-// The ring is gone, and what follows goes behind the journal's end, in a run of its own. True: goes on.
-static bool go_on_behind(struct sim_session *session, uint64_t required_pos, bool weak)
-{
-    uint64_t end_pos;
-    if (find_end(session, false, &end_pos) != MR_OK) {
-        if (!weak)
-            sim_session_fail(session, "recovery refuses what the end left: %s", session->err.text);
-        session->refused++;
-        return false;
-    }
-    if (!check_end_pos(session, end_pos, weak ? 0 : required_pos))
-        return false;
-    sim_source_forget(session, end_pos);
-    set_faults(session, false);
-    if (!sim_check_journal(session, weak)) {
-        session->refused++; // a segment in its middle was never synced
-        return false;
-    }
-    choose_options(session);
-    session->session_pos = mr_align_up(end_pos, session->ring.capacity);
-    session->behind_pos = end_pos;
-    session->begun = false;
-    session->resume = below(session, 2) ? MR_RESUME_BEHIND : MR_RESUME_NOT;
-    sim_source_new_ring(session, session->ring.capacity, session->session_pos);
-    return true;
-}
-
-// The ring is gone, and what it held is made again from the session's beginning.
-static bool make_again(struct sim_session *session, uint64_t required_pos, bool weak)
-{
-    uint64_t end_pos;
-    bool whole = session->options.durability == MR_DURABILITY_NONE;
-    int code = find_end(session, whole, &end_pos);
-    if (weak && (code != MR_OK || end_pos < session->behind_pos)) {
-        session->refused++; // what stood there before this session was never synced
-        return false;
-    }
-    if (code != MR_OK) {
-        sim_session_fail(session, "recovery refuses what the end left: %s", session->err.text);
-    } else if (check_end_pos(session, end_pos, required_pos)) {
-        set_faults(session, false);
-        session->resume = MR_RESUME_AGAIN;
-        sim_source_new_ring(session, session->ring.capacity, session->session_pos);
-    }
-    return !session->failure[0];
-}
-
-// The loader did not finish. True: another one takes over.
-static bool restart(struct sim_session *session)
-{
-    bool power = (session->plan->ends || session->plan->cuts_after_error) && below(session, 2) == 0;
-    session->cut_off |= power && session->unsafe;
-    bool weak = session->cut_off;
-    // After a failed sync memory may show what the disk has not: seen by one, and not by the next.
-    bool safe_only = power || session->disk->failed_syncs > 0;
-    uint64_t required_pos = safe_only ? session->safe_pos : session->kept_pos;
-    session->made_pos = mr_max_u64(session->made_pos, session->published_pos);
-    sim_disk_restart(session->disk, power ? SIM_POWER_LOST : SIM_PROCESS_DIED);
-    if (power)
-        session->power_cuts++;
-    else
-        session->process_deaths++;
-    if (!power && below(session, 3) > 0)
-        return true; // the ring is there
-    if (session->begun && below(session, 2))
-        return make_again(session, required_pos, weak);
-    return go_on_behind(session, required_pos, weak);
 }
 
 static bool names_cause(const char *text)
@@ -251,11 +157,12 @@ static void check_error(struct sim_session *session)
 
 static void check_end(struct sim_session *session)
 {
-    set_faults(session, false);
+    sim_session_set_faults(session, false);
     if (session->committed_pos != session->published_pos || !sim_source_is_dry(session))
         sim_session_fail(session, "ended at %llu of %llu",
                          (unsigned long long)session->committed_pos,
                          (unsigned long long)session->published_pos);
+    sim_file_check_gone(session);
     if (sim_check_journal(session, false))
         sim_check_damage(session);
 }
@@ -264,19 +171,20 @@ static void live(struct sim_session *session)
 {
     for (unsigned life = 1; !session->failure[0]; life++) {
         bool last = life >= session->plan->lives;
-        set_faults(session, !last);
+        sim_session_set_faults(session, !last);
         if (session->plan->ends && !last)
             session->disk->die_at = session->disk->steps + 1 + below(session, LIFE_STEPS_MAX);
+        session->stops = session->plan->ends && !last && below(session, 6) == 0;
         int code = sim_loader_live(session);
         if (session->disk->misuse[0])
             sim_session_fail(session, "%s", session->disk->misuse);
         if (session->failure[0])
             return;
-        if (code == MR_OK) {
+        if (code == MR_OK && !session->stopped) {
             check_end(session);
             return;
         }
-        if (!session->disk->dead)
+        if (!session->disk->dead && !session->stopped)
             check_error(session);
         // What was never synced and then met a device that lost it is promised to nobody: of a loader that
         // never syncs, or seen in memory by one that took over from a dead one.
@@ -285,7 +193,7 @@ static void live(struct sim_session *session)
             session->refused++;
             return;
         }
-        if (session->failure[0] || !restart(session))
+        if (session->failure[0] || !sim_restart(session))
             return;
     }
 }

@@ -126,6 +126,7 @@ void sim_source_new_ring(struct sim_session *session, uint64_t capacity, uint64_
     session->start_pos = session->published_pos = session->committed_pos = start_pos;
     session->opened = false;
     memset(session->committed_state, 0, sizeof session->committed_state);
+    memset(&session->transform->shared->note, 0, sizeof session->transform->shared->note);
     session->settled_entry = 0;
     while (session->settled_entry < session->entry_count &&
            session->entries[session->settled_entry].begin_pos < start_pos)

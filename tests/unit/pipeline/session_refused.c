@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/pipeline/session.h"
+#include "tests/support/failing_disk.h"
 #include "tests/support/journal_bytes.h"
 #include "tests/support/refusal.h"
 
@@ -112,7 +113,7 @@ Test(session_refused, a_disk_without_room_for_all_of_it)
     session.settings = 78;
     int code = mr_session_create(directory, &session, &err);
     setrlimit(RLIMIT_FSIZE, &before);
-    expect(code, MR_ERR_OUTPUT, strerror(ENOSPC));
+    expect(code, MR_ERR_OUTPUT, strerror(EFBIG));
     expect_untouched();
 }
 
@@ -120,7 +121,7 @@ Test(session_refused, a_disk_that_takes_nothing)
 {
     create();
     session.settings = 78;
-    refuse_call_with("write", EIO, 2, MR_SESSION_FILE_BYTES);
+    refuse_call_with("pwrite64", EIO, 2, MR_SESSION_FILE_BYTES);
     expect(mr_session_create(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
     expect_untouched();
 }
@@ -129,9 +130,10 @@ Test(session_refused, a_disk_that_does_not_sync)
 {
     create();
     session.settings = 78;
-    refuse_call("fsync", EIO);
-    expect(mr_session_create(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
+    refuse_call("fdatasync", EIO);
+    expect(mr_session_create(directory, &session, &err), MR_ERR_OUTPUT, "cannot sync");
     expect_untouched();
+    refuse_call("fsync", EIO);
     expect(mr_session_remove(directory, &err), MR_ERR_OUTPUT, "cannot sync the directory");
 }
 
@@ -155,7 +157,42 @@ Test(session_refused, an_update_that_is_not_synced_is_said)
 {
     create();
     refuse_call("fdatasync", EIO);
-    expect(mr_session_update(directory, &session, &err), MR_ERR_OUTPUT, "cannot write");
+    expect(mr_session_update(directory, &session, &err), MR_ERR_OUTPUT, "cannot sync");
+}
+
+// Who goes on with one makes sure of it first; what cannot be made sure of is not gone on with.
+Test(session_refused, taken_up_is_durable_or_an_error)
+{
+    static const enum failing_call calls[] = {FAILING_OPEN, FAILING_LOCK, FAILING_READ,
+                                              FAILING_SYNC, FAILING_SYNC_DIRECTORY};
+    bool there;
+    cr_assert_eq(mr_session_take_up(directory, &found, &there, &err), MR_OK, "%s", err.text);
+    cr_expect_not(there);
+    create();
+    for (unsigned i = 0; i < MR_COUNT_OF(calls); i++) {
+        failing_disk_use(calls[i], 1, EIO);
+        expect(mr_session_take_up(directory, &found, &there, &err), MR_ERR_OUTPUT, directory);
+        cr_expect(failing_disk.failed && !there, "%s", failing_names[calls[i]]);
+        cr_expect_not_null(strstr(err.text, strerror(EIO)), "%s", err.text);
+    }
+    failing_disk_use(FAILING_NONE, 0, 0);
+    cr_assert_eq(mr_session_take_up(directory, &found, &there, &err), MR_OK, "%s", err.text);
+    cr_expect(there && found.settings == 77);
+    cr_expect(failing_disk.calls[FAILING_SYNC] == 1);
+    failing_disk_leave();
+}
+
+// Done again, it writes the same slot: the other one is what the disk has.
+Test(session_refused, an_update_that_fails_writes_no_other_slot)
+{
+    create();
+    for (unsigned tries = 0; tries < 2; tries++) {
+        failing_disk_use(FAILING_SYNC, 1, ENOSPC);
+        expect(mr_session_update(directory, &session, &err), MR_ERR_OUTPUT, strerror(ENOSPC));
+        cr_expect_not(mr_error_is_no_room(&err), "a sync that failed is not tried again");
+        cr_expect_eq(session.epoch, 1);
+    }
+    failing_disk_leave();
 }
 
 Test(session_refused, a_directory_that_cannot_be_opened)
