@@ -5,8 +5,10 @@
 //
 //     singlestep [--part NAME] [--points N] [--samples N] [--seed S] [--point N] [--all]
 //
-//   produce    claim, commit, publish, across the wrap; the stage's commit
-//   transform  peek, hand on across the wrap, commit, publish, release
+//   create     a producer makes the run's segments and describes its ring
+//   produce    two batches: claim, commit, publish, padding before the wrap; the stage's commit
+//   transform  two batches: peek, hand on, commit, publish, release; both rings wrap, with padding
+//   padding    the same; only the ring that is read wraps, its padding is a length without an envelope
 //   open       mr_stage_open over what died between its commit and its publish
 //   roll-back  the undo log applied over what died in the middle of a batch
 //   journal    a loader takes up a journal with a torn tail: find, mend, begin the next segment

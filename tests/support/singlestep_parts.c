@@ -166,12 +166,20 @@ void singlestep_parts_close(void)
 }
 
 const struct singlestep_part singlestep_parts[] = {
+    {"create",
+     singlestep_prepare_create,
+     {singlestep_run_create, NULL, singlestep_stage_world},
+     singlestep_check_produce},
     {"produce",
      singlestep_prepare_produce,
      {singlestep_run_produce, NULL, singlestep_stage_world},
      singlestep_check_produce},
     {"transform",
      singlestep_prepare_transform,
+     {singlestep_run_transform, NULL, singlestep_stage_world},
+     singlestep_check_transform},
+    {"padding",
+     singlestep_prepare_padding,
      {singlestep_run_transform, NULL, singlestep_stage_world},
      singlestep_check_transform},
     {"open",

@@ -16,6 +16,7 @@
 
 #define FILES_MAX 64
 #define RANGES_MAX 256
+#define BLOCK_BYTES 512
 
 struct range {
     size_t begin, end; // where the file has bytes
@@ -28,6 +29,7 @@ struct watched {
     int64_t blocks;
     uint8_t *there; // the file, mapped
     uint8_t *seen;  // as it was at the last look, where there are ranges
+    bool reserved;  // it has room that holds nothing yet: filled without one more block
     struct range ranges[RANGES_MAX];
     unsigned range_count;
 };
@@ -54,17 +56,25 @@ static void *map(size_t bytes, int protection, int flags, int fd)
     return at;
 }
 
-static void find_ranges(struct watched *file)
+static unsigned find_ranges(const struct watched *file, struct range ranges[static RANGES_MAX])
 {
     off_t at = 0, end = (off_t)file->bytes;
-    file->range_count = 0;
+    unsigned count = 0;
     while (at < end && (at = lseek(file->fd, at, SEEK_DATA)) >= 0) {
-        if (file->range_count == RANGES_MAX)
+        if (count == RANGES_MAX)
             give_up("too many holes");
         off_t hole = lseek(file->fd, at, SEEK_HOLE);
-        file->ranges[file->range_count++] = (struct range){(size_t)at, (size_t)hole};
+        ranges[count++] = (struct range){(size_t)at, (size_t)hole};
         at = hole;
     }
+    return count;
+}
+
+static bool ranges_changed(const struct watched *file)
+{
+    struct range now[RANGES_MAX];
+    unsigned count = find_ranges(file, now);
+    return count != file->range_count || memcmp(now, file->ranges, count * sizeof now[0]) != 0;
 }
 
 static void look(struct watched *file)
@@ -73,11 +83,14 @@ static void look(struct watched *file)
     if (fstat(file->fd, &status) < 0)
         give_up(file->name);
     file->blocks = status.st_blocks;
-    find_ranges(file);
+    file->range_count = find_ranges(file, file->ranges);
+    size_t held = 0;
     for (unsigned i = 0; i < file->range_count; i++) {
         struct range range = file->ranges[i];
         memcpy(file->seen + range.begin, file->there + range.begin, range.end - range.begin);
+        held += range.end - range.begin;
     }
+    file->reserved = (size_t)status.st_blocks * BLOCK_BYTES > held + MR_PAGE_BYTES;
 }
 
 static void watch_file(struct watched *file, int directory, const char *name)
@@ -108,7 +121,7 @@ static bool file_changed(const struct watched *file)
     struct stat status;
     if (fstat(file->fd, &status) < 0)
         give_up(file->name);
-    if (status.st_blocks != file->blocks)
+    if (status.st_blocks != file->blocks || (file->reserved && ranges_changed(file)))
         return true;
     for (unsigned i = 0; i < file->range_count; i++) {
         struct range range = file->ranges[i];

@@ -11,7 +11,8 @@
 //     singlestep_watch_close(watch);
 //
 // Files are compared byte for byte with a copy from the last look. Their holes are not looked at: a page that is
-// touched for the first time, be it to write a zero, makes the file hold one block more, which counts as a change.
+// touched for the first time, be it to write a zero, makes the file hold one block more, or ends a hole where its
+// room had been reserved; that counts as a change.
 #ifndef MR_TESTS_SUPPORT_SINGLESTEP_WATCH_H
 #define MR_TESTS_SUPPORT_SINGLESTEP_WATCH_H
 

@@ -24,12 +24,15 @@ void singlestep_stages_close(void);
 void singlestep_journals_open(void);
 void singlestep_journals_close(void);
 
+bool singlestep_prepare_create(char *why, size_t why_bytes);
 bool singlestep_prepare_produce(char *why, size_t why_bytes);
 bool singlestep_prepare_transform(char *why, size_t why_bytes);
+bool singlestep_prepare_padding(char *why, size_t why_bytes);
 bool singlestep_prepare_open(char *why, size_t why_bytes);
 bool singlestep_prepare_roll_back(char *why, size_t why_bytes);
 bool singlestep_prepare_journal(char *why, size_t why_bytes);
 bool singlestep_prepare_resume(char *why, size_t why_bytes);
+void singlestep_run_create(void *unused);
 void singlestep_run_produce(void *unused);
 void singlestep_run_transform(void *unused);
 void singlestep_run_open(void *unused);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A stage that dies anywhere loses nothing and repeats nothing. Children kill themselves at every
-// step between two calls (at every instruction: tests/stress/stage_kill.c).
+// step between two calls (at every instruction: tests/faults/singlestep.c).
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/prctl.h>
