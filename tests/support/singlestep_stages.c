@@ -223,35 +223,38 @@ struct seen {
     struct mr_stage_slot slot;
     uint8_t state[COUNTING_STATE_BYTES];
     uint64_t in_pos, out_pos;
+    bool more_out; // behind out_pos: published, though its cursor does not say so yet
 };
 
-static bool look_at_ring(enum mr_ring_index index, uint64_t *read_pos, uint64_t *write_pos)
+static bool attach(enum mr_ring_index index, struct mr_ring *ring)
 {
-    struct mr_ring ring;
     char path[320];
     mr_pipeline_ring_path(&run.pipeline, index, path, sizeof path);
-    if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
-        return false;
-    *read_pos = mr_load_acquire_u64(&ring.reader_line->read_pos);
-    *write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
-    mr_ring_detach(&ring);
-    return true;
+    return mr_ring_attach(ring, path, MR_ATTACH_READ_ONLY, NULL) == MR_OK;
 }
 
 static bool look(struct seen *seen)
 {
-    uint64_t unused;
-    return counting_look(&run, MR_ROLE_TRANSFORM, &seen->slot, seen->state, NULL) == MR_OK &&
-           look_at_ring(MR_RING_INGRESS, &seen->in_pos, &unused) &&
-           look_at_ring(MR_RING_EGRESS, &unused, &seen->out_pos);
+    struct mr_ring in, out;
+    if (counting_look(&run, MR_ROLE_TRANSFORM, &seen->slot, seen->state, NULL) != MR_OK ||
+        !attach(MR_RING_INGRESS, &in) || !attach(MR_RING_EGRESS, &out))
+        return false;
+    seen->in_pos = mr_load_acquire_u64(&in.reader_line->read_pos);
+    seen->out_pos = mr_load_acquire_u64(&out.writer_line->write_pos);
+    uint32_t word;
+    memcpy(&word, out.data + (seen->out_pos & out.mask), sizeof word);
+    seen->more_out = mr_is_published(word);
+    mr_ring_detach(&in);
+    mr_ring_detach(&out);
+    return true;
 }
 
-// Both cursors lag behind the slot by a batch that has padding in it, before the wrap.
+// What others see lags behind the slot by a batch that has padding in it, before the wrap.
 static bool died_before_publishing(const struct seen *seen)
 {
     const uint64_t wrap = MR_RING_CAPACITY_MIN;
     return seen->in_pos < wrap && seen->slot.in_pos[MR_PORT_MAIN] > wrap && seen->out_pos < wrap &&
-           seen->slot.out_pos[MR_PORT_MAIN] > wrap;
+           seen->slot.out_pos[MR_PORT_MAIN] > wrap && !seen->more_out;
 }
 
 static bool died_in_batch(const struct seen *seen)
