@@ -383,7 +383,7 @@ help:
 	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'
 	@echo 'make full      disks and shared memory without room at every point: EVERY=$(EVERY) TIMES=$(TIMES)'
-	@echo 'make singlestep  SIGKILL at every single instruction of what must survive it'
+	@echo 'make singlestep  SIGKILL before every single instruction of what must survive it'
 	@echo 'make coverage  branches of ring, stage, journal and recovery that the tests take'
 	@echo 'make model     every state of ring, stage transaction and sleep, and seeded errors found;  make tsan-long'
 	@echo 'make places    every test in other places: test-refused (io_uring), test-user, test-aarch64 (qemu); WORDS="loader"'

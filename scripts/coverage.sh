@@ -21,9 +21,9 @@ words=(unit/ringbuf unit/pipeline unit/core unit/loader tests/stress)
 export MILLRACE_STRESS_RECORDS=${MILLRACE_STRESS_RECORDS:-200000}
 status=0
 MILLRACE_TEST_SECONDS_MAX=600 scripts/test.sh "$build" "${words[@]}" || status=1
-for part in produce transform roll-back resume journal; do
+for part in create produce transform padding roll-back resume journal; do
     [ -x "$build/tests/faults/singlestep" ] || break
-    "$build/tests/faults/singlestep" --part "$part" --points 20 || status=1
+    "$build/tests/faults/singlestep" --part "$part" --points 20 --samples 0 || status=1
 done
 filters=()
 for name in "${counted[@]}"; do filters+=(-f "$name"); done

@@ -3,103 +3,20 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/singlestep_cradle.h"
+
 #define STEPS_MAX 20000000
 #define MET_MAX (1u << 16)
-
-// ---- the children
-
-void singlestep_mark(void)
-{
-    raise(SIGSTOP);
-}
-
-// A victim begins with the memory of the process that it is forked from, its heap included. So that all of them
-// begin with the same, none is forked from the one that steps them, but from a copy of it that does nothing else.
-struct singlestep_cradle {
-    pid_t pid;
-    int ask, tell, go; // a byte: one more, please; its pid; a byte: it may begin
-};
-
-static void be_victim(const struct singlestep_victim *victim, int go)
-{
-    char byte;
-    signal(SIGCHLD, SIG_DFL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (read(go, &byte, 1) == 1)
-        victim->run(victim->context);
-    _exit(1); // it was to be killed
-}
-
-static void be_cradle(const struct singlestep_victim *victim, int ask, int tell, int go)
-{
-    char byte;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGCHLD, SIG_IGN); // who steps them waits for them
-    while (read(ask, &byte, 1) == 1) {
-        pid_t pid = fork();
-        if (pid == 0)
-            be_victim(victim, go);
-        if (write(tell, &pid, sizeof pid) != sizeof pid)
-            break;
-    }
-    _exit(0);
-}
-
-static struct singlestep_cradle *new_cradle(const struct singlestep_victim *victim)
-{
-    int ask[2], tell[2], go[2];
-    struct singlestep_cradle *cradle = malloc(sizeof *cradle);
-    if (!cradle || pipe2(ask, O_CLOEXEC) < 0 || pipe2(tell, O_CLOEXEC) < 0 ||
-        pipe2(go, O_CLOEXEC) < 0)
-        abort();
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ask[1]); // it ends with the last writer
-        be_cradle(victim, ask[0], tell[1], go[0]);
-    }
-    close(ask[0]);
-    close(tell[1]);
-    close(go[0]);
-    *cradle = (struct singlestep_cradle){pid, ask[1], tell[0], go[1]};
-    return cradle;
-}
-
-static void end_cradle(struct singlestep_cradle *cradle)
-{
-    close(cradle->ask);
-    close(cradle->tell);
-    close(cradle->go);
-    while (waitpid(cradle->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    free(cradle);
-}
-
-// Traced, before its first step. -1: it may not be.
-static pid_t start(const struct singlestep_cradle *cradle)
-{
-    pid_t pid;
-    if (write(cradle->ask, "", 1) != 1 || read(cradle->tell, &pid, sizeof pid) != sizeof pid ||
-        pid < 0)
-        return -1;
-    if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) != 0) {
-        kill(pid, SIGKILL);
-        return -1;
-    }
-    return write(cradle->go, "", 1) == 1 ? pid : -1;
-}
 
 // ---- the tracer
 
@@ -198,7 +115,7 @@ static int finish(pid_t pid)
 // At its first mark, ready to be stepped: the mark is made within a system call, which is passed. -1: not there.
 static pid_t reach_stretch(const struct singlestep_cradle *cradle)
 {
-    pid_t pid = start(cradle);
+    pid_t pid = singlestep_cradle_start(cradle);
     if (pid < 0 || wait_for(pid) == STOP_MARK)
         return pid;
     finish(pid);
@@ -289,7 +206,7 @@ bool singlestep_measure(const struct singlestep_victim *victim, struct singleste
     struct met met = {.size = MET_MAX};
     met.addresses = calloc(met.size, sizeof *met.addresses);
     memset(path, 0, sizeof *path);
-    path->cradle = new_cradle(victim);
+    path->cradle = singlestep_cradle_new(victim);
     path->at = calloc(STEPS_MAX, sizeof *path->at); // touched as far as it is needed
     if (!met.addresses || !path->at)
         abort();
@@ -308,7 +225,7 @@ bool singlestep_measure(const struct singlestep_victim *victim, struct singleste
 void singlestep_path_clear(struct singlestep_path *path)
 {
     if (path->cradle)
-        end_cradle(path->cradle);
+        singlestep_cradle_end(path->cradle);
     free(path->at);
     free(path->worlds);
     *path = (struct singlestep_path){0};
