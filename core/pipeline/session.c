@@ -253,14 +253,13 @@ uint64_t mr_session_settings(const struct mr_pipeline *pipeline)
     return XXH3_64bits(parts, sizeof parts);
 }
 
-// Where the journal behind a ring ends, of a session whose stream in it begins at from_pos.
+// Where the journal behind a ring ends, of a session whose stream in it begins at from_pos. Who has a
+// session has a journal behind each ring but the first.
 static int find_end(const struct mr_pipeline *pipeline, enum mr_ring_index ring, uint64_t from_pos,
                     uint64_t *end_pos, struct mr_error *err)
 {
-    char journal[MR_STREAM_PATH_BYTES];
-    *end_pos = from_pos;
-    if (!mr_stream_journal(pipeline, ring, journal, sizeof journal))
-        return MR_OK;
+    char journal[MR_STREAM_PATH_BYTES] = "";
+    mr_stream_journal(pipeline, ring, journal, sizeof journal);
     if (mr_stream_is_synced(pipeline, ring))
         return mr_journal_end(journal, end_pos, err);
     return mr_journal_whole_end(journal, from_pos, end_pos, err);

@@ -79,13 +79,11 @@ static int describe_ring(struct mr_stage *stage, struct mr_ring *ring,
 
 int mr_stage_describe(struct mr_stage *stage, struct mr_error *err)
 {
-    struct mr_schema_set letters = {0};
+    struct mr_schema_set letters = {1, {mr_dead_letter_schema()}};
     index_schemas(&stage->out_schemas, stage->out_schema_index, stage->shared->out_schema_name,
                   &stage->shared->out_schema_count);
     // The dead ring first: whoever sees the main ring described may count on both.
-    int code = mr_schema_set_add(&letters, mr_dead_letter_schema(), err);
-    if (code == MR_OK)
-        code = describe_ring(stage, stage->writers[MR_PORT_DEAD].ring, &letters, err);
+    int code = describe_ring(stage, stage->writers[MR_PORT_DEAD].ring, &letters, err);
     if (code == MR_OK)
         code = describe_ring(stage, stage->writers[MR_PORT_MAIN].ring, &stage->out_schemas, err);
     mr_schema_set_clear(&letters);

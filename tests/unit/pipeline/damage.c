@@ -103,6 +103,36 @@ Test(damage, gauges_are_set_right)
     cr_expect_eq(ring(MR_RING_EGRESS)->writer_sleep->asleep, 0);
 }
 
+// Who waits for this stage's description would wait for ever.
+Test(damage, a_description_stays_one)
+{
+    beat();
+    cr_expect_eq(ring(MR_RING_EGRESS)->news->schemas_ready, 0, "none was given yet");
+    cr_assert_eq(mr_stage_describe(&stage, &err), MR_OK, "%s", err.text);
+    ring(MR_RING_EGRESS)->news->schemas_ready = 0;
+    ring(MR_RING_DEAD_TRANSFORM)->news->schemas_ready = 77;
+    beat();
+    cr_expect_not(stage.halted);
+    cr_expect_eq(ring(MR_RING_EGRESS)->news->schemas_ready, 1);
+    cr_expect_eq(ring(MR_RING_DEAD_TRANSFORM)->news->schemas_ready, 1);
+}
+
+// What follows from the first damage is not told in its place.
+Test(damage, the_first_is_told)
+{
+    stage.shared->epoch = 99;
+    beat();
+    cr_assert(stage.halted);
+    stage.shared->epoch = stage.epoch;
+    stage.shared->gauges.drain_asked = 77;
+    mr_stage_set_phase(&stage, MR_PHASE_RUNNING);
+    stage.shared->gauges.phase = 1234;
+    beat();
+    cr_expect_not_null(strstr(stage.problem.text, "found epoch 99"), "%s", stage.problem.text);
+    cr_expect_eq(stage.shared->gauges.phase, MR_PHASE_RUNNING, "who looks still sees what is so");
+    stage.shared->gauges.drain_asked = 0;
+}
+
 // What a restart finds: a slot with positions that cannot be.
 Test(damage, a_committed_slot)
 {

@@ -385,6 +385,19 @@ Test(session_refused, only_a_session_that_holds_something_is_in_the_way)
     create();
     cr_expect_eq(make_plan(), MR_OK, "%s", err.text);
     cr_expect_eq(plan.resume, MR_RESUME_NOT);
+    cr_assert_eq(mr_session_remove(directory, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(make_plan(), MR_OK, "there is none");
+    cr_expect_eq(plan.resume, MR_RESUME_NOT);
+}
+
+// Whether another run writes there is not known then: what is known is said.
+Test(session_refused, a_lock_that_cannot_be_asked_for_is_no_other_run)
+{
+    load("type: journal");
+    create();
+    write_segment();
+    refuse_call_with("flock", ENOLCK, 1, LOCK_SH | LOCK_NB);
+    expect(make_plan(), MR_ERR_OUTPUT, "with other settings");
 }
 
 Test(session_refused, a_journal_that_was_never_synced_is_looked_through)

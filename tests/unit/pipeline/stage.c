@@ -320,6 +320,49 @@ Test(stage, a_page_of_another_version_is_neither_read_nor_removed)
     mr_segment_detach(&segment);
 }
 
+// A loader lets go of what is on the disk, of each input by itself, and not of what it has looked at.
+Test(stage, a_loader_commits_what_is_durable)
+{
+    static struct mr_stage loader;
+    uint32_t length;
+    cr_assert_eq(counting_produce(&run, live_on, NULL, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(counting_transform(&run, live_on, NULL, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(mr_stage_open(&loader, &run.pipeline, MR_ROLE_LOADER, &err), MR_OK, "%s",
+                 err.text);
+    struct mr_reader *reader = &loader.readers[MR_PORT_MAIN];
+    const uint64_t begun_pos = reader->position;
+    cr_assert_not_null(mr_next(reader, &length));
+    const uint64_t first_end_pos = reader->position;
+    cr_assert_not_null(mr_next(reader, &length));
+    mr_stage_commit(&loader);
+    cr_expect_eq(reader->ring->reader_line->read_pos, begun_pos);
+    loader.now.in_pos[MR_PORT_MAIN] = first_end_pos;
+    mr_stage_commit(&loader);
+    cr_expect_eq(reader->ring->reader_line->read_pos, first_end_pos);
+    cr_expect_eq(loader.shared->slots[loader.epoch & 1].in_pos[MR_PORT_MAIN], first_end_pos);
+    cr_expect_eq(loader.readers[MR_PORT_DEAD].ring->reader_line->read_pos, 0);
+    mr_stage_close(&loader, MR_OK, NULL);
+}
+
+// What an undo log holds of a batch that is committed asks for no other commit.
+Test(stage, half_an_undo_log_is_a_batch)
+{
+    open_stage();
+    cr_assert_eq(mr_stage_reserve_state(&stage, COUNTING_STATE_BYTES, &err), MR_OK, "%s", err.text);
+    unsigned touches = 0;
+    for (; !mr_stage_should_commit(&stage); touches++) {
+        cr_assert_leq(stage.undo_used, MR_UNDO_BYTES / 2);
+        mr_stage_touch(&stage, stage.state, 256);
+    }
+    cr_expect_gt(touches, 0);
+    cr_expect_gt(stage.undo_used, MR_UNDO_BYTES / 2);
+    mr_stage_commit(&stage);
+    cr_expect_not(mr_stage_should_commit(&stage));
+    mr_stage_touch(&stage, stage.state, 8);
+    cr_expect_not(mr_stage_should_commit(&stage));
+    mr_stage_close(&stage, MR_OK, NULL);
+}
+
 Test(stage, counters_have_names)
 {
     open_stage();

@@ -3,14 +3,20 @@
 // sentence, and nothing stays open or locked.
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/journal.h"
+#include "core/pipeline/realtime.h"
+#include "core/pipeline/rundir.h"
+#include "core/pipeline/session.h"
 #include "core/pipeline/stage_private.h"
 #include "tests/support/counting_stage.h"
 #include "tests/support/refusal.h"
@@ -139,6 +145,135 @@ Test(stage_open, a_committed_position_that_cannot_be_is_damage)
     expect_refused(MR_ROLE_TRANSFORM, MR_ERR_CORRUPT, "committed write position 1125899906842624");
 }
 
+// A loader has three inputs: the first that cannot be protected ends it.
+Test(stage_open, an_input_that_cannot_be_mapped_again_is_refused)
+{
+    char path[320];
+    run.pipeline.harden = true;
+    mr_pipeline_ring_path(&run.pipeline, MR_RING_EGRESS, path, sizeof path);
+    refuse_call_with("mmap", ENOMEM, 2, PROT_READ);
+    expect_refused(MR_ROLE_LOADER, MR_ERR_SHM, path);
+    cr_expect_not_null(strstr(err.text, "cannot map it for reading"), "%s", err.text);
+}
+
+// ---- what stands on the disk
+
+static char journal[320];
+
+// With a journal for its sink.
+static void sink_to_journal(void)
+{
+    char text[400];
+    scratch_path(&run.scratch, "journal", journal, sizeof journal);
+    cr_assert_eq(mkdir(journal, 0700), 0);
+    snprintf(text, sizeof text, "sink: {type: journal, path: %s}\n", journal);
+    configure(text);
+    run.pipeline.sink_node = (struct mr_node *)mr_config_child(run.pipeline.root, "sink");
+}
+
+Test(stage_open, a_journal_whose_end_is_damaged_is_not_written_behind)
+{
+    char path[512];
+    sink_to_journal();
+    mr_journal_segment_path(journal, 0, path, sizeof path);
+    spoil(path);
+    expect_refused(MR_ROLE_TRANSFORM, MR_ERR_CORRUPT, path);
+    mr_pipeline_ring_path(&run.pipeline, MR_RING_EGRESS, path, sizeof path);
+    cr_expect_neq(access(path, F_OK), 0, "no ring was made");
+}
+
+Test(stage_open, a_session_that_is_damaged_begins_nothing)
+{
+    char path[512];
+    sink_to_journal();
+    snprintf(path, sizeof path, "%s/" MR_SESSION_FILE, journal);
+    spoil(path);
+    expect_refused(MR_ROLE_PRODUCER, MR_ERR_CORRUPT, path);
+    mr_pipeline_ring_path(&run.pipeline, MR_RING_INGRESS, path, sizeof path);
+    cr_expect_neq(access(path, F_OK), 0, "no ring was made");
+}
+
+Test(stage_open, a_stage_goes_on_from_its_checkpoint)
+{
+    static struct mr_session session;
+    sink_to_journal();
+    session = (struct mr_session){.settings = mr_session_settings(&run.pipeline),
+                                  .again = MR_AGAIN_SAME,
+                                  .state = MR_SESSION_RUNNING,
+                                  .has_checkpoint = 1};
+    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+        session.capacity[ring] = run.pipeline.rings[ring].capacity;
+    struct mr_stage_slot *slot = &session.checkpoint[MR_ROLE_PRODUCER];
+    memset(slot->mark, 0x5A, sizeof slot->mark);
+    slot->counts[MR_COUNT_IN] = slot->counts[MR_COUNT_OUT] = 7;
+    slot->out_pos[MR_PORT_MAIN] = 4096;
+    session.checkpoint[MR_ROLE_TRANSFORM].in_pos[MR_PORT_MAIN] = 4096;
+    cr_assert_eq(mr_session_create(journal, &session, &err), MR_OK, "%s", err.text);
+    open_as(MR_ROLE_PRODUCER);
+    cr_expect_eq(stage.shared->resume, MR_RESUME_AGAIN);
+    cr_expect_eq(stage.epoch, MR_STAGE_EPOCH_CHECKPOINT);
+    cr_expect_eq(stage.now.counts[MR_COUNT_OUT], 7);
+    cr_expect_eq(memcmp(stage.now.mark, slot->mark, sizeof slot->mark), 0);
+    cr_expect_eq(stage.writers[MR_PORT_MAIN].position, 4096);
+    cr_expect_eq(stage.writers[MR_PORT_DEAD].position, 0);
+    mr_stage_close(&stage, MR_OK, NULL);
+}
+
+// ---- what an earlier run has left
+
+// Nothing to go on from: it took nothing in.
+static void leave_spent_segments(void)
+{
+    open_as(MR_ROLE_PRODUCER);
+    mr_stage_close(&stage, MR_ERR_INPUT, NULL);
+    cr_assert_eq(mr_stage_leftovers(&run.pipeline), MR_LEFTOVERS_SPENT);
+}
+
+static ino_t inode_of_ring(void)
+{
+    struct stat status;
+    char path[320];
+    mr_pipeline_ring_path(&run.pipeline, MR_RING_INGRESS, path, sizeof path);
+    return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+Test(stage_open, what_is_spent_is_removed_unless_a_supervisor_does_it)
+{
+    char path[320];
+    leave_spent_segments();
+    ino_t before = inode_of_ring();
+    snprintf(path, sizeof path, "%s/run.lock", run.pipeline.directory);
+    FILE *file = fopen(path, "w+");
+    cr_assert_not_null(file);
+    fprintf(file, "%d\n", (int)getpid());
+    fflush(file);
+    cr_assert_eq(flock(fileno(file), LOCK_EX | LOCK_NB), 0);
+    cr_assert_neq(mr_rundir_supervisor(&run.pipeline), 0);
+    open_as(MR_ROLE_PRODUCER);
+    cr_expect_eq(inode_of_ring(), before, "it is another's to remove");
+    mr_stage_close(&stage, MR_ERR_INPUT, NULL);
+    fclose(file);
+    mr_pipeline_ring_path(&run.pipeline, MR_RING_INGRESS, path, sizeof path);
+    int old = open(path, O_RDONLY); // else the new one may get the number of the old
+    open_as(MR_ROLE_PRODUCER);
+    cr_expect_neq(inode_of_ring(), before);
+    mr_stage_close(&stage, MR_OK, NULL);
+    close(old);
+}
+
+Test(stage_open, what_is_spent_and_cannot_be_removed_is_in_the_way)
+{
+    char path[320];
+    leave_spent_segments();
+    mr_pipeline_ring_path(&run.pipeline, MR_RING_INGRESS, path, sizeof path);
+    unlink(path);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    expect_refused(MR_ROLE_PRODUCER, MR_ERR_SHM, "cannot remove the segment");
+    cr_expect_not_null(strstr(err.text, path), "%s", err.text);
+    mr_pipeline_stage_path(&run.pipeline, MR_ROLE_PRODUCER, path, sizeof path);
+    cr_expect_eq(access(path, F_OK), 0, "nothing was made, and nothing else removed");
+}
+
 // ---- the run's directory
 
 Test(stage_open, a_directory_that_cannot_be_made_is_refused)
@@ -213,6 +348,39 @@ Test(stage_open, a_real_time_class_that_may_not_be_had_is_refused)
     cr_expect_neq(mr_stage_open(&stage, &run.pipeline, MR_ROLE_PRODUCER, &err), MR_OK);
     cr_expect_not_null(strstr(err.text, "realtime"), "%s", err.text);
     cr_expect_eq(stage.wait.share, MR_CORE_METERED);
+}
+
+// Whoever has lost the class says so with its next beat, once.
+Test(stage_open, a_real_time_class_that_is_lost_is_said)
+{
+    char line[256] = "";
+    configure("realtime: 5\n");
+    run.pipeline.realtime = 5;
+    refuse_call("sched_setscheduler", EPERM);
+    mr_realtime_enter(&run.pipeline,
+                      &err); // watches over it all the same, where it may be had at all
+    run.pipeline.realtime = 0;
+    struct sigaction watch;
+    sigaction(SIGXCPU, NULL, &watch);
+    if (watch.sa_handler == SIG_DFL)
+        cr_skip_test("%s", err.text);
+    FILE *said = tmpfile();
+    cr_assert_not_null(said);
+    open_as(MR_ROLE_PRODUCER);
+    int before = dup(STDERR_FILENO);
+    dup2(fileno(said), STDERR_FILENO);
+    raise(SIGXCPU);
+    for (unsigned i = 0; i < 2; i++) {
+        usleep(12000); // a beat looks at most every 10 ms
+        mr_stage_beat(&stage);
+    }
+    dup2(before, STDERR_FILENO);
+    rewind(said);
+    cr_assert_not_null(fgets(line, sizeof line, said));
+    cr_expect_not_null(strstr(line, "realtime: the producer had not slept for 200 ms"), "%s", line);
+    cr_expect_null(fgets(line, sizeof line, said), "said once: %s", line);
+    fclose(said);
+    mr_stage_close(&stage, MR_OK, NULL);
 }
 
 static int first_core(void)
@@ -294,7 +462,13 @@ Test(stage_open, an_end_stays_one_while_its_writer_lives)
     cr_assert_eq(mr_stage_open(&reader, &run.pipeline, MR_ROLE_TRANSFORM, &err), MR_OK);
     cr_expect_eq(reader.readers[0].ring->news->closed, 1);
     mr_stage_detach(&reader);
-    mr_stage_detach(&stage); // and is none when it is gone
+    stage.shared->gauges.phase = MR_PHASE_FAILED;
+    stage.rings[MR_RING_INGRESS].news->schemas_ready = 0;
+    mr_stage_detach(&stage);
+    cr_assert_eq(mr_stage_open(&reader, &run.pipeline, MR_ROLE_TRANSFORM, &err), MR_OK);
+    cr_expect_eq(reader.readers[0].ring->news->closed, 1, "it has never begun");
+    reader.readers[0].ring->news->schemas_ready = 1;
+    mr_stage_detach(&reader); // and is none when it is gone
     cr_assert_eq(mr_stage_open(&reader, &run.pipeline, MR_ROLE_TRANSFORM, &err), MR_OK);
     cr_expect_eq(reader.readers[0].ring->news->closed, 0);
     mr_stage_detach(&reader);

@@ -225,6 +225,41 @@ Test(stage_stop, a_drain_says_what_it_waits_for)
     mr_stage_close(&stage, MR_OK, NULL);
 }
 
+// ---- room, of which output?
+
+static void *read_dead_letters(void *unused)
+{
+    struct mr_reader reader;
+    const struct mr_stage_gauges *gauges = &stage.shared->gauges;
+    uint32_t length;
+    (void)unused;
+    mr_reader_open(&reader, &stage.rings[MR_RING_DEAD_PRODUCER]);
+    while (mr_load_acquire_u32(&gauges->waiting_port) != MR_PORT_DEAD) // else the test ends in time
+        usleep(1000);
+    while (mr_next(&reader, &length))
+        continue;
+    mr_release(&reader, reader.position, NULL);
+    return NULL;
+}
+
+Test(stage_stop, who_looks_sees_which_output_is_full)
+{
+    static uint8_t raw[MR_RING_CAPACITY_MIN];
+    pthread_t thread;
+    open_as(&stage, MR_ROLE_PRODUCER);
+    while (mr_claim(&stage.writers[MR_PORT_DEAD], 4096))
+        mr_stage_emit(&stage, MR_PORT_DEAD);
+    mr_stage_commit(&stage);
+    mr_stage_wait(&stage, MR_WAIT_OUTPUT, MS);
+    cr_expect_eq(stage.shared->gauges.waiting_port, MR_PORT_MAIN);
+    pthread_create(&thread, NULL, read_dead_letters, NULL);
+    mr_stage_reject(&stage, MR_REASON_BAD_VALUE, 1, 2, raw, 3900, "waits");
+    pthread_join(thread, NULL);
+    cr_expect_eq(stage.now.rejected[MR_REASON_BAD_VALUE], 1);
+    cr_expect_eq(stage.shared->gauges.waiting_for, MR_WAIT_NOTHING);
+    mr_stage_close(&stage, MR_OK, NULL);
+}
+
 // ---- dead letters, the end, and those who look
 
 Test(stage_stop, a_letter_says_how_long_it_was_and_is_cut)
