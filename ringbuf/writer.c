@@ -285,6 +285,8 @@ int mr_writer_explain(const struct mr_writer *writer, struct mr_error *err)
 uint64_t mr_writer_free_bytes(struct mr_writer *writer)
 {
     refresh_read_pos(writer);
+    if (writer->corrupt)
+        return 0;
     uint64_t used = writer->position - writer->read_pos;
     uint64_t kept = mr_claim_bytes_max(writer) + MR_RING_SPARE_BYTES; // the longest padding
     uint64_t free_bytes = writer->ring->capacity - used;

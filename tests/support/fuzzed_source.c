@@ -22,7 +22,8 @@ void fuzzed_source_open(struct fuzzed_source *source, const char *yaml)
     source->file_fd = memfd_create("input", MFD_CLOEXEC);
     snprintf(path, sizeof path, "/proc/self/fd/%d", source->file_fd);
     const char *place = strstr(yaml, "%s");
-    snprintf(whole, sizeof whole, "%.*s%s%s", (int)(place - yaml), yaml, path, place + 2);
+    snprintf(whole, sizeof whole, "%.*s%s%s", place ? (int)(place - yaml) : (int)strlen(yaml), yaml,
+             place ? path : "", place ? place + 2 : "");
     source_fixture_open(&source->fixture, whole);
     struct mr_stage *stage = source->fixture.stage;
     mr_reader_open(&source->main, &stage->rings[MR_RING_INGRESS]);
@@ -83,10 +84,15 @@ static int begin(struct mr_source_run *run)
 
 void fuzzed_source_read(struct fuzzed_source *source, const uint8_t *bytes, size_t size)
 {
+    put_file(source, bytes, size);
+    fuzzed_source_read_again(source);
+}
+
+void fuzzed_source_read_again(struct fuzzed_source *source)
+{
     struct source_fixture *fixture = &source->fixture;
     struct mr_source_run *run = &fixture->run;
     enum mr_poll polled;
-    put_file(source, bytes, size);
     memset(run->mark, 0, sizeof run->mark);
     run->resumed = false;
     run->err = (struct mr_error){0};

@@ -23,5 +23,7 @@ struct fuzzed_source {
 // Gone with the process; its directory is removed when that exits. One per process.
 void fuzzed_source_open(struct fuzzed_source *source, const char *yaml);
 void fuzzed_source_read(struct fuzzed_source *source, const uint8_t *bytes, size_t size);
+// For a source of another file than that, which the caller has put in its place.
+void fuzzed_source_read_again(struct fuzzed_source *source);
 
 #endif

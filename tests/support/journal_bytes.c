@@ -52,6 +52,21 @@ size_t mr_test_padding(uint64_t position, size_t bytes, uint8_t *out)
     return bytes;
 }
 
+void mr_test_set_checksums(uint8_t *stream, size_t size, uint64_t position)
+{
+    size_t at = 0;
+    while (at + MR_ENVELOPE_BYTES <= size) {
+        struct mr_record *record = (struct mr_record *)(void *)(stream + at);
+        uint64_t stride = mr_record_stride(record->length);
+        if (record->length < 8 || stride > size - at)
+            return;
+        if (record->length >= MR_ENVELOPE_BYTES)
+            record->checksum = mr_record_checksum(record, record->length, position + at);
+        memset(stream + at + record->length, 0, stride - record->length);
+        at += stride;
+    }
+}
+
 void mr_test_write_file(const char *path, const void *bytes, size_t length)
 {
     FILE *file = fopen(path, "wb");

@@ -16,6 +16,8 @@ size_t mr_test_record(const struct mr_schema_set *schemas, uint64_t position, ui
                       size_t note_bytes, uint8_t *out);
 // Appends padding of `bytes` (a multiple of 8).
 size_t mr_test_padding(uint64_t position, size_t bytes, uint8_t *out);
+// Gives each record of a stream that stands at `position` its checksum, as far as lengths lead from one to the next.
+void mr_test_set_checksums(uint8_t *stream, size_t size, uint64_t position);
 // Writes the segment file; a mark of `durable_pos` unless it is UINT64_MAX.
 void mr_test_segment(const char *directory, const struct mr_schema_set *schemas, uint64_t base_pos,
                      uint64_t previous_end, uint64_t segment_bytes, const uint8_t *stream,

@@ -2,10 +2,12 @@
 #include "tests/support/memory_disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define FILE_BYTES_MAX (1u << 20)
 #define FD_FIRST 1000     // descriptors of files, by their place
 #define FD_DIRECTORY 2000 // of every directory
 
@@ -14,6 +16,7 @@ static struct file {
     uint8_t *bytes;
     size_t length;
     bool removed;
+    bool made; // here: its bytes are ours, and grow
 } files[MEMORY_DISK_FILES_MAX];
 static unsigned file_count;
 
@@ -48,15 +51,46 @@ static struct file *of(int fd)
     return &files[fd - FD_FIRST];
 }
 
+static struct file *add(const char *path)
+{
+    if (file_count == MEMORY_DISK_FILES_MAX || strlen(path) >= sizeof files[0].path) {
+        errno = ENOSPC;
+        return NULL;
+    }
+    struct file *file = &files[file_count++];
+    *file = (struct file){.made = true};
+    strcpy(file->path, path);
+    return file;
+}
+
+// Zeroes behind what is there. False: there is no room.
+static bool grow(struct file *file, uint64_t bytes)
+{
+    uint8_t *grown = file->made && bytes <= FILE_BYTES_MAX ? realloc(file->bytes, bytes) : NULL;
+    if (!grown) {
+        errno = ENOSPC;
+        return false;
+    }
+    memset(grown + file->length, 0, bytes - file->length);
+    file->bytes = grown;
+    file->length = bytes;
+    return true;
+}
+
 // ---- the disk's operations
 
 static int open_file(const char *path, int flags)
 {
-    (void)flags;
-    const struct file *file = find(path);
-    if (file)
-        return FD_FIRST + (int)(file - files);
-    return is_directory(path) ? FD_DIRECTORY : -1;
+    struct file *file = find(path);
+    if (!file && is_directory(path))
+        return FD_DIRECTORY;
+    if (!file && flags & O_CREAT)
+        file = add(path);
+    if (!file)
+        return -1;
+    if (flags & O_TRUNC)
+        file->length = 0;
+    return FD_FIRST + (int)(file - files);
 }
 
 static void close_file(int fd)
@@ -75,11 +109,9 @@ static ssize_t read_file(int fd, void *out, size_t bytes, uint64_t at)
 
 static ssize_t write_file(int fd, const void *bytes, size_t length, uint64_t at)
 {
-    const struct file *file = of(fd);
-    if (at > file->length || length > file->length - at) {
-        errno = ENOSPC;
+    struct file *file = of(fd);
+    if (at + length > file->length && !grow(file, at + length))
         return -1;
-    }
     memcpy(file->bytes + at, bytes, length);
     return (ssize_t)length;
 }
@@ -102,10 +134,8 @@ static int sync_file(int fd)
 static int change_length(int fd, uint64_t bytes)
 {
     struct file *file = of(fd);
-    if (bytes > file->length) {
-        errno = ENOSPC;
-        return -1;
-    }
+    if (bytes > file->length)
+        return grow(file, bytes) ? 0 : -1;
     file->length = bytes;
     return 0;
 }
@@ -225,14 +255,18 @@ void memory_disk_use(void)
 
 void memory_disk_put(const char *path, uint8_t *bytes, size_t length)
 {
-    if (file_count == MEMORY_DISK_FILES_MAX || strlen(path) >= sizeof files[0].path)
+    struct file *file = add(path);
+    if (!file)
         abort();
-    struct file *file = &files[file_count++];
-    *file = (struct file){.bytes = bytes, .length = length};
-    strcpy(file->path, path);
+    file->made = false;
+    file->bytes = bytes;
+    file->length = length;
 }
 
 void memory_disk_clear(void)
 {
+    for (unsigned i = 0; i < file_count; i++)
+        if (files[i].made)
+            free(files[i].bytes);
     file_count = 0;
 }

@@ -180,6 +180,7 @@ Test(corrupt, a_writer_that_restarts_on_impossible_cursors)
         mr_writer_open(&fixture.writer, &fixture.ring);
         cr_expect(fixture.writer.corrupt, "cursors %lu %lu", cursors[i].write_pos,
                   cursors[i].read_pos);
+        cr_expect_eq(mr_writer_free_bytes(&fixture.writer), 0);
         cr_expect_not(ring_fixture_put(&fixture, 1, 40));
     }
 }
