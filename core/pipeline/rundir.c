@@ -101,6 +101,10 @@ int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_rundir
     if (open_locked(path, fd) < 0 && *fd < 0)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the lock", path);
     holder = read_lock(*fd);
+    if (before && holder.concluded) { // still so, if we die before we have repeated it
+        ours.concluded = true;
+        ours.code = holder.code;
+    }
     if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
         code = mr_fail(err, MR_ERR_BUSY, "pipeline \"%s\" is running already, pid %d (%s is held)",
                        pipeline->name, holder.pid, path);

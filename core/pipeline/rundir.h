@@ -34,7 +34,8 @@ struct mr_rundir_before {
     bool concluded;
     int code; // of the run that was concluded
 };
-// Takes run.lock; *fd is to be kept open. `before` may be NULL: what it says is then forgotten.
+// Takes run.lock; *fd is to be kept open. `before` may be NULL: what it says is then forgotten. A run that was
+// concluded stays so until mr_rundir_unlock: whoever is killed meanwhile leaves that to the next.
 // MR_ERR_BUSY names the holder's pid.
 int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_rundir_before *before,
                    struct mr_error *err);

@@ -219,6 +219,24 @@ Test(supervisor, a_run_that_was_concluded_is_not_done_again)
     mr_supervisor_close(&supervisor, MR_OK);
 }
 
+// Nor by whoever comes after one that was to say so, and was killed first.
+Test(supervisor, a_conclusion_outlives_who_takes_it_up)
+{
+    const struct mr_rundir_before concluded = {.pid = 77, .concluded = true, .code = MR_ERR_INPUT};
+    struct mr_rundir_before before;
+    int fd;
+    cr_assert_eq(mr_stage_make_run_directory(&pipeline, &err), MR_OK);
+    cr_assert_eq(mr_rundir_lock(&pipeline, &fd, NULL, &err), MR_OK);
+    mr_rundir_unlock(fd, &concluded);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(mr_rundir_lock(&pipeline, &fd, &before, &err), MR_OK, "%s", err.text);
+        cr_expect(before.concluded, "after %u deaths", i);
+        cr_expect_eq(before.code, MR_ERR_INPUT);
+        close(fd); // as a death does
+    }
+    cr_expect_eq(before.pid, (int)getpid());
+}
+
 // One that was started just before its supervisor was killed has the place: it is met, and adopted the next time.
 Test(supervisor, a_stage_that_meets_an_orphan_is_not_refused)
 {
