@@ -54,11 +54,12 @@ static void end(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
-// Who is at work: still so? Takes its time, in which nothing changes.
+// Who is at work: still so? Takes its time, in which nothing changes: many times as long as a copy of it, so that
+// who looks gets one that is whole.
 static bool goes_on(void)
 {
     uint32_t still = 1;
-    for (unsigned i = 0; i < 500 && still; i++)
+    for (unsigned i = 0; i < 5000 && still; i++)
         still = mr_load_acquire_u32(&at_work);
     return still;
 }
