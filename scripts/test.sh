@@ -77,8 +77,12 @@ run_unit() {
     synthesis=$(grep -a 'Synthesis:' "$log" | tail -n 1)
     good=$(number Passing "$synthesis")
     bad=$(($(number Failing "$synthesis") + $(number Crashing "$synthesis")))
-    [ "$bad" = 0 ] && { [ $status != 0 ] || [ "$(number Tested "$synthesis")" = 0 ]; } && bad=1
     note_skips "$name" "$log" '^\[SKIP\]'
+    if [ "$bad" = 0 ] && [ $status != 0 ]; then
+        bad=1
+    elif [ "$bad" = 0 ] && [ "$(number Tested "$synthesis")" = 0 ] && ! grep -aq '^\[SKIP\]' "$log"; then
+        bad=1 # a program that tested nothing
+    fi
     report "$name" "$seconds" "$good" $((bad + missing)) "$log"
 }
 

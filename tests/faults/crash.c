@@ -192,6 +192,24 @@ static void detach_pages(void)
     memset(run.pages, 0, sizeof run.pages);
 }
 
+// Killed before it had taken anything in, a run is begun anew by the next supervisor: with other pages.
+static void attach_new_pages(void)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        struct stat status;
+        struct mr_segment segment;
+        struct mr_stage_layout *page;
+        if (fstat(run.segments[role].fd, &status) < 0 || status.st_nlink > 0 ||
+            mr_stage_attach_page(&test.pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page,
+                                 NULL) != MR_OK)
+            continue;
+        mr_segment_detach(&run.segments[role]);
+        run.segments[role] = segment;
+        run.pages[role] = page;
+        run.victims[role].records = 0;
+    }
+}
+
 // What it has let out for good.
 static uint64_t committed(enum mr_role role)
 {
@@ -209,6 +227,7 @@ static bool has_ended(enum mr_role role)
 static bool any_is_missing(void)
 {
     bool missing = false;
+    attach_new_pages();
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
         struct victim *victim = &run.victims[role];
         int64_t now_ns = mr_mono_ns();
