@@ -83,6 +83,7 @@ pid_t singlestep_cradle_start(const struct singlestep_cradle *cradle)
         pid < 0)
         return -1;
     if (ptrace(PTRACE_SEIZE, pid, NULL, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)) != 0) {
+        perror("ptrace");
         kill(pid, SIGKILL);
         return -1;
     }
