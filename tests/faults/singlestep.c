@@ -15,9 +15,10 @@
 //   resume     a loader takes up the segment that a dead one was writing
 //
 // Instructions that leave one and the same world behind them (tests/support/singlestep.h) share one kill, before the
-// first of them: so each instruction is shown. --samples: so many of the others of each part, by seed, are killed
-// before nevertheless. --points: not every world, but at the most so many of each part, spread evenly from a place that
-// the seed says. --all: before each instruction. --point: before that one.
+// first of them: so each instruction is shown. That it is one world is tried by a second kill, before the last of them,
+// and before --samples others of each part, by seed. --points: not every world, but at the most so many of each part,
+// spread evenly from a place that the seed says, and only before their first instruction. --all: before each instruction.
+// --point: before that one.
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,7 +77,12 @@ static bool try_point(const struct singlestep_part *part, const struct singleste
     return false;
 }
 
-// Every `stride`-th world, at its first point.
+static uint64_t last_of(const struct singlestep_path *path, uint64_t world)
+{
+    return (world + 1 < path->world_count ? path->worlds[world + 1].first : path->points) - 1;
+}
+
+// Every `stride`-th world. Of all of them, the last instruction, too.
 static bool try_worlds(const struct singlestep_part *part, const struct singlestep_path *path,
                        struct tally *tally)
 {
@@ -84,8 +90,13 @@ static bool try_worlds(const struct singlestep_part *part, const struct singlest
     uint64_t stride = wanted == 0 || wanted >= count ? 1 : (count + wanted - 1) / wanted;
     bool good = true;
     for (uint64_t world = options.seed % stride; good && world < count; world += stride) {
-        good = try_point(part, path, path->worlds[world].first, tally);
+        uint64_t first = path->worlds[world].first, last = last_of(path, world);
+        good = try_point(part, path, first, tally);
         tally->killed += good;
+        if (!good || wanted > 0 || last == first)
+            continue;
+        good = try_point(part, path, last, tally);
+        tally->more += good;
     }
     return good;
 }
@@ -97,9 +108,8 @@ static bool try_samples(const struct singlestep_part *part, const struct singles
     bool good = true;
     for (uint64_t i = 0; good && i < options.samples; i++) {
         uint64_t world = random_below(&random, path->world_count);
-        uint64_t first = path->worlds[world].first;
-        uint64_t end = world + 1 < path->world_count ? path->worlds[world + 1].first : path->points;
-        good = try_point(part, path, first + random_below(&random, end - first), tally);
+        uint64_t first = path->worlds[world].first, count = last_of(path, world) - first + 1;
+        good = try_point(part, path, first + random_below(&random, count), tally);
         tally->more += good;
     }
     return good;
