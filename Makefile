@@ -285,7 +285,7 @@ test-aarch64: test-deps $(aarch64_UNIT) $(aarch64_STRESS) $(aarch64_FAULTS) $(B)
 model: test-deps
 	@CC='$(CC)' scripts/model.sh $(B)/model
 
-# SIGKILL at every instruction of a batch, its commit and publication, of roll-back and of the journal's recovery.
+# SIGKILL at every instruction of a stage's opening, its batches and their commits, of roll-back and of the journal's recovery.
 .PHONY: singlestep
 singlestep: $(B)/release/tests/faults/singlestep
 	@$< --seed $(SEED)
