@@ -142,9 +142,10 @@ Test(file_lock, a_living_holder_is_named)
     char log[4096], sentence[64];
     if (mr_test_emulated())
         cr_skip("an emulated process has another one's number");
-    for (unsigned others = 0; others < 2; others++) {
-        pid_t of_records = others ? hold(true, ITSELF) : 0;
+    for (unsigned others = 0; others < 3; others++) {
+        pid_t of_records = others == 1 ? hold(true, ITSELF) : 0;
         pid_t holder = hold(false, ITSELF);
+        of_records = others == 2 ? hold(true, ITSELF) : of_records;
         pid_t waiter = others ? wait_in_the_kernel() : 0;
         cr_expect_eq(locked(mr_file_lock, log), MR_OK, "%s", err.text);
         snprintf(sentence, sizeof sentence, "locked by process %d; waiting for it to end", holder);

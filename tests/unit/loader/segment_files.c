@@ -97,9 +97,10 @@ Test(segment_files, goes_without_what_the_file_system_does_not_have)
 
 // ---- no room -----------------------------------------------------------------------------------
 // At each step that ends a segment and begins the next: the stream waits, is told why, and goes on by itself.
-static void run_without_room_at(enum failing_call call, unsigned at)
+static void run_without_room_at(enum failing_call call, unsigned at, int durability)
 {
     prepare("one");
+    feed.options.durability = durability;
     cr_assert_eq(feed_open(&feed, &err), MR_OK, "%s", err.text);
     failing_disk_use(call, at, ENOSPC);
     cr_assert_eq(feed_records(&feed, RECORDS, 10, &err), MR_OK, "%s %u: %s", failing_names[call],
@@ -119,8 +120,10 @@ Test(segment_files, no_room_at_any_step_of_a_roll)
     static const unsigned times[] = {1, 1, 3, 1, 1}; // of each in one roll
     write_journal("whole");
     for (unsigned i = 0; i < MR_COUNT_OF(calls); i++)
-        for (unsigned at = 1; at <= times[i]; at++) {
-            run_without_room_at(calls[i], at);
+        for (unsigned at = 1; at <= 2 * times[i]; at++) {
+            // A run without syncs has no mark before its segment's end.
+            run_without_room_at(calls[i], (at + 1) / 2,
+                                at % 2 ? MR_DURABILITY_NONE : MR_DURABILITY_BATCH);
             cr_expect(failing_disk.failed, "%s %u", failing_names[calls[i]], at);
         }
 }
