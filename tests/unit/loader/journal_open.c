@@ -417,3 +417,55 @@ Test(journal_open, each_call_of_an_append_may_fail)
         cr_assert_gt(at, 1, "%s", failing_names[every_call[i]]);
     }
 }
+
+// ---- the next process of a run -----------------------------------------------------------------
+static int open_resumed(struct feed *feed, struct mr_error *err)
+{
+    prepare(feed, "one", 0);
+    feed->options.durability = durabilities[0];
+    feed->run.resumed = true;
+    return feed_open(feed, err);
+}
+
+static bool resume_with_failure(enum failing_call call, unsigned at)
+{
+    struct feed feed;
+    struct mr_error err = {0};
+    failing_disk_use(call, at, EIO);
+    int code = open_resumed(&feed, &err);
+    bool failed = failing_disk.failed;
+    failing_disk_leave();
+    cr_assert_eq(code != MR_OK, failed, "%s %u: %s", failing_names[call], at, err.text);
+    if (code == MR_OK)
+        feed_drop(&feed);
+    else
+        cr_assert(names_the_place(err.text) && strstr(err.text, strerror(EIO)), "%s %u: %s",
+                  failing_names[call], at, err.text);
+    cr_assert_eq(feed_count(directory, "one", MR_JOURNAL_END), BEFORE);
+    return failed;
+}
+
+// Which call ever fails, nothing is changed, and the one that comes after it goes on.
+Test(journal_open, each_call_of_a_resumed_run_may_fail)
+{
+    static const enum failing_call calls[] = {FAILING_OPEN,           FAILING_READ,
+                                              FAILING_LIST,           FAILING_LOCK,
+                                              FAILING_SYNC_DIRECTORY, FAILING_STATUS_OF};
+    struct feed feed;
+    struct mr_error err = {0};
+    write_before("whole");
+    write_before("one");
+    for (unsigned i = 0; i < MR_COUNT_OF(calls); i++) {
+        unsigned at = 1;
+        while (resume_with_failure(calls[i], at))
+            at++;
+        cr_assert_gt(at, 1, "%s", failing_names[calls[i]]);
+    }
+    struct mr_disk disk = *mr_disk;
+    disk.forget = NULL; // a disk that cannot give up what memory holds
+    mr_disk = &disk;
+    cr_assert_eq(open_resumed(&feed, &err), MR_OK, "%s", err.text);
+    write_records(&feed, BEFORE);
+    feed_finish(&feed);
+    feed_check_same(directory, "whole", "one");
+}

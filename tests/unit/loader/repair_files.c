@@ -15,15 +15,16 @@
 #include "tests/support/journal_bytes.h"
 
 #define HEADER_BYTES 4096
-#define SEGMENT_BYTES (512u << 10)
+#define SEGMENT_BYTES (2u << 20)
 #define RECORDS 12
-#define BAD 3 // the record that is damaged
+#define MANY 60 // records, more bytes than are read at once
+#define BAD 3   // the record that is damaged
 
 static struct mr_schema_set schemas;
 static char *directory;
 static struct mr_error err;
 static char segment[512];
-static uint64_t starts[RECORDS + 1];
+static uint64_t starts[MANY + 1];
 
 static void set_up(void)
 {
@@ -103,15 +104,20 @@ Test(repair_files, data_that_cannot_be_read)
 
 // ---- a journal to be cut -----------------------------------------------------------------------
 // One segment of large records, of which one is damaged: what is cut takes several pieces.
-static void write_damaged(void)
+static void write_damaged_of(uint32_t records)
 {
     static uint8_t stream[SEGMENT_BYTES];
-    for (uint32_t i = 0; i < RECORDS; i++)
+    for (uint32_t i = 0; i < records; i++)
         starts[i + 1] =
             starts[i] + mr_test_record(&schemas, starts[i], i, 30000, stream + starts[i]);
     stream[starts[BAD] + 100] ^= 1;
-    mr_test_segment(directory, &schemas, 0, 0, SEGMENT_BYTES, stream, starts[RECORDS],
-                    starts[RECORDS]);
+    mr_test_segment(directory, &schemas, 0, 0, SEGMENT_BYTES, stream, starts[records],
+                    starts[records]);
+}
+
+static void write_damaged(void)
+{
+    write_damaged_of(RECORDS);
 }
 
 static void damage_header(void)
@@ -244,6 +250,29 @@ Test(repair_files, each_call_over_what_was_saved_may_fail)
         // Without its status it is there, and it is the same.
         cr_expect_eq(elsewhere > 0, calls[i] != FAILING_STATUS, "%s", failing_names[calls[i]]);
     }
+}
+
+// What is read in the middle of a file, too: it is said, nothing is lost, and done again it comes to the same end.
+Test(repair_files, each_read_of_much_may_fail)
+{
+    unsigned at = 0, errors = 0;
+    do {
+        char path[600];
+        write_damaged_of(MANY);
+        failing_disk_use(FAILING_READ, ++at, EIO);
+        int code = repair();
+        failing_disk_leave();
+        cr_assert(code == MR_OK || failing_disk.failed, "%u: %s", at, err.text);
+        errors += code != MR_OK;
+        if (code != MR_OK)
+            expect_sentence(strerror(EIO));
+        cr_assert_eq(repair(), MR_OK, "%u: %s", at, err.text);
+        cut_path("", path);
+        cr_assert_eq(read_records(segment, 0), BAD + 1);
+        cr_assert_eq(read_records(path, BAD + 1), MANY);
+        cr_assert_eq(unlink(path), 0);
+    } while (failing_disk.failed);
+    cr_expect_gt(errors, 30);
 }
 
 // ---- names -------------------------------------------------------------------------------------
