@@ -103,12 +103,11 @@ static void apply(struct mr_book *book, const struct operation *op)
 
 static void foresee(struct mr_book *book, const struct operation *op)
 {
-    struct mr_book_coming coming = {.ref = op->ref,
-                                    .new_ref = op->new_ref,
-                                    .price = op->price,
-                                    .locate = op->locate,
-                                    .side = op->side};
+    struct mr_order coming = {
+        .ref = op->ref, .price = op->price, .locate = op->locate, .side = op->side};
     mr_book_foresee(book, &coming);
+    if (op->new_ref != 0)
+        mr_book_foresee_new(book, op->new_ref);
 }
 
 // ---- the ways

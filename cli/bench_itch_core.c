@@ -92,12 +92,12 @@ static void foresee(struct core *core, const void *record)
     const struct mr_order_replace *replace = record;
     if (!is_order_message(any))
         return;
-    struct mr_book_coming coming = {.ref = any->order_ref, .locate = any->locate};
+    struct mr_order coming = {.ref = any->order_ref, .locate = any->locate};
     if (is_add(any)) {
         coming.side = any->side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL;
         coming.price = any->price;
     } else if (any->env.schema_id == MR_SCHEMA_ORDER_REPLACE) {
-        coming.new_ref = replace->new_order_ref;
+        mr_book_foresee_new(&core->book, replace->new_order_ref);
     }
     mr_book_foresee(&core->book, &coming);
 }

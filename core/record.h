@@ -55,22 +55,24 @@ static inline uint64_t mr_record_stride(uint32_t length)
 }
 
 // Copies a record and what rounds it up, all but the first 8 bytes, which the ring writes itself. Both
-// are 8-byte aligned and have room for the stride. Short records are copied here, without the call
-// that memcpy of an unknown length is.
+// are 8-byte aligned and have room for the stride; `length` is at least the envelope's. Short records are
+// copied here, without the call that memcpy of an unknown length is: the last piece may overlap the one
+// before it.
 #define MR_COPY_INLINE_BYTES 256
 static inline void mr_record_copy(void *to, const void *from, uint32_t length)
 {
-    uint8_t *out = (uint8_t *)to + MR_RING_OWN_BYTES;
-    const uint8_t *in = (const uint8_t *)from + MR_RING_OWN_BYTES;
-    uint64_t bytes = mr_record_stride(length) - MR_RING_OWN_BYTES;
+    uint8_t *out = to;
+    const uint8_t *in = from;
+    uint64_t bytes = mr_record_stride(length), at = 24;
     if (MR_UNLIKELY(bytes > MR_COPY_INLINE_BYTES)) {
-        __builtin_memcpy(out, in, bytes);
+        __builtin_memcpy(out + MR_RING_OWN_BYTES, in + MR_RING_OWN_BYTES,
+                         bytes - MR_RING_OWN_BYTES);
         return;
     }
-    for (; bytes >= 32; bytes -= 32, in += 32, out += 32)
-        __builtin_memcpy(out, in, 32);
-    for (; bytes > 0; bytes -= 8, in += 8, out += 8)
-        __builtin_memcpy(out, in, 8);
+    __builtin_memcpy(out + MR_RING_OWN_BYTES, in + MR_RING_OWN_BYTES, 16);
+    for (; at + 16 < bytes; at += 16)
+        __builtin_memcpy(out + at, in + at, 16);
+    __builtin_memcpy(out + bytes - 16, in + bytes - 16, 16);
 }
 
 // XXH3 (low 32 bits) of bytes 8..length with the position as seed: a record that was moved,

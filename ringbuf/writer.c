@@ -55,7 +55,7 @@ void mr_writer_open(struct mr_writer *writer, struct mr_ring *ring)
     writer->zeroed = writer->position;
     writer->touched = writer->position;
     writer->note_gap_ticks = (uint64_t)(NOTE_GAP_NS / mr_ns_per_tick);
-    writer->lengths = mr_claim_bytes_max(writer) - MR_ENVELOPE_BYTES + 1;
+    writer->lengths = (uint32_t)mr_min_u64(ring->capacity / 4, 1u << 30) - MR_ENVELOPE_BYTES + 1;
     check_cursors(writer);
     mr_store_relaxed_u32(&ring->news->closed, 0);
 }

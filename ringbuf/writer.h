@@ -58,7 +58,7 @@ void mr_writer_recover(struct mr_writer *writer, uint64_t position);
 // The longest record this ring takes: a quarter of its capacity.
 static inline uint32_t mr_claim_bytes_max(const struct mr_writer *writer)
 {
-    return (uint32_t)mr_min_u64(writer->ring->capacity / 4, 1u << 30);
+    return writer->lengths + MR_ENVELOPE_BYTES - 1;
 }
 
 // Slow path of mr_claim: looks at the reader's cursor again, pads before the wrap.

@@ -29,16 +29,7 @@ enum mr_book_answer {
     MR_BOOK_FULL,      // orders_max or levels_max reached: the new order is not in the book
 };
 
-// What is known of an operation to come. The side of an order in the book is not: 0.
-struct mr_book_coming {
-    uint64_t ref;
-    uint64_t new_ref; // of a replace; 0: none
-    uint32_t price;   // of an add
-    uint16_t locate;
-    uint8_t side; // of an add
-};
-
-#define MR_BOOK_COMING 64 // a power of two
+#define MR_BOOK_COMING 32 // a power of two
 struct mr_book_limits {
     uint32_t orders_max; // 1 to MR_ORDER_TABLE_MAX
     uint32_t levels_max; // 1 to MR_LEVELS_MAX; see mr_levels_bytes
@@ -47,7 +38,7 @@ struct mr_book_limits {
 struct mr_book {
     struct mr_order_table orders;
     struct mr_levels levels;
-    struct mr_book_coming coming[MR_BOOK_COMING]; // the last ones foreseen
+    struct mr_order coming[MR_BOOK_COMING]; // of the last operations foreseen
     uint32_t foreseen;
 };
 
@@ -89,35 +80,26 @@ static inline bool mr_book_best(const struct mr_book *book, uint16_t locate, enu
 #define MR_BOOK_FORESIGHT (3 * MR_BOOK_STEP)
 _Static_assert(2 * MR_BOOK_STEP < MR_BOOK_COMING, "the first step is not forgotten by the last");
 
-static inline struct mr_book_coming *mr_book_coming_before(struct mr_book *book, uint32_t how_long)
+// `coming`: the order of an add; of others the reference and the locate. Which it is cannot be predicted, so
+// nothing here is a branch. In a header, so that the caller fills the place where it is kept.
+static inline void mr_book_foresee(struct mr_book *book, const struct mr_order *coming)
 {
-    return &book->coming[(book->foreseen - how_long) % MR_BOOK_COMING];
-}
-// The order has arrived: its side and price are known.
-static inline void mr_book_foresee_side(struct mr_book *book, struct mr_book_coming *coming)
-{
-    if (coming->side == MR_SIDE_NONE) {
-        const struct mr_order *order = mr_order_in_bucket(
-            &book->orders.buckets[mr_order_home(&book->orders, coming->ref)], coming->ref);
-        if (order == NULL)
-            return;
-        coming->side = order->side;
-        coming->price = order->price;
-    }
-    mr_levels_prefetch(&book->levels, coming->locate, coming->side);
-}
-// In a header, so that the caller fills the place where it is kept.
-static inline void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming)
-{
-    *mr_book_coming_before(book, 0) = *coming;
+    uint32_t now = book->foreseen++;
+    book->coming[now % MR_BOOK_COMING] = *coming;
     mr_order_prefetch(&book->orders, coming->ref);
-    if (coming->new_ref != 0)
-        mr_order_prefetch(&book->orders, coming->new_ref);
-    mr_book_foresee_side(book, mr_book_coming_before(book, MR_BOOK_STEP));
-    const struct mr_book_coming *last = mr_book_coming_before(book, 2 * MR_BOOK_STEP);
-    if (last->side != MR_SIDE_NONE)
-        mr_levels_prefetch_deep(&book->levels, last->locate, last->side, last->price);
-    book->foreseen++;
+    // The order has arrived, where there is one: its side and price are known.
+    struct mr_order *next = &book->coming[(now - MR_BOOK_STEP) % MR_BOOK_COMING];
+    const struct mr_order *order = mr_order_or(&book->orders, next->ref, next);
+    next->side = order->side;
+    next->price = order->price;
+    mr_levels_prefetch(&book->levels, next->locate, next->side);
+    const struct mr_order *last = &book->coming[(now - 2 * MR_BOOK_STEP) % MR_BOOK_COMING];
+    mr_levels_prefetch_deep(&book->levels, last->locate, last->side, last->price);
+}
+// Besides, of a replace: the new order.
+static inline void mr_book_foresee_new(const struct mr_book *book, uint64_t new_ref)
+{
+    mr_order_prefetch(&book->orders, new_ref);
 }
 
 static inline uint64_t mr_book_orders_live(const struct mr_book *book)

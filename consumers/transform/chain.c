@@ -225,8 +225,6 @@ int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_err
 
 static bool make_room(struct mr_chain *chain, uint64_t bytes)
 {
-    if (bytes <= chain->copy_bytes)
-        return true;
     uint64_t wanted = mr_max_u64(mr_align_up(bytes, MR_PAGE_BYTES), 2 * chain->copy_bytes);
     uint8_t *copy = aligned_alloc(MR_CACHE_LINE, wanted);
     if (!copy) {
@@ -241,25 +239,20 @@ static bool make_room(struct mr_chain *chain, uint64_t bytes)
     return true;
 }
 
-// The index of the record's schema in the input's table; -1 where it was rejected as not being one.
-static int check_record(struct mr_chain *chain, const struct mr_record *record)
+// A record of a schema that the input does not declare, or shorter than that.
+static __attribute__((noinline)) void reject_record(struct mr_stage *stage,
+                                                    const struct mr_record *record, uint8_t index)
 {
-    struct mr_stage *stage = chain->stage;
-    uint8_t index = stage->in_schema_index[record->schema_id];
-    if (MR_UNLIKELY(index == MR_SCHEMA_UNKNOWN)) {
+    if (index == MR_SCHEMA_UNKNOWN) {
         mr_stage_reject(stage, MR_REASON_UNKNOWN_TYPE, record->sequence, record->event_time_ns,
                         record, record->length,
                         "found schema id %u, which the input does not declare", record->schema_id);
-        return -1;
+        return;
     }
     const struct mr_schema *schema = stage->in_schemas.schemas[index];
-    if (MR_UNLIKELY(record->length < schema->record_bytes)) {
-        mr_stage_reject(stage, MR_REASON_BAD_LENGTH, record->sequence, record->event_time_ns,
-                        record, record->length, "found a %s of %u bytes, expected at least %u",
-                        schema->name, record->length, schema->record_bytes);
-        return -1;
-    }
-    return index;
+    mr_stage_reject(stage, MR_REASON_BAD_LENGTH, record->sequence, record->event_time_ns, record,
+                    record->length, "found a %s of %u bytes, expected at least %u", schema->name,
+                    record->length, schema->record_bytes);
 }
 
 // An operator that gave up before it did anything leaves the record to whoever comes next.
@@ -281,41 +274,43 @@ static void count_fate(struct mr_chain *chain)
         counts[chain->fate]++;
 }
 
+static struct mr_record *copy_record(struct mr_chain *chain, const struct mr_record *record,
+                                     uint32_t length)
+{
+    uint64_t bytes = mr_record_stride(length);
+    if (MR_UNLIKELY(bytes > chain->copy_bytes) && !make_room(chain, bytes))
+        return NULL;
+    struct mr_record *copy = (struct mr_record *)(void *)chain->copy;
+    mr_record_copy(copy, record, length);
+    copy->length = length; // the shared one may have changed since it was checked
+    copy->checksum = record->checksum;
+    return copy;
+}
+
 bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint32_t length)
 {
-    if (!make_room(chain, mr_record_stride(length)))
+    struct mr_stage *stage = chain->stage;
+    struct mr_record *copy = copy_record(chain, record, length);
+    if (MR_UNLIKELY(!copy))
         return false;
-    struct mr_record *copy = (struct mr_record *)(void *)chain->copy;
-    memcpy(copy, record, length);
-    copy->length = length; // the shared one may have changed since it was checked
     chain->has_input = true;
     chain->emitted = 0;
     chain->rejected = false;
     chain->dropped = false;
     chain->fate = MR_COUNT_FILTERED;
-    struct mr_stage_slot *now = &chain->stage->now;
-    int index = check_record(chain, copy);
-    if (index >= 0) {
+    uint8_t index = stage->in_schema_index[copy->schema_id];
+    if (MR_LIKELY(mr_chain_is_whole(stage, index, length))) {
         chain->ops[0]->kind->apply(chain->ops[0], copy);
         chain->has_input = false;
         if (MR_UNLIKELY(is_untouched(chain)))
             return false;
-        now->in_by_schema[index]++;
+        stage->now.in_by_schema[index]++;
         count_fate(chain);
+    } else {
+        reject_record(stage, copy, index);
     }
-    now->counts[MR_COUNT_IN]++;
+    stage->now.counts[MR_COUNT_IN]++;
     return true;
-}
-
-void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, uint32_t length)
-{
-    const struct mr_stage *stage = chain->stage;
-    uint8_t index = stage->in_schema_index[record->schema_id];
-    if (MR_UNLIKELY(index == MR_SCHEMA_UNKNOWN ||
-                    length < stage->in_schemas.schemas[index]->record_bytes))
-        return; // to be rejected in its turn
-    for (unsigned i = 0; i < chain->foreseer_count; i++)
-        chain->foreseers[i]->kind->foresee(chain->foreseers[i], record);
 }
 
 void mr_chain_drain(struct mr_chain *chain)

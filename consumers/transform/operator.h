@@ -147,7 +147,8 @@ int mr_chain_open(struct mr_chain *chain, const struct mr_pipeline *pipeline,
                   const struct mr_schema_set *in, struct mr_error *err);
 uint64_t mr_chain_state_bytes(const struct mr_chain *chain);
 int mr_chain_start(struct mr_chain *chain, struct mr_stage *stage, struct mr_error *err);
-// One record: a private copy of it goes through the chain, and its fate is counted. False where an
+// One record, 8-byte aligned and with its rounding, as in a ring: a private copy of it goes through the
+// chain, and its fate is counted. False where an
 // operator gave up: chain->err says why, and the record was not taken in.
 bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
 // A chain without operators only: moves records from the reader straight to the egress ring, until
@@ -158,9 +159,22 @@ static inline bool mr_chain_is_empty(const struct mr_chain *chain)
 {
     return chain->op_count == 1; // the egress
 }
-// A record that mr_chain_apply will be given MR_FORESIGHT records later. Only worth calling where
-// mr_chain_foresees.
-void mr_chain_foresee(struct mr_chain *chain, const struct mr_record *record, uint32_t length);
+// Whether a record is one of the input's schema `index` and as long as that.
+static inline bool mr_chain_is_whole(const struct mr_stage *stage, uint8_t index, uint32_t length)
+{
+    return index != MR_SCHEMA_UNKNOWN && length >= stage->in_schemas.schemas[index]->record_bytes;
+}
+// A record that mr_chain_apply will be given MR_FORESIGHT records later, or some more. Only worth calling
+// where mr_chain_foresees.
+static inline void mr_chain_foresee(const struct mr_chain *chain, const struct mr_record *record,
+                                    uint32_t length)
+{
+    const struct mr_stage *stage = chain->stage;
+    if (MR_UNLIKELY(!mr_chain_is_whole(stage, stage->in_schema_index[record->schema_id], length)))
+        return; // to be rejected in its turn
+    for (unsigned i = 0; i < chain->foreseer_count; i++)
+        chain->foreseers[i]->kind->foresee(chain->foreseers[i], record);
+}
 static inline bool mr_chain_foresees(const struct mr_chain *chain)
 {
     return chain->foreseer_count > 0;

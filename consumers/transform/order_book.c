@@ -306,11 +306,17 @@ static char side_of(const void *record)
     return add->side;
 }
 
+static bool is_add(const struct mr_record *record)
+{
+    return (unsigned)record->schema_id - MR_SCHEMA_ORDER_ADD <=
+           MR_SCHEMA_ORDER_ADD_MPID - MR_SCHEMA_ORDER_ADD;
+}
+
+// Both sides come as often.
 static bool has_bad_side(const struct mr_record *record)
 {
-    if (record->schema_id != MR_SCHEMA_ORDER_ADD && record->schema_id != MR_SCHEMA_ORDER_ADD_MPID)
-        return false;
-    return side_of(record) != 'B' && side_of(record) != 'S';
+    char side = side_of(record);
+    return (is_add(record)) & (side != 'B') & (side != 'S');
 }
 
 // The longest message that dispatch reads.
@@ -330,13 +336,16 @@ static void order_book_foresee(struct mr_op *op, const struct mr_record *record)
         return;
     const void *message = record;
     const struct mr_order_add *any = message;
-    struct mr_book_coming coming = {.ref = any->order_ref, .locate = any->locate};
-    if (id == MR_SCHEMA_ORDER_ADD || id == MR_SCHEMA_ORDER_ADD_MPID) {
-        coming.side = side_of(record) == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL;
-        coming.price = any->price;
-    } else if (id == MR_SCHEMA_ORDER_REPLACE) {
-        coming.new_ref = new_order_ref(record);
-    }
+    // Side and price of an add; the others may end before the price.
+    bool add = is_add(record);
+    size_t price_at =
+        offsetof(struct mr_order_add, order_ref) +
+        add * (offsetof(struct mr_order_add, price) - offsetof(struct mr_order_add, order_ref));
+    struct mr_order coming = {.ref = any->order_ref, .locate = any->locate};
+    coming.side = (uint8_t)(add << (any->side != 'B'));
+    memcpy(&coming.price, (const uint8_t *)record + price_at, sizeof coming.price);
+    if (id == MR_SCHEMA_ORDER_REPLACE)
+        mr_book_foresee_new(&self->book, new_order_ref(record));
     mr_book_foresee(&self->book, &coming);
 }
 

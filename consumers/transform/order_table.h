@@ -81,6 +81,15 @@ static inline struct mr_order *mr_order_in_bucket(struct mr_order_bucket *bucket
     at = orders[2].ref == ref ? &orders[2] : at;
     return at->ref == ref && mr_order_is_seated(at) ? at : NULL;
 }
+// The order, if it stands where most do, or else `other`: without a branch.
+static inline const struct mr_order *mr_order_or(const struct mr_order_table *table, uint64_t ref,
+                                                 const struct mr_order *other)
+{
+    const struct mr_order *orders = table->buckets[mr_order_home(table, ref)].orders;
+    for (unsigned i = 0; i < MR_BUCKET_ORDERS; i++)
+        other = orders[i].ref == ref ? &orders[i] : other;
+    return other;
+}
 // Where the order stands, or else the empty place where it would.
 struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref);
 static inline struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref)

@@ -9,7 +9,6 @@
     3 // go from a full top to the blocks at once, so that the next ones find room;
 #define REFILLED_LEVELS 4 // come back to an empty one
 #define LEVELS_PER_BLOCK_RESERVED 16
-#define FIRST_LINE_LEVELS 3  // of a side
 #define DEEP_LINES_FETCHED 3 // of a block: most are thin
 
 _Static_assert(SPILLED_LEVELS < MR_TOP_LEVELS && REFILLED_LEVELS < MR_TOP_LEVELS,
@@ -40,19 +39,21 @@ void mr_levels_attach(struct mr_levels *levels, void *memory, uint32_t levels_ma
     levels->live_touched = 0;
 }
 
+// Whether it is beyond would be guessed wrongly too often for a branch: what there is no use of is a line
+// that is already there.
 void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, enum mr_side side,
                              uint32_t price)
 {
     const struct mr_level_side *of = mr_level_side_at(levels, locate, side);
-    if (mr_rank_of(side, price) >= of->top[FIRST_LINE_LEVELS - 1].rank)
-        return;
-    __builtin_prefetch((const uint8_t *)of + MR_CACHE_LINE, 1);
-    uint32_t number = mr_load_relaxed_u32(&of->deeper);
-    if (number == 0)
-        return;
-    const uint8_t *lines = (const uint8_t *)mr_level_block_at(levels, number);
-    for (size_t at = 0; at < (size_t)DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
-        __builtin_prefetch(lines + at, 1);
+    uint64_t beyond = mr_rank_of(side, price) < of->top[MR_FIRST_LINE_LEVELS - 1].rank;
+    uint64_t number = mr_load_relaxed_u32(&of->deeper),
+             deeper = beyond & (number - 1 < levels->blocks_max);
+    uintptr_t first = (uintptr_t)of,
+              block = (uintptr_t)levels->blocks + (number - 1) * sizeof *levels->blocks;
+    block = first + ((block - first) & -deeper);
+    __builtin_prefetch((const void *)(first + beyond * MR_CACHE_LINE), 1);
+    for (uintptr_t at = 0; at < (uintptr_t)DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
+        __builtin_prefetch((const void *)(block + at), 1);
 }
 
 static void count_live(struct mr_levels *levels, uint64_t live)

@@ -28,6 +28,7 @@ struct mr_ranked_level {
 // The best levels of one side of one symbol, best first; what is worse than all of them is in blocks. Two
 // cache lines, of which the first has the best three.
 #define MR_TOP_LEVELS 7
+#define MR_FIRST_LINE_LEVELS 3
 struct mr_level_side {
     uint32_t count; // 0 only where there are no blocks either
     uint32_t deeper;
@@ -90,6 +91,12 @@ static inline uint32_t mr_level_side_better(const struct mr_level_side *side, ui
     return better;
 }
 
+// The one that so many are better than; the last one where all are.
+static inline struct mr_ranked_level *mr_level_behind(struct mr_level_side *side, uint32_t better)
+{
+    return &side->top[better < MR_TOP_LEVELS ? better : MR_TOP_LEVELS - 1];
+}
+
 // One order more at this price. False: no block is free, and nothing has changed. A level that is there
 // and among the best, which most are, is changed here; `better`: mr_level_side_better.
 bool mr_levels_add_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
@@ -99,8 +106,8 @@ static inline bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum
 {
     struct mr_level_side *of = mr_level_side_at(levels, locate, side);
     uint32_t rank = mr_rank_of(side, price), at = mr_level_side_better(of, rank);
-    struct mr_ranked_level *level = &of->top[at];
-    if (at >= MR_TOP_LEVELS || level->rank != rank || level->orders == 0)
+    struct mr_ranked_level *level = mr_level_behind(of, at);
+    if ((level->rank != rank) | (level->orders == 0))
         return mr_levels_add_slow(levels, of, at, rank, shares);
     mr_touch(&levels->touch, level, sizeof *level);
     level->orders++;
@@ -116,8 +123,8 @@ static inline void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, e
 {
     struct mr_level_side *of = mr_level_side_at(levels, locate, side);
     uint32_t rank = mr_rank_of(side, price), at = mr_level_side_better(of, rank);
-    struct mr_ranked_level *level = &of->top[at];
-    if (at >= MR_TOP_LEVELS || level->rank != rank || level->orders <= order_gone) {
+    struct mr_ranked_level *level = mr_level_behind(of, at);
+    if ((level->rank != rank) | (level->orders <= order_gone)) {
         mr_levels_reduce_slow(levels, of, at, rank, shares, order_gone);
         return;
     }
@@ -148,7 +155,7 @@ static inline bool mr_levels_best(const struct mr_levels *levels, uint16_t locat
     return of->count > 0;
 }
 // For callers who know what comes next. The first starts fetching the best levels of a side, the second,
-// once they are there, what the side has of this price beyond them.
+// once they are there, what the side has of this price beyond the best three.
 static inline void mr_levels_prefetch(const struct mr_levels *levels, uint16_t locate,
                                       enum mr_side side)
 {

@@ -26,6 +26,7 @@
 #include "ringbuf/writer.h"
 
 #define MR_STAGE_PORTS_MAX 4        // inputs or outputs of one stage
+#define MR_STAGE_OUTPUTS_MAX 2      // of these
 #define MR_STAGE_PLUGIN_COUNTS 48   // counters of its plugins
 #define MR_STAGE_MARK_BYTES 64      // a source's own resume mark
 #define MR_STAGE_EPOCH_CHECKPOINT 2 // of a page made from a checkpoint: it has committed before
@@ -204,7 +205,7 @@ struct mr_stage {
     bool described;
     struct mr_ring rings[MR_RING_COUNT]; // those this role uses
     struct mr_reader readers[MR_STAGE_PORTS_MAX];
-    struct mr_writer writers[MR_STAGE_PORTS_MAX];
+    struct mr_writer writers[MR_STAGE_OUTPUTS_MAX];
     unsigned reader_count, writer_count;
     struct mr_schema_set in_schemas, out_schemas;
     uint8_t in_schema_index[UINT16_MAX + 1]; // schema id -> index in the set, or MR_SCHEMA_UNKNOWN
@@ -311,12 +312,12 @@ static inline bool mr_stage_should_commit(const struct mr_stage *stage)
 {
     if (MR_UNLIKELY(stage->undo_used > MR_UNDO_BYTES / 2 && stage->undo_epoch == stage->epoch + 1))
         return true;
-    for (unsigned i = 0; i < stage->writer_count; i++) {
+    bool full = false;
+    for (unsigned i = 0; i < MR_STAGE_OUTPUTS_MAX; i++) { // what is not in use holds nothing
         const struct mr_writer *writer = &stage->writers[i];
-        if (writer->position - writer->published > writer->ring->capacity / 4)
-            return true;
+        full |= writer->position - writer->published > mr_claim_bytes_max(writer);
     }
-    return false;
+    return full;
 }
 // The commit, and the publishing of all cursors.
 void mr_stage_commit(struct mr_stage *stage);
