@@ -67,6 +67,14 @@ static int64_t lasted_ns(const struct mr_report *report, const struct mr_stage_g
     return until_beat_ns > 0 ? until_beat_ns : 0;
 }
 
+// What its page says, where that can be. The last stage has nobody behind it: a chain of waits ends with it.
+static enum mr_wait_for waiting_for(const struct mr_stage_report *stage, enum mr_role role)
+{
+    unsigned what = stage->gauges.waiting_for;
+    bool possible = what < MR_WAITS_KINDS && !(role == MR_ROLE_LOADER && what == MR_WAIT_OUTPUT);
+    return stage->alive && possible ? (enum mr_wait_for)what : MR_WAIT_NOTHING;
+}
+
 void mr_waits_of(const struct mr_report *report, enum mr_role role, struct mr_waits *out)
 {
     const struct mr_stage_report *stage = &report->stages[role];
@@ -75,9 +83,8 @@ void mr_waits_of(const struct mr_report *report, enum mr_role role, struct mr_wa
     memcpy(out->total_ns, gauges->waited_ns, sizeof out->total_ns);
     if (stage->alive)
         out->beat_age_ns = since(report, gauges->heartbeat_ns);
-    if (stage->alive && gauges->waiting_for != MR_WAIT_NOTHING &&
-        gauges->waiting_for < MR_WAITS_KINDS) {
-        out->what = gauges->waiting_for;
+    out->what = waiting_for(stage, role);
+    if (out->what != MR_WAIT_NOTHING) {
         out->ring = output_ring(role, gauges->waiting_port);
         out->whom = whom(out, role);
         out->lasted_ns = lasted_ns(report, gauges);

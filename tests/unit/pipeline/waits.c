@@ -162,6 +162,14 @@ Test(waits, work_after_a_wait_is_no_wait)
     cr_expect_eq(found.total_ns[MR_WAIT_INPUT], (uint64_t)SECOND_NS);
 }
 
+Test(waits, a_loader_that_says_it_has_an_output_ends_the_chain, .timeout = 30)
+{
+    waits(MR_ROLE_TRANSFORM, MR_WAIT_OUTPUT, MR_PORT_MAIN, 3);
+    waits(MR_ROLE_LOADER, MR_WAIT_OUTPUT, MR_PORT_MAIN, 4);
+    cr_expect_eq(look(), MR_CHAIN_PRESSED);
+    expect_words("the loader is at work");
+}
+
 Test(waits, damaged_gauges_are_read_within_their_bounds)
 {
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
