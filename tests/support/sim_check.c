@@ -8,13 +8,12 @@
 #include "tests/support/scratch.h"
 #include "tests/support/sim_session.h"
 
-static bool matches(const struct sim_session *session, const struct mr_journal *journal,
+static bool matches(const uint8_t *stream, const struct mr_journal *journal,
                     const struct mr_record *record, const struct sim_entry *entry)
 {
     return journal->record_position == entry->begin_pos &&
            mr_record_stride(record->length) == entry->end_pos - entry->begin_pos &&
-           memcmp(record, session->stream + entry->begin_pos, entry->end_pos - entry->begin_pos) ==
-               0;
+           memcmp(record, stream + entry->begin_pos, entry->end_pos - entry->begin_pos) == 0;
 }
 
 // Record by record; the number of those that are there, and right.
@@ -26,7 +25,7 @@ static unsigned compare(struct sim_session *session, struct mr_journal *journal)
         while (at < session->entry_count && session->entries[at].padding)
             at++;
         if (at == session->entry_count ||
-            !matches(session, journal, record, &session->entries[at])) {
+            !matches(session->stream, journal, record, &session->entries[at])) {
             sim_session_fail(
                 session, "at %llu stands record %llu, expected number %u as it was made at %llu",
                 (unsigned long long)journal->record_position, (unsigned long long)record->sequence,
@@ -64,6 +63,40 @@ bool sim_check_journal(struct sim_session *session, bool weak)
     bool sound = journal.stop != MR_JOURNAL_DAMAGED;
     mr_journal_close(&journal);
     return sound && !session->failure[0];
+}
+
+static bool is_of(const struct sim_made *made, const struct mr_journal *journal,
+                  const struct mr_record *record)
+{
+    for (unsigned i = 0; i < made->entry_count; i++)
+        if (!made->entries[i].padding && matches(made->stream, journal, record, &made->entries[i]))
+            return true;
+    return false;
+}
+
+void sim_check_either(struct sim_session *session)
+{
+    const struct sim_made after = {session->stream, session->entries, session->entry_count};
+    struct mr_journal journal;
+    const struct mr_record *record;
+    unsigned olds = 0, news = 0;
+    session->disk->faults.read_error = 0;
+    if (mr_journal_open(&journal, session->options.path, NULL) != MR_OK)
+        return;
+    while ((record = mr_journal_next(&journal)) != NULL) {
+        bool old = is_of(&session->before, &journal, record), new = is_of(&after, &journal, record);
+        if (!old && !new)
+            sim_session_fail(session, "at %llu stands a record of neither journal",
+                             (unsigned long long)journal.record_position);
+        olds += old && !new;
+        news += new && !old;
+    }
+    if (olds > 0 && news > 0)
+        sim_session_fail(session,
+                         "%u records of the journal that is replaced and %u of the new one", olds,
+                         news);
+    sim_disk_trace(session->disk, "replaced: %u old records, %u new ones", olds, news);
+    mr_journal_close(&journal);
 }
 
 // A byte of the header or of what was durable in one of the segments.

@@ -134,7 +134,8 @@ static void forget_page(struct sim_disk *disk, struct sim_file *file, uint64_t f
     for (uint64_t sector = first; sector < first + PAGE_SECTORS; sector++) {
         bool lost = file->lost[sector] && disk->keeps_lost;
         if (file->unwritten[sector] && !lost)
-            file->lost[sector] = false; // with the device now, which has a cache of its own until a sync
+            file->lost[sector] =
+                false; // with the device now, which has a cache of its own until a sync
         else
             read_sector(file, sector);
     }

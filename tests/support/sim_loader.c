@@ -47,6 +47,7 @@ static int open_loader(struct sim_session *session)
     code = mr_sink_journal.open(&session->run, &session->err);
     if (code == MR_OK && !session->disk->dead) {
         session->opened = true;
+        session->replacing = false;
         session->cut_off = false;
         session->unsafe = session->options.durability == MR_DURABILITY_NONE;
         if (!session->unsafe) // it has made durable what it builds upon

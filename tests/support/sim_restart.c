@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What follows the end of a simulated session's loader: the disk is what it is then, and where the ring is gone,
 // the next run finds out how to go on.
-#include <stdlib.h>
+#include <string.h>
 
 #include "core/journal.h"
 #include "tests/support/scratch.h"
@@ -71,6 +71,32 @@ static bool go_on_behind(struct sim_session *session, uint64_t required_pos, boo
     return true;
 }
 
+static void remember(struct sim_session *session)
+{
+    struct sim_made *before = &session->before;
+    before->entry_count = session->entry_count;
+    memcpy(before->entries, session->entries, session->entry_count * sizeof *before->entries);
+    memcpy(before->stream, session->stream, session->made_pos);
+    sim_session_choose_options(session);
+    session->options.existing = MR_EXISTING_REPLACE;
+    session->replacing = true;
+    sim_disk_trace(session->disk, "it is to be replaced");
+}
+
+// Another journal in the place of what is there, whatever that is.
+static bool replace(struct sim_session *session)
+{
+    sim_session_set_faults(session, false);
+    if (!session->replacing)
+        remember(session);
+    sim_source_forget(session, 0);
+    session->generation++;
+    session->kept_pos = session->safe_pos = session->counted_pos = 0;
+    session->session_pos = session->behind_pos = 0;
+    sim_source_new_ring(session, session->ring.capacity, 0);
+    return true;
+}
+
 // What the ring held is made again, from the session's beginning or its checkpoint.
 static bool make_again(struct sim_session *session, uint64_t start_pos, uint64_t required_pos,
                        bool weak)
@@ -124,6 +150,8 @@ bool sim_restart(struct sim_session *session)
     uint64_t start_pos;
     session->made_pos = mr_max_u64(session->made_pos, session->published_pos);
     end(session, power);
+    if (session->replacing)
+        sim_check_either(session);
     if (!power && !session->stopped && below(session, 3) > 0)
         return true; // the ring is there
     power |= give_up(session);
@@ -132,6 +160,8 @@ bool sim_restart(struct sim_session *session)
     uint64_t required_pos = safe_only ? session->safe_pos : session->kept_pos;
     if (!sim_file_plan(session, &session->resume, &start_pos, weak))
         return false;
+    if (session->resume == MR_RESUME_NOT && (session->replacing || below(session, 6) == 0))
+        return replace(session);
     return session->resume == MR_RESUME_AGAIN ? make_again(session, start_pos, required_pos, weak)
                                               : go_on_behind(session, required_pos, weak);
 }

@@ -22,11 +22,13 @@ struct sim_session *sim_session_new(void)
     session->schemas = mr_test_schemas();
     session->stream = malloc(SIM_STREAM_BYTES_MAX);
     session->entries = calloc(SIM_ENTRIES_MAX, sizeof *session->entries);
+    session->before.stream = malloc(SIM_STREAM_BYTES_MAX);
+    session->before.entries = calloc(SIM_ENTRIES_MAX, sizeof *session->entries);
     session->segment = calloc(1, sizeof *session->segment);
     session->ring_bytes = aligned_alloc(MR_PAGE_BYTES, SIM_RING_BYTES_MAX);
     session->stage = calloc(1, sizeof *session->stage);
     if (!session->stream || !session->entries || !session->segment || !session->ring_bytes ||
-        !session->stage)
+        !session->stage || !session->before.stream || !session->before.entries)
         abort();
     session->stage->undo = calloc(1, sizeof *session->stage->undo + MR_UNDO_BYTES);
     session->stage->state = calloc(1, MR_SINK_STATE_BYTES);
@@ -50,6 +52,8 @@ void sim_session_free(struct sim_session *session)
     mr_schema_set_clear(&session->schemas);
     free(session->stream);
     free(session->entries);
+    free(session->before.stream);
+    free(session->before.entries);
     free(session->segment);
     free(session->ring_bytes);
     free(session->stage->undo);
@@ -111,7 +115,8 @@ static void begin(struct sim_session *session, uint64_t seed, const struct sim_p
         session->counted_pos = 0;
     session->resume = MR_RESUME_NOT;
     session->failure[0] = '\0';
-    session->settings = 0;
+    session->settings = session->generation = 0;
+    session->replacing = false;
     sim_disk_reset(session->disk, random_next(&random));
     session->disk->trace = trace;
     sim_disk_use(session->disk);

@@ -16,6 +16,7 @@
 //   written: read back byte by byte as it was made; each record once, none missing between
 //   recovery: never refuses what an end of these kinds leaves, goes on where the journal ends
 //   an error: names the file and the cause; a sync that failed is not repeated
+//   a journal that is replaced: never records of both in one that can be read through; the next run takes it up
 //   a byte changed before the durable mark: refused
 //   the session's file (core/pipeline/session.h): what it was or what it was to become, whole, after every end; what
 //   the next run makes of it: the stream again from its beginning or from a checkpoint that is durable, behind it,
@@ -56,6 +57,12 @@ struct sim_kept { // what may stand in the session's file
     struct mr_session session;
 };
 
+struct sim_made { // all that was made: its bytes by position, and what they are
+    uint8_t *stream;
+    struct sim_entry *entries;
+    unsigned entry_count;
+};
+
 struct sim_session {
     struct sim_disk *disk;
     const struct sim_plan *plan;
@@ -67,7 +74,10 @@ struct sim_session {
     uint8_t *stream; // by position
     struct sim_entry *entries;
     unsigned entry_count, published_entry;
-    uint32_t next_id; // of the next record
+    uint32_t next_id;       // of the next record
+    uint32_t generation;    // of the stream: records of another one are others
+    struct sim_made before; // what the journal held that is being replaced
+    bool replacing;         // and no loader has come through its opening yet
     uint32_t records_goal;
 
     // The ring.
@@ -164,6 +174,9 @@ void sim_session_set_faults(struct sim_session *session, bool wanted);
 // Reads the whole journal; false where it is not as it should be. `weak`: it may end anywhere, and be
 // damaged; what can be read must be right.
 bool sim_check_journal(struct sim_session *session, bool weak);
+// While a journal is replaced: it is the one or the other, or less, and never both. Each record that can be read is
+// of one of the two, and all of them of the same.
+void sim_check_either(struct sim_session *session);
 // Damages a durable byte and looks whether that is found.
 void sim_check_damage(struct sim_session *session);
 

@@ -203,7 +203,9 @@ int sim_file_turn(struct sim_session *session)
 int sim_file_end(struct sim_session *session)
 {
     session->stopped = !sim_source_is_dry(session);
-    if (session->stopped && session->again != MR_AGAIN_NEVER)
+    // One that replaces stays only where its source has failed.
+    bool stays = session->options.existing == MR_EXISTING_APPEND || below(session, 2);
+    if (session->stopped && session->again != MR_AGAIN_NEVER && stays)
         return update(session, MR_SESSION_STOPPED);
     changes_to(session, false, NULL);
     int code = mr_session_remove(SIM_JOURNAL_PATH, &session->err);
@@ -273,7 +275,7 @@ bool sim_file_plan(struct sim_session *session, enum mr_resume *resume, uint64_t
     struct mr_session found;
     struct mr_session_plan plan;
     const struct mr_pipeline *pipeline =
-        pipeline_now(session, below(session, 4) ? session->settings : 0);
+        pipeline_now(session, session->replacing || below(session, 4) ? session->settings : 0);
     if (read_file(session, &found, &there) != MR_OK) {
         sim_session_fail(session, "no session's file that holds: %s", session->err.text);
         return false;

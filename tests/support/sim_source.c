@@ -57,7 +57,8 @@ static void fill(struct sim_session *session, uint8_t *out, uint32_t length)
     record->length = length;
     record->sequence = session->next_id;
     // Also bytes that look like an end.
-    memset(out + MR_ENVELOPE_BYTES, session->next_id % 7 == 0 ? 0 : (int)(session->next_id & 0xff),
+    uint32_t content = session->next_id + 101 * session->generation;
+    memset(out + MR_ENVELOPE_BYTES, session->next_id % 7 == 0 ? 0 : (int)(content & 0xff),
            length - MR_ENVELOPE_BYTES);
     record->checksum = mr_record_checksum(out, length, session->published_pos);
 }
