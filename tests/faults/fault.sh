@@ -9,7 +9,7 @@ build=${1:?usage: fault.sh BUILD_DIR [SEED] [EACH] [SEEDS]}
 seed=${2:-1} each=${3:-1000} seeds=${4:-10000}
 millrace=$build/millrace
 command -v strace >/dev/null || { echo "strace is not installed"; exit 1; }
-figure=$("$build/tests/faults/fault" --each "$each" --seeds "$seeds" --seed "$seed" | tee /dev/stderr | tail -n 1)
+figure=$("$build/tests/faults/fault" --each "$each" --seeds "$seeds" --uring "$seeds" --seed "$seed" | tee /dev/stderr | tail -n 1)
 [[ $figure == "fault: EIO"* ]] || exit 1
 work=$(mktemp -d)
 name=fault-$$

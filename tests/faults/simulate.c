@@ -117,7 +117,7 @@ static int report(const struct work *work, const char *program)
            "of them "
            "by an I/O error), %llu records acknowledged, 0 lost, 0 twice, %llu journals of "
            "durability none "
-           "given up; seeds %llu..%llu\n",
+           "given up and replaced; seeds %llu..%llu\n",
            (unsigned long long)sum.seeds, (unsigned long long)(sum.power_cuts + sum.process_deaths),
            (unsigned long long)sum.power_cuts, (unsigned long long)sum.process_deaths,
            (unsigned long long)sum.errors, (unsigned long long)sum.acknowledged,

@@ -186,6 +186,13 @@ void sim_disk_restart(struct sim_disk *disk, enum sim_end end)
     disk->die_at = 0;
 }
 
+void sim_disk_drop_lost(struct sim_disk *disk)
+{
+    for (unsigned i = 0; i < SIM_FILES_MAX; i++)
+        if (disk->files[i].used)
+            sim_file_forget(disk, &disk->files[i], 0, true);
+}
+
 bool sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t at, uint8_t bits)
 {
     int name = sim_names_find(&disk->names, path);

@@ -136,11 +136,14 @@ void sim_disk_use(struct sim_disk *disk);
 struct sim_disk *sim_disk_now(void);
 // What is left after the end of a process, or of everything, and a new beginning.
 void sim_disk_restart(struct sim_disk *disk, enum sim_end end);
+// Memory shows what the disk has, of all that failed syncs have lost.
+void sim_disk_drop_lost(struct sim_disk *disk);
 // Changes a byte where it stands, on the disk and in the cache, as a bad disk does. False: no such byte.
 bool sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t at, uint8_t bits);
 
 extern const struct mr_disk sim_disk_operations;
 extern const struct mr_io_backend sim_io_backend;
+extern const struct mr_io_backend sim_uring_backend; // the same behind the kernel's io_uring
 
 // ---- shared by the parts of the disk
 #define SIM_FD_FIRST 100000 // no system call takes such a descriptor for one of the process's own

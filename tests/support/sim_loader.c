@@ -18,7 +18,10 @@ static uint64_t below(struct sim_session *session, uint64_t limit)
 static int open_loader(struct sim_session *session)
 {
     session->accepted_entry = session->settled_entry;
-    mr_io_open(&session->io, &sim_io_backend, 8 + (unsigned)below(session, 40), &session->err);
+    const struct mr_io_backend *backend =
+        session->plan->backend ? session->plan->backend : &sim_io_backend;
+    if (mr_io_open(&session->io, backend, 8 + (unsigned)below(session, 40), &session->err) != MR_OK)
+        sim_session_fail(session, "no I/O layer: %s", session->err.text);
     session->run = (struct mr_sink_run){0};
     int code = sim_file_open(session);
     if (code != MR_OK)

@@ -93,6 +93,7 @@ static bool replace(struct sim_session *session)
     session->generation++;
     session->kept_pos = session->safe_pos = session->counted_pos = 0;
     session->session_pos = session->behind_pos = 0;
+    session->doubtful_pos = session->doubtful_end_pos = 0;
     sim_source_new_ring(session, session->ring.capacity, 0);
     return true;
 }
@@ -144,17 +145,10 @@ static bool give_up(struct sim_session *session)
     return power;
 }
 
-bool sim_restart(struct sim_session *session)
+// The ring is gone: the next run finds out. False: it cannot go on with what is there.
+static bool go_on(struct sim_session *session, bool power)
 {
-    bool power = (session->plan->ends || session->plan->cuts_after_error) && below(session, 2) == 0;
     uint64_t start_pos;
-    session->made_pos = mr_max_u64(session->made_pos, session->published_pos);
-    end(session, power);
-    if (session->replacing)
-        sim_check_either(session);
-    if (!power && !session->stopped && below(session, 3) > 0)
-        return true; // the ring is there
-    power |= give_up(session);
     // After a failed sync memory may show what the disk has not: seen by one, and not by the next.
     bool safe_only = power || session->disk->failed_syncs > 0, weak = session->cut_off;
     uint64_t required_pos = safe_only ? session->safe_pos : session->kept_pos;
@@ -164,4 +158,29 @@ bool sim_restart(struct sim_session *session)
         return replace(session);
     return session->resume == MR_RESUME_AGAIN ? make_again(session, start_pos, required_pos, weak)
                                               : go_on_behind(session, required_pos, weak);
+}
+
+// A journal of which nothing was promised is given up, by hand, and another one made in its place.
+static bool start_over(struct sim_session *session)
+{
+    sim_session_set_faults(session, false);
+    session->resume = MR_RESUME_NOT;
+    return sim_file_give_up(session) && replace(session);
+}
+
+bool sim_restart(struct sim_session *session)
+{
+    bool power = (session->plan->ends || session->plan->cuts_after_error) && below(session, 2) == 0;
+    session->made_pos = mr_max_u64(session->made_pos, session->published_pos);
+    end(session, power);
+    if (session->replacing)
+        sim_check_either(session);
+    if (session->never_synced_lost)
+        sim_disk_drop_lost(session->disk); // else it could happen at any time, unseen by everybody
+    else if (!power && !session->stopped && below(session, 3) > 0)
+        return true; // the ring is there
+    session->never_synced_lost = false;
+    power |= give_up(session);
+    bool goes_on = go_on(session, power) || (!session->failure[0] && start_over(session));
+    return goes_on && !session->failure[0];
 }

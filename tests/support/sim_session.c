@@ -116,7 +116,8 @@ static void begin(struct sim_session *session, uint64_t seed, const struct sim_p
     session->resume = MR_RESUME_NOT;
     session->failure[0] = '\0';
     session->settings = session->generation = 0;
-    session->replacing = false;
+    session->replacing = session->never_synced_lost = false;
+    session->doubtful_pos = session->doubtful_end_pos = 0;
     sim_disk_reset(session->disk, random_next(&random));
     session->disk->trace = trace;
     sim_disk_use(session->disk);
@@ -172,6 +173,20 @@ static void check_end(struct sim_session *session)
         sim_check_damage(session);
 }
 
+// What memory alone showed when a sync failed is owed to nobody, and may be there or not: what a loader that never
+// syncs has written, and what one that took over from a dead one found unsynced, and has not come to sync.
+static void doubt(struct sim_session *session)
+{
+    session->never_synced_lost |= session->unsafe;
+    session->cut_off |= session->unsafe;
+    if (session->kept_pos <= session->safe_pos)
+        return;
+    if (session->doubtful_end_pos == 0)
+        session->doubtful_pos = session->safe_pos;
+    session->doubtful_end_pos = mr_max_u64(session->doubtful_end_pos, session->start_pos);
+    session->kept_pos = session->safe_pos;
+}
+
 static void live(struct sim_session *session)
 {
     for (unsigned life = 1; !session->failure[0]; life++) {
@@ -191,13 +206,8 @@ static void live(struct sim_session *session)
         }
         if (!session->disk->dead && !session->stopped)
             check_error(session);
-        // What was never synced and then met a device that lost it is promised to nobody: of a loader that
-        // never syncs, or seen in memory by one that took over from a dead one.
-        bool unsynced = session->unsafe || session->kept_pos > session->safe_pos;
-        if (unsynced && session->disk->failed_syncs > 0) {
-            session->refused++;
-            return;
-        }
+        if (session->disk->failed_syncs > 0)
+            doubt(session);
         if (session->failure[0] || !sim_restart(session))
             return;
     }

@@ -43,7 +43,8 @@ struct sim_plan {
         cuts_after_error; // power goes when the loader has stopped with an error, half of the times
     bool one_way;     // durability record, one record a turn: as many writes and syncs as can be
     unsigned records; // to be made; 0: a few laps of the ring
-    struct sim_faults faults; // from the first open to the last but one life
+    const struct mr_io_backend *backend; // NULL: sim_io_backend
+    struct sim_faults faults;            // from the first open to the last but one life
 };
 
 struct sim_entry { // a record, or padding
@@ -105,6 +106,9 @@ struct sim_session {
     bool unsafe;            // some of it was written by a loader that never syncs
     bool
         cut_off; // a power cut or a device error has met that, and no loader has come through its opening since
+    bool never_synced_lost; // some of what no loader ever synced met a failing sync
+    // What stands between may be missing, from a place on: nobody had called it written when a sync failed over it.
+    uint64_t doubtful_pos, doubtful_end_pos;
     unsigned accepted_entry; // the next to be handed over
     unsigned settled_entry;  // the next to be acknowledged
     uint64_t counted_pos;    // records before it were counted as acknowledged
@@ -125,7 +129,7 @@ struct sim_session {
 
     // What came of it.
     uint64_t process_deaths, power_cuts, errors;
-    uint64_t refused;      // seeds given up: durability none, after a power cut
+    uint64_t refused; // journals given up: of durability none, after a power cut or a failed sync
     uint64_t acknowledged; // records
     uint64_t checkpoints, agains, behinds,
         others;         // others: runs of other settings that were refused
