@@ -77,6 +77,8 @@ static void take_arrivals(struct sim_disk *disk, int64_t wait_ns)
         sim_disk_misuse(disk, "io_uring cannot be reaped: %s", strerror(-count));
     for (int i = 0; i < count; i++)
         note_arrival(disk, &events[i]);
+    if (count == 0 && wait_ns > 0 && uring.under_way > 0)
+        sim_disk_misuse(disk, "io_uring: nothing came back for a second");
 }
 
 static struct sim_request *arrived_request(struct sim_disk *disk)
@@ -107,6 +109,10 @@ static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64
     }
     if (disk->dead)
         return -ESHUTDOWN;
+    if (count == 0 && uring.under_way == 0)
+        sim_disk_misuse(disk, "io_uring: a request never came back");
+    if (disk->misuse[0])
+        return -EPROTO;
     disk->now_ns += count == 0 ? wait_ns : 0;
     return (int)count;
 }
