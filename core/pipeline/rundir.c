@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +56,8 @@ int mr_rundir_check_owner(const struct mr_pipeline *pipeline, unsigned uid, stru
     return code == MR_OK ? check_owner(pipeline->directory, uid, err) : code;
 }
 
+#define RUN_LOCK_RETRY_NS 1000000LL
+#define RUN_LOCK_TRIES 2000 // 2 s
 #define SETUP_LOCK_RETRY_NS 500000LL
 #define SETUP_LOCK_TRIES 10000 // 5 s
 
@@ -81,6 +85,32 @@ static int open_locked(const char *path, int *fd)
     } while (true);
 }
 
+static bool is_alive(int pid)
+{
+    struct pollfd end = {.fd = pid > 0 ? pidfd_open(pid, 0) : -1, .events = POLLIN};
+    if (end.fd < 0)
+        return pid > 0 && errno != ESRCH;
+    bool ended = poll(&end, 1, 0) == 1;
+    close(end.fd);
+    return !ended;
+}
+
+// False where a living supervisor has it, or nothing could be opened. Others have it for a moment: whoever looks whether
+// it is held, and the copy of a supervisor that was killed while it made of that copy a stage.
+static bool take_lock(const char *path, int *fd, struct mr_rundir_before *holder)
+{
+    for (int i = 0;; i++) {
+        bool taken = open_locked(path, fd) == 0;
+        if (*fd < 0)
+            return false;
+        *holder = read_lock(*fd);
+        if (taken || is_alive(holder->pid) || i == RUN_LOCK_TRIES)
+            return taken;
+        close(*fd);
+        mr_sleep_until_mono_ns(mr_mono_ns() + RUN_LOCK_RETRY_NS);
+    }
+}
+
 static int write_lock(int fd, const struct mr_rundir_before *content)
 {
     char text[64], code[16] = "-";
@@ -98,14 +128,14 @@ int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_rundir
     struct mr_rundir_before holder, ours = {.pid = (int)getpid()};
     int code = MR_OK;
     mr_rundir_path(pipeline, "run.lock", path, sizeof path);
-    if (open_locked(path, fd) < 0 && *fd < 0)
+    bool taken = take_lock(path, fd, &holder);
+    if (*fd < 0)
         return mr_fail_errno(err, MR_ERR_SHM, "%s: cannot open the lock", path);
-    holder = read_lock(*fd);
     if (before && holder.concluded) { // still so, if we die before we have repeated it
         ours.concluded = true;
         ours.code = holder.code;
     }
-    if (flock(*fd, LOCK_EX | LOCK_NB) < 0)
+    if (!taken)
         code = mr_fail(err, MR_ERR_BUSY, "pipeline \"%s\" is running already, pid %d (%s is held)",
                        pipeline->name, holder.pid, path);
     else if (write_lock(*fd, &ours) < 0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -235,6 +236,24 @@ Test(supervisor, a_conclusion_outlives_who_takes_it_up)
         close(fd); // as a death does
     }
     cr_expect_eq(before.pid, (int)getpid());
+}
+
+// Killed between fork and exec: the copy has the lock still, and will not be long.
+Test(supervisor, the_lock_outlives_its_holder_for_a_moment)
+{
+    struct mr_rundir_before before;
+    int fd, status;
+    cr_assert_eq(mr_stage_make_run_directory(&pipeline, &err), MR_OK);
+    pid_t holder = fork();
+    if (holder == 0) {
+        if (mr_rundir_lock(&pipeline, &fd, NULL, &err) == MR_OK && fork() == 0)
+            mr_sleep_until_mono_ns(mr_mono_ns() + 300000000LL);
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(holder, &status, 0), holder);
+    cr_assert_eq(mr_rundir_lock(&pipeline, &fd, &before, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(before.pid, (int)holder);
+    mr_rundir_unlock(fd, NULL);
 }
 
 // One that was started just before its supervisor was killed has the place: it is met, and adopted the next time.
