@@ -79,7 +79,12 @@ int mr_segment_files_remove(struct mr_segment_files *files, uint64_t from_pos, s
 
 int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err)
 {
-    return mr_segment_files_remove(files, 0, err);
+    // Also in a run that never syncs: after a power cut the next one would take what is back for its own.
+    bool sync = files->sync;
+    files->sync = true;
+    int code = mr_segment_files_remove(files, 0, err);
+    files->sync = sync;
+    return code;
 }
 
 static void close_segment(struct mr_segment_files *files)

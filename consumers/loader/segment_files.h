@@ -34,7 +34,7 @@ struct mr_segment_files {
 // Makes the directory (with its parents) where it is not there, and locks it.
 int mr_segment_files_open(struct mr_segment_files *files, const char *directory,
                           struct mr_error *err);
-// Removes all segments.
+// Removes all segments: durable when it returns.
 int mr_segment_files_clear(struct mr_segment_files *files, struct mr_error *err);
 // Cuts a segment to tail->end_pos and marks it durable there.
 int mr_segment_files_cut(struct mr_segment_files *files, const struct mr_journal_tail *tail,

@@ -204,7 +204,7 @@ int sim_file_end(struct sim_session *session)
 {
     session->stopped = !sim_source_is_dry(session);
     // One that replaces stays only where its source has failed.
-    bool stays = session->options.existing == MR_EXISTING_APPEND || below(session, 2);
+    bool stays = session->options.existing == MR_EXISTING_APPEND || session->settings % 2;
     if (session->stopped && session->again != MR_AGAIN_NEVER && stays)
         return update(session, MR_SESSION_STOPPED);
     changes_to(session, false, NULL);
