@@ -337,6 +337,8 @@ Test(stage_open, memory_that_may_not_be_locked_is_refused)
     configure("lock_memory: true\n");
     run.pipeline.memory.lock = true;
     refuse_call("mlock", EPERM);
+    if (mlock(&err, 1) == 0)
+        cr_skip("a sanitizer answers mlock itself");
     expect_refused(MR_ROLE_PRODUCER, MR_ERR_CONFIG, "cannot lock");
 }
 

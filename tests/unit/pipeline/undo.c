@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/pipeline/stage_private.h"
@@ -165,6 +166,8 @@ Test(undo, a_state_that_cannot_be_locked_is_refused)
                  MR_OK);
     run.pipeline.memory.lock = true;
     refuse_call("mlock", ENOMEM);
+    if (mlock(&err, 1) == 0)
+        cr_skip("a sanitizer answers mlock itself");
     cr_expect_eq(mr_stage_reserve_state(&stage, COUNTING_STATE_BYTES, &err), MR_ERR_CONFIG, "%s",
                  err.text);
     cr_expect_not_null(strstr(err.text, "cannot lock"), "%s", err.text);
