@@ -174,7 +174,7 @@ int main(int argc, char **argv)
                "lost, 0 "
                "syncs repeated; %llu of the seeds through the kernel's io_uring\n",
                (unsigned long long)words.each, (unsigned long long)words.each,
-               (unsigned long long)(words.seeds + words.uring), (unsigned long long)figures.failed,
+               (unsigned long long)words.seeds + words.uring, (unsigned long long)figures.failed,
                (unsigned long long)session->errors, (unsigned long long)session->acknowledged,
                (unsigned long long)words.uring);
     else
