@@ -27,7 +27,9 @@ expect_service run $?
 check "run: its state in words" grep -q '^STATUS=running' "$WORK/told"
 
 # Each stage by itself, hardened: what it is allowed still holds its notices.
-sed -i 's/name: service/name: stages/; s/journal}/alone}/; $ a harden: true' "$WORK/service.yaml"
+harden=true
+emulated "each stage, hardened" "does not filter system calls" && harden=false
+sed -i "s/name: service/name: stages/; s/journal}/alone}/; \$ a harden: $harden" "$WORK/service.yaml"
 declare -A pids
 for stage in load transform produce; do
     notified 2 "$MILLRACE" $stage "$WORK/service.yaml" >"$WORK/told.$stage" &

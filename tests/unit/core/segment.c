@@ -158,7 +158,8 @@ Test(segment, a_read_only_mapping_cannot_be_written)
 Test(segment, a_new_one_takes_the_place_of_a_stale_one)
 {
     struct mr_segment other;
-    cr_assert_eq(mr_segment_create(&other, path, "new", MR_SEGMENT_STAGE, 8192, NULL, NULL, &err),
+    cr_assert_eq(mr_segment_create(&other, path, "new", MR_SEGMENT_STAGE, 2 * SEGMENT_BYTES, NULL,
+                                   NULL, &err),
                  MR_OK);
     cr_expect_str_eq(((struct mr_segment_header *)segment.base)->name, "seg",
                      "the old mapping is its own");
