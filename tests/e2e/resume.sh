@@ -102,9 +102,8 @@ for chain in books bars plain; do
             fi
         done
         check_equal "$chain, $durability: cut off twice" $cuts 2
-        [ $chain$durability = plainrecord ] && check_equal "plain: from a checkpoint" \
-            "$(od -An -tu4 -j112 -N4 part/.session) $(od -An -tu4 -j$((8192 + 112)) -N4 part/.session)" \
-            "          1           1"
+        [ $chain$durability = plainrecord ] && check_match "plain: from a checkpoint, in one slot at least" \
+            "$(od -An -tu4 -j112 -N4 part/.session) $(od -An -tu4 -j$((8192 + 112)) -N4 part/.session)" ' 1( |$)'
         run part.yaml
         check_equal "$chain, $durability: goes on, with every count" "$status $(jq .balance final) $(fates)" \
             "0 true $expected"
