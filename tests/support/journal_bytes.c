@@ -133,3 +133,12 @@ void mr_test_remove_directory(char *directory)
     nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(directory);
 }
+
+void mr_test_change_file(const char *path, size_t at, uint8_t bits)
+{
+    size_t bytes;
+    uint8_t *file = mr_test_read_file(path, &bytes);
+    file[at] ^= bits;
+    mr_test_write_file(path, file, bytes);
+    free(file);
+}

@@ -29,5 +29,7 @@ void mr_test_remove_directory(char *directory);
 // The whole file; the caller frees it.
 uint8_t *mr_test_read_file(const char *path, size_t *bytes);
 void mr_test_write_file(const char *path, const void *bytes, size_t length);
+// Changes these bits of its byte `at`.
+void mr_test_change_file(const char *path, size_t at, uint8_t bits);
 
 #endif

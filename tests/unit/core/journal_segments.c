@@ -61,12 +61,8 @@ TestSuite(journal_segments, .init = set_up, .fini = tear_down);
 static void change(uint64_t base, uint64_t at, uint8_t bits)
 {
     char path[512];
-    size_t bytes;
     path_of(base, path);
-    uint8_t *file = mr_test_read_file(path, &bytes);
-    file[at] ^= bits;
-    mr_test_write_file(path, file, bytes);
-    free(file);
+    mr_test_change_file(path, at, bits);
 }
 
 // Reads to the stop; returns how many records.

@@ -54,12 +54,8 @@ TestSuite(journal_whole, .init = set_up, .fini = tear_down, .timeout = 60);
 static void change(unsigned segment, uint64_t at, uint8_t bits)
 {
     char path[512];
-    size_t bytes;
     path_of(segment, path);
-    uint8_t *file = mr_test_read_file(path, &bytes);
-    file[at] ^= bits;
-    mr_test_write_file(path, file, bytes);
-    free(file);
+    mr_test_change_file(path, at, bits);
 }
 
 static uint64_t whole_end(uint64_t from_pos)

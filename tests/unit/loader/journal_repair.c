@@ -14,6 +14,7 @@
 
 #include "tests/support/failing_disk.h"
 #include "tests/support/journal_bytes.h"
+#include "tests/support/whole_repair.h"
 
 #define LAP 65536
 #define SEGMENTS 3
@@ -69,12 +70,8 @@ static void write_journal(void)
 static void change(unsigned segment, uint64_t at, uint8_t bits)
 {
     char path[512];
-    size_t bytes;
     segment_path(segment, path);
-    uint8_t *file = mr_test_read_file(path, &bytes);
-    file[at] ^= bits;
-    mr_test_write_file(path, file, bytes);
-    free(file);
+    mr_test_change_file(path, at, bits);
 }
 
 static uint64_t byte_of(unsigned record)
@@ -258,16 +255,6 @@ static uint32_t records_anywhere(void)
     return found;
 }
 
-static int repair(struct mr_error *err)
-{
-    struct mr_repair work;
-    int code = mr_repair_open(&work, directory, err);
-    while (code == MR_OK && (code = mr_repair_plan(&work, err)) == MR_OK && work.count > 0)
-        code = mr_repair_do(&work, err);
-    mr_repair_close(&work);
-    return code;
-}
-
 static void check_repaired(const struct damage *damage)
 {
     struct mr_journal journal;
@@ -290,7 +277,7 @@ Test(journal_repair, what_is_cut_is_kept)
         struct mr_error err = {0};
         write_journal();
         damages[i].do_it();
-        cr_assert_eq(repair(&err), MR_OK, "%s: %s", damages[i].name, err.text);
+        cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s: %s", damages[i].name, err.text);
         check_repaired(&damages[i]);
     }
 }
@@ -310,7 +297,7 @@ Test(journal_repair, a_tail_where_the_next_segment_begins)
     uint8_t *before = mr_test_read_file(second, &moved);
     FILE *end = fopen(first, "ab");
     cr_assert(end && fwrite("garbage!", 8, 1, end) == 1 && fclose(end) == 0);
-    cr_assert_eq(repair(&err), MR_OK, "%s", err.text);
+    cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s", err.text);
     snprintf(path, sizeof path, "%s.cut", second);
     uint8_t *after = mr_test_read_file(path, &cut);
     cr_assert(cut == moved && memcmp(before, after, cut) == 0, "the segment");
@@ -338,7 +325,7 @@ static bool repair_with_failure(const struct damage *damage, enum failing_call c
     uint32_t before = records_anywhere();
     failing_disk_use(call, at, EIO);
     failing_disk.bytes_max = PIECE_BYTES_MAX; // files are read and written in pieces
-    int code = repair(&err);
+    int code = repair_wholly(directory, &err);
     bool failed = failing_disk.failed;
     failing_disk_leave();
     if (code != MR_OK) {
@@ -351,8 +338,8 @@ static bool repair_with_failure(const struct damage *damage, enum failing_call c
     uint32_t after = records_anywhere();
     cr_assert_eq(after & before, before, "%s, %s %u: lost records: %06x of %06x", damage->name,
                  failing_names[call], at, after, before);
-    cr_assert_eq(repair(&err), MR_OK, "%s, %s %u: %s", damage->name, failing_names[call], at,
-                 err.text);
+    cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s, %s %u: %s", damage->name,
+                 failing_names[call], at, err.text);
     return failed;
 }
 
@@ -416,7 +403,8 @@ Test(journal_repair, interrupted)
                 damages[i].do_it();
                 failing_disk_use(calls[call], at, EINTR);
                 failing_disk.bytes_max = PIECE_BYTES_MAX;
-                cr_assert_eq(repair(&err), MR_OK, "%s: %s", damages[i].name, err.text);
+                cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s: %s", damages[i].name,
+                             err.text);
                 failing_disk_leave();
                 check_repaired(&damages[i]);
             }

@@ -11,6 +11,7 @@
 #include "tests/support/failing_disk.h"
 #include "tests/support/journal_bytes.h"
 #include "tests/support/journal_feed.h"
+#include "tests/support/whole_repair.h"
 
 #define RECORDS 100
 
@@ -164,22 +165,8 @@ static void write_damaged(void)
         previous_end = at;
     }
     char path[512];
-    size_t bytes;
     mr_journal_segment_path(directory, LAP, path, sizeof path);
-    uint8_t *file = mr_test_read_file(path, &bytes);
-    file[40] ^= 1;
-    mr_test_write_file(path, file, bytes);
-    free(file);
-}
-
-static int repair(void)
-{
-    struct mr_repair work;
-    int code = mr_repair_open(&work, directory, &err);
-    while (code == MR_OK && (code = mr_repair_plan(&work, &err)) == MR_OK && work.count > 0)
-        code = mr_repair_do(&work, &err);
-    mr_repair_close(&work);
-    return code;
+    mr_test_change_file(path, 40, 1);
 }
 
 static unsigned records(const char *path)
@@ -202,14 +189,14 @@ static bool repair_starved(unsigned at)
     write_damaged();
     failing_disk_use(FAILING_NONE, 0, 0);
     failing_alloc_use(at);
-    int code = repair();
+    int code = repair_wholly(directory, &err);
     failing_alloc_leave();
     cr_assert_eq(failing_alloc.kept, 0, "%u: %u kept", at, failing_alloc.kept);
     cr_assert_eq(failing_disk.open_files, 0, "%u", at);
     failing_disk_leave();
     if (code != MR_OK)
         expect_said(at, code);
-    cr_assert_eq(repair(), MR_OK, "%u: %s", at, err.text);
+    cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%u: %s", at, err.text);
     return failing_alloc.failed;
 }
 

@@ -13,6 +13,7 @@
 
 #include "tests/support/failing_disk.h"
 #include "tests/support/journal_bytes.h"
+#include "tests/support/whole_repair.h"
 
 #define HEADER_BYTES 4096
 #define SEGMENT_BYTES (2u << 20)
@@ -122,21 +123,7 @@ static void write_damaged(void)
 
 static void damage_header(void)
 {
-    size_t bytes;
-    uint8_t *file = mr_test_read_file(segment, &bytes);
-    file[40] ^= 1;
-    mr_test_write_file(segment, file, bytes);
-    free(file);
-}
-
-static int repair(void)
-{
-    struct mr_repair work;
-    int code = mr_repair_open(&work, directory, &err);
-    while (code == MR_OK && (code = mr_repair_plan(&work, &err)) == MR_OK && work.count > 0)
-        code = mr_repair_do(&work, &err);
-    mr_repair_close(&work);
-    return code;
+    mr_test_change_file(segment, 40, 1);
 }
 
 static void cut_path(const char *behind, char path[600])
@@ -174,7 +161,7 @@ static uint8_t *leave_saved(size_t *bytes)
 {
     char path[600];
     write_damaged();
-    cr_assert_eq(repair(), MR_OK, "%s", err.text);
+    cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s", err.text);
     expect_repaired("");
     write_damaged();
     cut_path("", path);
@@ -192,7 +179,7 @@ Test(repair_files, what_was_saved_is_not_saved_again)
 {
     size_t bytes;
     free(leave_saved(&bytes));
-    cr_assert_eq(repair(), MR_OK, "%s", err.text);
+    cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s", err.text);
     expect_repaired("");
     cr_expect(!is_there(".1"));
 }
@@ -212,7 +199,7 @@ Test(repair_files, what_is_there_is_not_overwritten)
             saved[places[i]] ^= 1;
         mr_test_write_file(path, saved, length);
         write_damaged();
-        cr_assert_eq(repair(), MR_OK, "%s", err.text);
+        cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s", err.text);
         expect_repaired(".1");
         uint8_t *after = mr_test_read_file(path, &found);
         cr_assert(found == length && memcmp(after, saved, length) == 0, "case %u", i);
@@ -236,11 +223,12 @@ Test(repair_files, each_call_over_what_was_saved_may_fail)
             char next[600];
             free(leave_saved(&bytes));
             failing_disk_use(calls[i], ++at, EIO);
-            int code = repair();
+            int code = repair_wholly(directory, &err);
             failing_disk_leave();
             cr_assert(code == MR_OK || failing_disk.failed, "%s", err.text);
             if (code != MR_OK)
-                cr_assert_eq(repair(), MR_OK, "%s %u: %s", failing_names[calls[i]], at, err.text);
+                cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%s %u: %s",
+                             failing_names[calls[i]], at, err.text);
             cut_path(".1", next);
             expect_repaired("");
             if (unlink(next) == 0)
@@ -260,13 +248,13 @@ Test(repair_files, each_read_of_much_may_fail)
         char path[600];
         write_damaged_of(MANY);
         failing_disk_use(FAILING_READ, ++at, EIO);
-        int code = repair();
+        int code = repair_wholly(directory, &err);
         failing_disk_leave();
         cr_assert(code == MR_OK || failing_disk.failed, "%u: %s", at, err.text);
         errors += code != MR_OK;
         if (code != MR_OK)
             expect_sentence(strerror(EIO));
-        cr_assert_eq(repair(), MR_OK, "%u: %s", at, err.text);
+        cr_assert_eq(repair_wholly(directory, &err), MR_OK, "%u: %s", at, err.text);
         cut_path("", path);
         cr_assert_eq(read_records(segment, 0), BAD + 1);
         cr_assert_eq(read_records(path, BAD + 1), MANY);
@@ -304,7 +292,7 @@ Test(repair_files, every_name_is_taken)
                             (const uint8_t *)"", 0, UINT64_MAX);
         uint8_t *before = mr_test_read_file(segment, &bytes);
         mr_disk = &disk;
-        cr_expect_eq(repair(), MR_ERR_OUTPUT);
+        cr_expect_eq(repair_wholly(directory, &err), MR_ERR_OUTPUT);
         failing_disk_leave();
         expect_sentence("found 10000 .cut files, expected fewer");
         expect_nothing_changed(before, bytes);
@@ -330,7 +318,7 @@ Test(repair_files, a_disk_that_keeps_nothing)
     mr_test_write_file(segment, file, bytes);
     disk.write = keeps_nothing;
     mr_disk = &disk;
-    cr_expect_eq(repair(), MR_ERR_INTERNAL);
+    cr_expect_eq(repair_wholly(directory, &err), MR_ERR_INTERNAL);
     expect_sentence("found damage after 12 rounds of repair");
     expect_nothing_changed(file, bytes);
     free(file);
