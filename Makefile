@@ -380,7 +380,6 @@ help:
 
 	@echo 'make crash     KILLS=$(KILLS) SIGKILLs of stages and supervisor at random moments; SEED=$(SEED)'
 	@echo 'make powercut  CUTS=$(CUTS) power cuts under a running pipeline, and what is there after each; SEED=$(SEED)'
-	@echo 'make places    every test with io_uring refused, and as an ordinary user: test-refused, test-user; WORDS'
 	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'
 	@echo 'make full      disks and shared memory without room at every point: EVERY=$(EVERY) TIMES=$(TIMES)'
 	@echo 'make singlestep  SIGKILL before every single instruction of what must survive it'

@@ -25,14 +25,17 @@ extern struct mr_device_gauges *mr_device_gauges; // never NULL
 // From now on what happens is shown there; NULL: nowhere.
 void mr_device_show(struct mr_device_gauges *gauges);
 
-// Around a call that may take as long as the device pleases. Two stores to a line of the loader's own.
-static inline void mr_device_call_begins(enum mr_device_call call)
+// Around a call that may take as long as the device pleases, or several of them, which may tell more of
+// themselves. Two stores to a line of the loader's own. Returns what it is part of, for its end.
+static inline uint32_t mr_device_call_begins(enum mr_device_call call)
 {
+    uint32_t outer = mr_load_relaxed_u32(&mr_device_gauges->call);
     mr_store_relaxed_u32(&mr_device_gauges->call, (uint32_t)call);
+    return outer;
 }
-static inline void mr_device_call_ends(void)
+static inline void mr_device_call_ends(uint32_t outer)
 {
-    mr_store_relaxed_u32(&mr_device_gauges->call, MR_CALL_NONE);
+    mr_store_relaxed_u32(&mr_device_gauges->call, outer);
 }
 // The oldest sync that is under way was begun then; 0: none is.
 static inline void mr_device_syncs_since(int64_t since_ns)

@@ -60,12 +60,13 @@ static bool carry_out(const struct mr_io_request *request, int64_t wait_ns, int6
 {
     if (request->op == MR_IO_WRITE && request->offset == MR_IO_STREAM)
         return write_stream(request, wait_ns, result);
-    mr_device_call_begins(request->op == MR_IO_SYNC ? MR_CALL_SYNC : MR_CALL_WRITE);
+    uint32_t outer =
+        mr_device_call_begins(request->op == MR_IO_SYNC ? MR_CALL_SYNC : MR_CALL_WRITE);
     ssize_t done = request->op == MR_IO_SYNC
                        ? fdatasync(request->fd)
                        : pwrite(request->fd, request->bytes, request->length, request->offset);
     *result = done < 0 ? -errno : done;
-    mr_device_call_ends();
+    mr_device_call_ends(outer);
     return true;
 }
 

@@ -155,9 +155,9 @@ static bool is_lent(const struct uring *uring, const uint8_t *bytes)
 
 static void write_briefly(struct uring *uring, const struct mr_io_request *request, unsigned slot)
 {
-    mr_device_call_begins(MR_CALL_WRITE);
+    uint32_t outer = mr_device_call_begins(MR_CALL_WRITE);
     ssize_t done = pwrite(request->fd, request->bytes, request->length, request->offset);
-    mr_device_call_ends();
+    mr_device_call_ends(outer);
     uring->briefs[uring->brief_count++] =
         (struct mr_io_event){.slot = slot, .result = done < 0 ? -errno : done};
 }

@@ -55,9 +55,9 @@ static int sync_directory(const struct mr_segment_files *files, struct mr_error 
 {
     if (!files->sync)
         return MR_OK;
-    mr_device_call_begins(MR_CALL_SYNC);
+    uint32_t outer = mr_device_call_begins(MR_CALL_SYNC);
     int result = mr_disk->sync_directory(files->directory_fd);
-    mr_device_call_ends();
+    mr_device_call_ends(outer);
     return result == 0 ? MR_OK : fail_sync(files->directory, " the directory", err);
 }
 
@@ -120,9 +120,9 @@ static int write_at(int fd, const char *path, const void *bytes, size_t length, 
 {
     size_t done = 0;
     while (done < length) {
-        mr_device_call_begins(MR_CALL_WRITE);
+        uint32_t outer = mr_device_call_begins(MR_CALL_WRITE);
         ssize_t n = mr_disk->write(fd, (const uint8_t *)bytes + done, length - done, at + done);
-        mr_device_call_ends();
+        mr_device_call_ends(outer);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -146,9 +146,9 @@ static int sync_file(const struct mr_segment_files *files, int fd, const char *p
 {
     if (!files->sync)
         return MR_OK;
-    mr_device_call_begins(MR_CALL_SYNC);
+    uint32_t outer = mr_device_call_begins(MR_CALL_SYNC);
     int result = mr_disk->sync(fd);
-    mr_device_call_ends();
+    mr_device_call_ends(outer);
     return result == 0 ? MR_OK : fail_sync(path, "", err);
 }
 
@@ -156,11 +156,11 @@ static int sync_file(const struct mr_segment_files *files, int fd, const char *p
 static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, struct mr_error *err)
 {
     int result;
-    mr_device_call_begins(MR_CALL_RESERVE);
+    uint32_t outer = mr_device_call_begins(MR_CALL_RESERVE);
     do { // a signal ends the call
         result = mr_disk->allocate(fd, bytes);
     } while (result != 0 && errno == EINTR);
-    mr_device_call_ends();
+    mr_device_call_ends(outer);
     if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
         return MR_OK;
     int why = errno;
@@ -173,7 +173,7 @@ static int preallocate(struct mr_segment_files *files, int fd, uint64_t bytes, s
                          files->directory, bytes, mr_disk->free_bytes(fd));
 }
 
-int mr_segment_files_prepare(struct mr_segment_files *files, struct mr_error *err)
+static int prepare(struct mr_segment_files *files, struct mr_error *err)
 {
     char path[512];
     if (files->next_fd >= 0)
@@ -195,6 +195,14 @@ int mr_segment_files_prepare(struct mr_segment_files *files, struct mr_error *er
     }
     mr_disk->close(fd);
     mr_disk->unlink(path);
+    return code;
+}
+
+int mr_segment_files_prepare(struct mr_segment_files *files, struct mr_error *err)
+{
+    uint32_t outer = mr_device_call_begins(MR_CALL_CHANGE);
+    int code = prepare(files, err);
+    mr_device_call_ends(outer);
     return code;
 }
 
@@ -250,11 +258,11 @@ static int open_direct(struct mr_segment_files *files, struct mr_error *err)
     return code == MR_OK ? mr_file_lock_direct(files->direct_fd, files->path, err) : code;
 }
 
-int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
-                           struct mr_error *err)
+static int begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
+                 struct mr_error *err)
 {
     char next[512];
-    int code = mr_segment_files_prepare(files, err);
+    int code = prepare(files, err);
     if (code != MR_OK)
         return code;
     snprintf(next, sizeof next, "%s/" NEXT_NAME, files->directory);
@@ -272,10 +280,17 @@ int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, ui
     return code == MR_OK ? sync_directory(files, err) : code;
 }
 
-int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+int mr_segment_files_begin(struct mr_segment_files *files, uint64_t base_pos, uint64_t previous_end,
+                           struct mr_error *err)
 {
-    if (files->fd < 0)
-        return MR_OK;
+    uint32_t outer = mr_device_call_begins(MR_CALL_CHANGE);
+    int code = begin(files, base_pos, previous_end, err);
+    mr_device_call_ends(outer);
+    return code;
+}
+
+static int finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+{
     uint64_t bytes = files->header_bytes + end_pos - files->base_pos;
     int code = mr_segment_files_look(files, err);
     if (code != MR_OK)
@@ -288,6 +303,16 @@ int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, st
         code = sync_file(files, files->fd, files->path, err);
     if (code == MR_OK || !mr_error_is_no_room(err)) // else it is asked again
         close_segment(files);
+    return code;
+}
+
+int mr_segment_files_finish(struct mr_segment_files *files, uint64_t end_pos, struct mr_error *err)
+{
+    if (files->fd < 0)
+        return MR_OK;
+    uint32_t outer = mr_device_call_begins(MR_CALL_CHANGE);
+    int code = finish(files, end_pos, err);
+    mr_device_call_ends(outer);
     return code;
 }
 

@@ -137,9 +137,9 @@ int mr_text_file_finish(struct mr_text_file *file, struct mr_error *err)
     int code = mr_file_check_name(file->fd, file->path, err);
     if (code != MR_OK)
         return code;
-    mr_device_call_begins(MR_CALL_SYNC);
+    uint32_t outer = mr_device_call_begins(MR_CALL_SYNC);
     int result = fdatasync(file->fd);
-    mr_device_call_ends();
+    mr_device_call_ends(outer);
     if (result == 0)
         return MR_OK;
     mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot sync", file->path);

@@ -98,6 +98,7 @@ enum mr_device_call {
     MR_CALL_WRITE,
     MR_CALL_SYNC,
     MR_CALL_RESERVE, // room for a segment
+    MR_CALL_CHANGE,  // of segments: files opened, named, cut, closed
 };
 struct mr_device_gauges {
     uint32_t call;          // mr_device_call that has not returned; begun when the heart beat last

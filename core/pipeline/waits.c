@@ -122,7 +122,7 @@ const char *mr_waits_for_text(const struct mr_waits *waits, enum mr_role role, c
 
 void mr_waits_device(const struct mr_report *report, struct mr_device_waits *out)
 {
-    static const char *const calls[] = {"none", "write", "sync", "reserve"};
+    static const char *const calls[] = {"none", "write", "sync", "reserve", "change"};
     const struct mr_stage_report *loader = &report->stages[MR_ROLE_LOADER];
     const struct mr_device_gauges *device = &loader->gauges.device;
     *out = (struct mr_device_waits){.call = calls[MR_CALL_NONE]};

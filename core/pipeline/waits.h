@@ -37,7 +37,7 @@ struct mr_device_waits {
     int64_t no_room_ns;            // for so long
     int64_t no_room_since_wall_ns; // since when; 0: there is room
     int64_t syncing_ns;            // the oldest sync under way was begun so long ago; 0: none is
-    const char *call; // "none", "write", "sync", "reserve": one that has not returned ...
+    const char *call; // "none", "write", "sync", "reserve", "change": one that has not returned ...
     int64_t call_ns;  // ... since the last sign of life before it
 };
 void mr_waits_device(const struct mr_report *report, struct mr_device_waits *out);

@@ -152,8 +152,8 @@ hangs() { # IO WORDS STATE: frozen, so that neither write nor sync comes back
     rm -rf ext/records
 }
 if mountpoint -q ext && command -v fsfreeze >/dev/null; then
-    hangs auto 'the loader .*(a sync has been running for|a (write|sync|reserve) has not returned for) [0-9.]+ s$'
-    hangs pwrite 'the loader \(pid [0-9]+\) has shown no sign of life for .*device: a (write|sync|reserve) has not returned for [0-9.]+ s$'
+    hangs auto 'the loader .*(a sync has been running for|a (write|sync|reserve|change) has not returned for) [0-9.]+ s$'
+    hangs pwrite 'the loader \(pid [0-9]+\) has shown no sign of life for .*device: a (write|sync|reserve|change) has not returned for [0-9.]+ s$'
 else
     skip "a disk that hangs" "no file system that can be frozen"
 fi
