@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "core/atomic.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -16,6 +17,21 @@
 #define MADV_COLLAPSE 25 // Linux 6.1
 #endif
 
+#define COLLAPSE_TRIES 50
+#define COLLAPSE_RETRY_NS 2000000
+
+// The kernel gives up where a page is held by somebody else just then: the process at the other end of the
+// ring, which does the same.
+static bool collapse(const struct mr_segment *segment)
+{
+    for (int tries = 0; madvise(segment->base, segment->bytes, MADV_COLLAPSE) < 0; tries++) {
+        if (errno != EAGAIN || tries == COLLAPSE_TRIES)
+            return false;
+        mr_sleep_until_mono_ns(mr_mono_ns() + COLLAPSE_RETRY_NS);
+    }
+    return true;
+}
+
 // Collapsing does what the advice alone does only where shared memory is set up for it
 // (/sys/kernel/mm/transparent_hugepage/shmem_enabled), which it seldom is.
 static void use_huge_pages(const struct mr_segment *segment)
@@ -23,7 +39,7 @@ static void use_huge_pages(const struct mr_segment *segment)
     if (segment->bytes < MR_HUGE_PAGE_BYTES)
         return;
     madvise(segment->base, segment->bytes, MADV_HUGEPAGE);
-    if (madvise(segment->base, segment->bytes, MADV_COLLAPSE) < 0)
+    if (!collapse(segment))
         mr_warn("huge_pages: %s: small pages are used: %s", segment->path, strerror(errno));
 }
 
