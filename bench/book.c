@@ -103,7 +103,7 @@ static void apply(struct mr_book *book, const struct operation *op)
 
 static void foresee(struct mr_book *book, const struct operation *op)
 {
-    struct mr_order coming = {
+    struct mr_book_coming coming = {
         .ref = op->ref, .price = op->price, .locate = op->locate, .side = op->side};
     mr_book_foresee(book, &coming);
     if (op->new_ref != 0)

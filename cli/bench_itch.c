@@ -53,11 +53,13 @@ static int run_round(const struct mr_itch_feed *feed, const struct mr_itch_bench
     int code = mr_itch_bench_raw(feed, round, err);
     if (code == MR_OK)
         code = mr_itch_bench_core(feed, report, round, err);
-    if (code == MR_OK)
+    for (int tuned = 0; tuned < 2 && code == MR_OK; tuned++) {
+        double *per_second = tuned ? &round->tuned_per_second : &round->trio_per_second;
         code = write_session(feed, session, err);
-    if (code == MR_OK)
-        code = mr_itch_bench_trio(feed, options, scratch, session, round, err);
-    mr_bench_scratch_clear(scratch);
+        if (code == MR_OK)
+            code = mr_itch_bench_trio(feed, options, scratch, session, tuned, per_second, err);
+        mr_bench_scratch_clear(scratch);
+    }
     report->rounds += code == MR_OK;
     return code == MR_OK && mr_bench_interrupted() ? mr_fail(err, MR_ERR_STAGE, "ended by a signal")
                                                    : code;

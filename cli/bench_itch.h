@@ -34,6 +34,7 @@ struct mr_itch_feed {
 struct mr_itch_bench_round {
     double decode_ns, book_ns; // a message, mean of the round
     double trio_per_second;    // messages, first taken in to last result written
+    double tuned_per_second;   // the same with placement, huge pages and prefault
     double copy_ns;            // a message's bytes copied in memory
     double line_ns,
         line_ahead_ns; // a random line of as much memory as the orders take; known 16 ahead
@@ -62,10 +63,14 @@ int mr_itch_bench_core(const struct mr_itch_feed *feed, struct mr_itch_bench_rep
 // cli/bench_itch_raw.c: what memory itself takes.
 int mr_itch_bench_raw(const struct mr_itch_feed *feed, struct mr_itch_bench_round *round,
                       struct mr_error *err);
-// cli/bench_itch_trio.c: from `session` (a file with the feed's bytes) into a journal.
+// cli/bench_itch_trio.c: from `session` (a file with the feed's bytes) into a journal, with what a pipeline file
+// says of itself, or tuned as docs/TUNING.md says.
 int mr_itch_bench_trio(const struct mr_itch_feed *feed, const struct mr_itch_bench_options *options,
-                       const struct mr_bench_scratch *scratch, const char *session,
-                       struct mr_itch_bench_round *round, struct mr_error *err);
+                       const struct mr_bench_scratch *scratch, const char *session, bool tuned,
+                       double *per_second, struct mr_error *err);
+// Memory for what the ways on one core work in: zeroed, on huge pages where the kernel grants them, as the tuned
+// three processes are. NULL: none. Given back with free().
+void *mr_itch_bench_memory(uint64_t bytes);
 // Limits of the book that every way is given.
 #define MR_ITCH_BENCH_ORDERS_MAX (1u << 21)
 #define MR_ITCH_BENCH_LEVELS_MAX (1u << 20)

@@ -92,7 +92,7 @@ static void foresee(struct core *core, const void *record)
     const struct mr_order_replace *replace = record;
     if (!is_order_message(any))
         return;
-    struct mr_order coming = {.ref = any->order_ref, .locate = any->locate};
+    struct mr_book_coming coming = {.ref = any->order_ref, .locate = any->locate};
     if (is_add(any)) {
         coming.side = any->side == 'B' ? MR_SIDE_BUY : MR_SIDE_SELL;
         coming.price = any->price;
@@ -228,16 +228,15 @@ int mr_itch_bench_core(const struct mr_itch_feed *feed, struct mr_itch_bench_rep
 {
     static const struct mr_book_limits limits = {MR_ITCH_BENCH_ORDERS_MAX,
                                                  MR_ITCH_BENCH_LEVELS_MAX};
-    uint64_t book_bytes = mr_align_up(mr_book_bytes(&limits), MR_PAGE_BYTES);
+    uint64_t book_bytes = mr_book_bytes(&limits);
     struct core *core = aligned_alloc(MR_CACHE_LINE, mr_align_up(sizeof *core, MR_CACHE_LINE));
-    void *memory = aligned_alloc(MR_PAGE_BYTES, book_bytes);
+    void *memory = mr_itch_bench_memory(book_bytes);
     if (!core || !memory) {
         free(core);
         free(memory);
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a book of %" PRIu64 " bytes", book_bytes);
     }
     memset(core, 0, sizeof *core);
-    memset(memory, 0, book_bytes);
     core->feed = feed;
     mr_book_attach(&core->book, memory, &limits, MR_TOUCH_NONE);
     int code = go_through(core, report, err);

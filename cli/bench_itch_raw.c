@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cli/bench_itch.h"
 #include "consumers/transform/order_table.h"
@@ -8,6 +9,7 @@
 
 #define LINES_READ 1000000u
 #define AHEAD_MAX 16
+#define HUGE_PAGE_BYTES (2u << 20)
 
 static double copy(const struct mr_itch_feed *feed, uint8_t *to)
 {
@@ -34,15 +36,25 @@ static double change_lines(uint8_t *memory, uint64_t lines, unsigned ahead)
     return (double)(mr_mono_ns() - start_ns) / LINES_READ;
 }
 
+void *mr_itch_bench_memory(uint64_t bytes)
+{
+    uint64_t whole = mr_align_up(bytes, HUGE_PAGE_BYTES);
+    void *memory = aligned_alloc(HUGE_PAGE_BYTES, whole);
+    if (!memory)
+        return NULL;
+    madvise(memory, whole, MADV_HUGEPAGE); // where there are none, small ones
+    memset(memory, 0, whole);
+    return memory;
+}
+
 int mr_itch_bench_raw(const struct mr_itch_feed *feed, struct mr_itch_bench_round *round,
                       struct mr_error *err)
 {
     uint64_t lines = mr_order_table_bytes(MR_ITCH_BENCH_ORDERS_MAX) / MR_CACHE_LINE;
     uint64_t bytes = mr_max_u64(lines * MR_CACHE_LINE, mr_align_up(feed->length, MR_CACHE_LINE));
-    uint8_t *memory = aligned_alloc(MR_CACHE_LINE, bytes);
+    uint8_t *memory = mr_itch_bench_memory(bytes);
     if (!memory)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a copy of %zu bytes", feed->length);
-    memset(memory, 0, bytes);
     round->line_ns = change_lines(memory, lines, 0);
     round->line_ahead_ns = change_lines(memory, lines, AHEAD_MAX);
     round->copy_ns = copy(feed, memory);

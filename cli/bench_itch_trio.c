@@ -14,7 +14,7 @@
 #define SESSION_DATE "2026-01-05"
 
 static int write_pipeline(const struct mr_bench_scratch *scratch, const char *session,
-                          const char *durability, char *path, size_t path_bytes,
+                          const char *durability, bool tuned, char *path, size_t path_bytes,
                           struct mr_error *err)
 {
     snprintf(path, path_bytes, "%s/itch.yaml", scratch->files);
@@ -25,9 +25,10 @@ static int write_pipeline(const struct mr_bench_scratch *scratch, const char *se
             "name: itch\nshm: %s\nsource: {type: itch_file, path: \"%s\", date: " SESSION_DATE "}\n"
             "transform:\n  - order_book: {orders_max: %u, levels_max: %u}\n"
             "sink: {type: journal, path: \"%s/journal\", durability: %s}\n"
-            "supervise: {restart: never}\n",
+            "supervise: {restart: never}\n%s",
             scratch->shm, session, MR_ITCH_BENCH_ORDERS_MAX, MR_ITCH_BENCH_LEVELS_MAX,
-            scratch->files, durability);
+            scratch->files, durability,
+            tuned ? "placement: auto\nhuge_pages: advise\nprefault: true\n" : "");
     if (fclose(out) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
     return MR_OK;
@@ -100,12 +101,12 @@ static int check_counts(const struct mr_itch_feed *feed, const struct mr_report 
 }
 
 int mr_itch_bench_trio(const struct mr_itch_feed *feed, const struct mr_itch_bench_options *options,
-                       const struct mr_bench_scratch *scratch, const char *session,
-                       struct mr_itch_bench_round *round, struct mr_error *err)
+                       const struct mr_bench_scratch *scratch, const char *session, bool tuned,
+                       double *per_second, struct mr_error *err)
 {
     struct mr_pipeline pipeline;
     char file[512], journal[512];
-    int code = write_pipeline(scratch, session, options->durability, file, sizeof file, err);
+    int code = write_pipeline(scratch, session, options->durability, tuned, file, sizeof file, err);
     if (code == MR_OK)
         code = mr_pipeline_load(&pipeline, file, NULL, 0, err);
     if (code != MR_OK)
@@ -117,7 +118,7 @@ int mr_itch_bench_trio(const struct mr_itch_feed *feed, const struct mr_itch_ben
     snprintf(journal, sizeof journal, "%s/journal", scratch->files);
     if (code == MR_OK)
         code = check_journal(feed, journal, err);
-    round->trio_per_second = report->seconds > 0 ? (double)feed->messages / report->seconds : 0;
+    *per_second = report->seconds > 0 ? (double)feed->messages / report->seconds : 0;
     mr_report_free(report);
     mr_pipeline_free(&pipeline);
     return code;

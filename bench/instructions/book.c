@@ -58,7 +58,7 @@ static bool replaced_goes(uint64_t i)
 }
 static bool foresee(uint64_t i)
 {
-    struct mr_order coming = {.ref = 1 + i, .locate = (uint16_t)(1 + i % STOCKS)};
+    struct mr_book_coming coming = {.ref = 1 + i, .locate = (uint16_t)(1 + i % STOCKS)};
     mr_book_foresee(&book, &coming);
     return true;
 }

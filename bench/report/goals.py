@@ -59,7 +59,7 @@ def goals(found):
         run = way(found, "trio-idle", rate)
         at_most(f"trio at {rate:,}/s under auto, cores in all", 0.02, run and run["cores"]["median"])
     itch = found.get("itch", {})
-    at_least("ITCH flat out, file to book to journal, messages/s", 10e6, itch.get("trio_per_second"))
+    at_least("ITCH flat out, file to book to journal, messages/s", 10e6, itch.get("tuned_per_second"))
     at_most("ITCH decode, one core", 15, itch and 1e9 / itch["decoded_per_second"] or None, " ns")
     at_most("ITCH book, one core", 40, itch and 1e9 / itch["book_per_second"] or None, " ns")
     for name in ("none", "batch", "direct"):

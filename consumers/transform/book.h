@@ -35,10 +35,17 @@ struct mr_book_limits {
     uint32_t levels_max; // 1 to MR_LEVELS_MAX; see mr_levels_bytes
 };
 
+struct mr_book_coming {
+    uint64_t ref;
+    uint32_t price; // of an add; of the others once their order has arrived
+    uint16_t locate;
+    uint8_t side; // likewise
+};
+
 struct mr_book {
     struct mr_order_table orders;
     struct mr_levels levels;
-    struct mr_order coming[MR_BOOK_COMING]; // of the last operations foreseen
+    struct mr_book_coming coming[MR_BOOK_COMING]; // the last operations foreseen
     uint32_t foreseen;
 };
 
@@ -76,25 +83,30 @@ static inline bool mr_book_best(const struct mr_book *book, uint16_t locate, enu
 // side of the symbol, its level. Each call takes the next step of those one and two steps before it, too:
 // so operations are to be foreseen in their order, MR_BOOK_FORESIGHT or more before their turn. A hint:
 // nothing depends on it, whatever is foreseen and never comes.
-#define MR_BOOK_STEP 8
+#define MR_BOOK_STEP 4
 #define MR_BOOK_FORESIGHT (3 * MR_BOOK_STEP)
 _Static_assert(2 * MR_BOOK_STEP < MR_BOOK_COMING, "the first step is not forgotten by the last");
 
-// `coming`: the order of an add; of others the reference and the locate. Which it is cannot be predicted, so
-// nothing here is a branch. In a header, so that the caller fills the place where it is kept.
-static inline void mr_book_foresee(struct mr_book *book, const struct mr_order *coming)
+// `coming`: side and price are those of an add's order, of others anything. Which it is cannot be predicted, so
+// nothing here is a branch. Field by field: a copy in larger pieces would wait until the smaller ones that it was
+// made of are in the cache.
+static inline void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming)
 {
     uint32_t now = book->foreseen++;
-    book->coming[now % MR_BOOK_COMING] = *coming;
+    book->coming[now % MR_BOOK_COMING].ref = coming->ref;
+    book->coming[now % MR_BOOK_COMING].price = coming->price;
+    book->coming[now % MR_BOOK_COMING].locate = coming->locate;
+    book->coming[now % MR_BOOK_COMING].side = coming->side;
     mr_order_prefetch(&book->orders, coming->ref);
     // The order has arrived, where there is one: its side and price are known.
-    struct mr_order *next = &book->coming[(now - MR_BOOK_STEP) % MR_BOOK_COMING];
-    const struct mr_order *order = mr_order_or(&book->orders, next->ref, next);
-    next->side = order->side;
-    next->price = order->price;
+    struct mr_book_coming *next = &book->coming[(now - MR_BOOK_STEP) % MR_BOOK_COMING];
+    const struct mr_order *order = mr_order_at_home(&book->orders, next->ref);
+    uint32_t known = -(uint32_t)(order->ref == next->ref);
+    next->side ^= (uint8_t)((next->side ^ order->side) & known);
+    next->price ^= (next->price ^ order->price) & known;
     mr_levels_prefetch(&book->levels, next->locate, next->side);
-    const struct mr_order *last = &book->coming[(now - 2 * MR_BOOK_STEP) % MR_BOOK_COMING];
-    mr_levels_prefetch_deep(&book->levels, last->locate, last->side, last->price);
+    next = &book->coming[(now - 2 * MR_BOOK_STEP) % MR_BOOK_COMING];
+    mr_levels_prefetch_deep(&book->levels, next->locate, next->side, next->price);
 }
 // Besides, of a replace: the new order.
 static inline void mr_book_foresee_new(const struct mr_book *book, uint64_t new_ref)

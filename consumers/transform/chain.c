@@ -142,6 +142,9 @@ int mr_chain_open(struct mr_chain *chain, const struct mr_pipeline *pipeline,
     const struct mr_node *list = pipeline->transform_node;
     memset(chain, 0, sizeof *chain);
     chain->pipeline = pipeline;
+    memset(chain->in_bytes, 0xFF, sizeof chain->in_bytes);
+    for (uint32_t i = 0; i < in->count; i++)
+        chain->in_bytes[i] = in->schemas[i]->record_bytes;
     if (list && list->kind != MR_NODE_LIST && !is_blank(list))
         return mr_config_fail(list, err, "found %s, expected a list of operators",
                               list->kind == MR_NODE_MAP ? "a mapping" : list->text);
@@ -299,7 +302,7 @@ bool mr_chain_apply(struct mr_chain *chain, const struct mr_record *record, uint
     chain->dropped = false;
     chain->fate = MR_COUNT_FILTERED;
     uint8_t index = stage->in_schema_index[copy->schema_id];
-    if (MR_LIKELY(mr_chain_is_whole(stage, index, length))) {
+    if (MR_LIKELY(mr_chain_is_whole(chain, index, length))) {
         chain->ops[0]->kind->apply(chain->ops[0], copy);
         chain->has_input = false;
         if (MR_UNLIKELY(is_untouched(chain)))

@@ -29,7 +29,9 @@ static void egress_apply(struct mr_op *op, struct mr_record *record)
         return;
     }
     mr_record_copy(out, record, record->length);
-    mr_stage_emit(stage, MR_PORT_MAIN);
+    // As mr_stage_emit, which would read the schema back out of the ring.
+    mr_stage_count_emitted(stage, record->schema_id, 1);
+    mr_commit(&stage->writers[MR_PORT_MAIN]);
     chain->emitted++;
 }
 

@@ -13,7 +13,7 @@
 #include "consumers/transform/operator.h"
 
 #define MR_LOOKAHEAD_MAX 64 // a power of two
-#define MR_LOOKAHEAD_BURST 8
+#define MR_LOOKAHEAD_BURST 4
 _Static_assert(MR_FORESIGHT + MR_LOOKAHEAD_BURST <= MR_LOOKAHEAD_MAX, "what is seen has a place");
 
 struct mr_upcoming {

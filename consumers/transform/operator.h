@@ -62,7 +62,7 @@ struct mr_op {
     unsigned counters; // first counter in stage->now.plugin
 };
 
-#define MR_FORESIGHT 24 // records; what distances are worth stands in docs/PERFORMANCE.md
+#define MR_FORESIGHT 12 // records; what distances are worth stands in docs/PERFORMANCE.md
 
 struct mr_chain {
     struct mr_stage *stage;
@@ -73,13 +73,15 @@ struct mr_chain {
     unsigned foreseer_count;
     uint8_t *copy; // the record at hand, private to the chain, 8-byte aligned
     size_t copy_bytes;
-    bool has_input;     // an input is at hand (not draining)
-    unsigned emitted;   // records written for the input at hand
-    bool rejected;      // the input at hand went to the dead letters
-    enum mr_count fate; // of the record at hand, where nothing of it is emitted
-    bool dropped;       // its output met a full ring
-    bool paused;        // drain: an operator wants what it passed on to be committed first
-    bool failed;        // an operator gave up: err says why
+    uint32_t in_bytes[UINT8_MAX +
+                      1]; // of the input's schemas, by index; more than any record for no schema
+    bool has_input;       // an input is at hand (not draining)
+    unsigned emitted;     // records written for the input at hand
+    bool rejected;        // the input at hand went to the dead letters
+    enum mr_count fate;   // of the record at hand, where nothing of it is emitted
+    bool dropped;         // its output met a full ring
+    bool paused;          // drain: an operator wants what it passed on to be committed first
+    bool failed;          // an operator gave up: err says why
     struct mr_error err;
 };
 
@@ -159,18 +161,18 @@ static inline bool mr_chain_is_empty(const struct mr_chain *chain)
 {
     return chain->op_count == 1; // the egress
 }
-// Whether a record is one of the input's schema `index` and as long as that.
-static inline bool mr_chain_is_whole(const struct mr_stage *stage, uint8_t index, uint32_t length)
+// Whether a record is one of the input's schema `index` (or MR_SCHEMA_UNKNOWN) and as long as that.
+static inline bool mr_chain_is_whole(const struct mr_chain *chain, uint8_t index, uint32_t length)
 {
-    return index != MR_SCHEMA_UNKNOWN && length >= stage->in_schemas.schemas[index]->record_bytes;
+    return length >= chain->in_bytes[index];
 }
 // A record that mr_chain_apply will be given MR_FORESIGHT records later, or some more. Only worth calling
 // where mr_chain_foresees.
 static inline void mr_chain_foresee(const struct mr_chain *chain, const struct mr_record *record,
                                     uint32_t length)
 {
-    const struct mr_stage *stage = chain->stage;
-    if (MR_UNLIKELY(!mr_chain_is_whole(stage, stage->in_schema_index[record->schema_id], length)))
+    uint8_t index = chain->stage->in_schema_index[record->schema_id];
+    if (MR_UNLIKELY(!mr_chain_is_whole(chain, index, length)))
         return; // to be rejected in its turn
     for (unsigned i = 0; i < chain->foreseer_count; i++)
         chain->foreseers[i]->kind->foresee(chain->foreseers[i], record);

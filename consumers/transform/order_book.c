@@ -341,7 +341,7 @@ static void order_book_foresee(struct mr_op *op, const struct mr_record *record)
     size_t price_at =
         offsetof(struct mr_order_add, order_ref) +
         add * (offsetof(struct mr_order_add, price) - offsetof(struct mr_order_add, order_ref));
-    struct mr_order coming = {.ref = any->order_ref, .locate = any->locate};
+    struct mr_book_coming coming = {.ref = any->order_ref, .locate = any->locate};
     coming.side = (uint8_t)(add << (any->side != 'B'));
     memcpy(&coming.price, (const uint8_t *)record + price_at, sizeof coming.price);
     if (id == MR_SCHEMA_ORDER_REPLACE)

@@ -72,30 +72,22 @@ static inline uint64_t mr_order_home(const struct mr_order_table *table, uint64_
 {
     return (ref * 0x9E3779B97F4A7C15ULL >> 32) * table->bucket_count >> 32;
 }
-// All three are looked at: which it is cannot be predicted. An empty place has reference 0, which only an
-// order 0 can be taken for: the slow way finds it.
-static inline struct mr_order *mr_order_in_bucket(struct mr_order_bucket *bucket, uint64_t ref)
+// The order, if it stands where most do; else another, or an empty place. All three are looked at, and counted
+// to where it is: a branch would be guessed wrongly too often.
+static inline struct mr_order *mr_order_at_home(const struct mr_order_table *table, uint64_t ref)
 {
-    struct mr_order *orders = bucket->orders, *at = orders;
-    at = orders[1].ref == ref ? &orders[1] : at;
-    at = orders[2].ref == ref ? &orders[2] : at;
-    return at->ref == ref && mr_order_is_seated(at) ? at : NULL;
-}
-// The order, if it stands where most do, or else `other`: without a branch.
-static inline const struct mr_order *mr_order_or(const struct mr_order_table *table, uint64_t ref,
-                                                 const struct mr_order *other)
-{
-    const struct mr_order *orders = table->buckets[mr_order_home(table, ref)].orders;
-    for (unsigned i = 0; i < MR_BUCKET_ORDERS; i++)
-        other = orders[i].ref == ref ? &orders[i] : other;
-    return other;
+    struct mr_order *orders = table->buckets[mr_order_home(table, ref)].orders;
+    unsigned third = orders[2].ref == ref, second = (orders[1].ref == ref) & !third;
+    return orders + second + third * 2;
 }
 // Where the order stands, or else the empty place where it would.
 struct mr_order *mr_order_seat_slow(const struct mr_order_table *table, uint64_t ref);
 static inline struct mr_order *mr_order_seat(const struct mr_order_table *table, uint64_t ref)
 {
-    struct mr_order *found = mr_order_in_bucket(&table->buckets[mr_order_home(table, ref)], ref);
-    return MR_LIKELY(found != NULL) ? found : mr_order_seat_slow(table, ref);
+    struct mr_order *at = mr_order_at_home(table, ref);
+    // An empty place has reference 0, which an order 0 could be taken for: the slow way finds it.
+    bool found = (at->ref == ref) & mr_order_is_seated(at);
+    return MR_LIKELY(found) ? at : mr_order_seat_slow(table, ref);
 }
 // The same, for an order that is probably new.
 static inline struct mr_order *mr_order_seat_new(const struct mr_order_table *table, uint64_t ref)

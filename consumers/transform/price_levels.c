@@ -9,7 +9,7 @@
     3 // go from a full top to the blocks at once, so that the next ones find room;
 #define REFILLED_LEVELS 4 // come back to an empty one
 #define LEVELS_PER_BLOCK_RESERVED 16
-#define DEEP_LINES_FETCHED 3 // of a block: most are thin
+#define DEEP_LINES_FETCHED 2 // the best levels of a block
 
 _Static_assert(SPILLED_LEVELS < MR_TOP_LEVELS && REFILLED_LEVELS < MR_TOP_LEVELS,
                "some stay, some fit");
@@ -52,8 +52,13 @@ void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, en
               block = (uintptr_t)levels->blocks + (number - 1) * sizeof *levels->blocks;
     block = first + ((block - first) & -deeper);
     __builtin_prefetch((const void *)(first + beyond * MR_CACHE_LINE), 1);
-    for (uintptr_t at = 0; at < (uintptr_t)DEEP_LINES_FETCHED * MR_CACHE_LINE; at += MR_CACHE_LINE)
-        __builtin_prefetch((const void *)(block + at), 1);
+    __builtin_prefetch((const void *)block, 1);
+    uintptr_t best = (mr_load_relaxed_u32(&of->deeper_levels) % (MR_BLOCK_LEVELS + 1)) *
+                     sizeof(struct mr_ranked_level);
+    for (uintptr_t i = 0; i < DEEP_LINES_FETCHED; i++) {
+        __builtin_prefetch((const void *)(block + best), 1);
+        best = best > MR_CACHE_LINE ? best - MR_CACHE_LINE : 0;
+    }
 }
 
 static void count_live(struct mr_levels *levels, uint64_t live)
@@ -70,11 +75,31 @@ static inline void touch_side(struct mr_levels *levels, struct mr_level_side *si
 
 // ---- between top and blocks -----------------------------------------------------------------------
 
+// After each change of the chain.
+static void count_deeper(struct mr_levels *levels, struct mr_level_side *side)
+{
+    uint32_t count =
+        side->deeper != 0 ? mr_level_block_count(mr_level_block_at(levels, side->deeper)) : 0;
+    if (side->deeper_levels == count)
+        return;
+    mr_touch(&levels->touch, side, offsetof(struct mr_level_side, top));
+    side->deeper_levels = count;
+}
+
+static bool insert_deeper(struct mr_levels *levels, struct mr_level_side *side,
+                          const struct mr_ranked_level *level)
+{
+    bool there_is_room = mr_chain_insert(levels, &side->deeper, level);
+    count_deeper(levels, side);
+    return there_is_room;
+}
+
 static bool spill(struct mr_levels *levels, struct mr_level_side *side)
 {
     uint32_t keep = MR_TOP_LEVELS - SPILLED_LEVELS;
     if (!mr_chain_push(levels, &side->deeper, &side->top[keep], SPILLED_LEVELS))
         return false;
+    count_deeper(levels, side);
     memset(&side->top[keep], 0, SPILLED_LEVELS * sizeof side->top[0]);
     side->count = keep;
     return true;
@@ -86,14 +111,14 @@ static bool insert_level(struct mr_levels *levels, struct mr_level_side *side, u
 {
     uint32_t count = mr_level_side_count(side);
     if (at >= count && (side->deeper != 0 || at == MR_TOP_LEVELS))
-        return mr_chain_insert(levels, &side->deeper, level);
+        return insert_deeper(levels, side, level);
     touch_side(levels, side);
     if (count == MR_TOP_LEVELS) {
         if (!spill(levels, side))
             return false;
         count -= SPILLED_LEVELS;
         if (at > count) // its neighbours went
-            return mr_chain_insert(levels, &side->deeper, level);
+            return insert_deeper(levels, side, level);
     }
     if (MR_UNLIKELY(at > count))
         mr_state_damaged("the number of a side's best levels", count);
@@ -111,6 +136,7 @@ static void remove_level(struct mr_levels *levels, struct mr_level_side *side, u
     count_live(levels, levels->head->live - 1);
     if (at >= count) {
         mr_chain_remove(levels, &side->deeper, rank);
+        count_deeper(levels, side);
         return;
     }
     touch_side(levels, side);
@@ -118,8 +144,10 @@ static void remove_level(struct mr_levels *levels, struct mr_level_side *side, u
     for (uint32_t i = at; i < count; i++)
         side->top[i] = side->top[i + 1];
     side->top[count] = (struct mr_ranked_level){0};
-    if (count == 0 && side->deeper != 0)
+    if (count == 0 && side->deeper != 0) {
         side->count = mr_chain_pop(levels, &side->deeper, side->top, REFILLED_LEVELS);
+        count_deeper(levels, side);
+    }
 }
 
 // ---- what the book asks for -----------------------------------------------------------------------

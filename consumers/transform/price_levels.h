@@ -30,9 +30,11 @@ struct mr_ranked_level {
 #define MR_TOP_LEVELS 7
 #define MR_FIRST_LINE_LEVELS 3
 struct mr_level_side {
-    uint32_t count; // 0 only where there are no blocks either
-    uint32_t deeper;
-    uint64_t reserved;
+    uint32_t count;  // 0 only where there are no blocks either
+    uint32_t deeper; // first block; 0: none
+    uint32_t
+        deeper_levels; // in it: so that the best of them can be fetched before the block is looked at
+    uint32_t reserved;
     struct mr_ranked_level top[MR_TOP_LEVELS]; // falling rank
 };
 _Static_assert(sizeof(struct mr_level_side) == 128, "two lines a side");

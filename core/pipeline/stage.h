@@ -283,8 +283,9 @@ void mr_stage_reject(struct mr_stage *stage, enum mr_reason reason, uint64_t sou
                      int64_t event_time_ns, const void *raw, size_t raw_bytes, const char *format,
                      ...) MR_PRINTF(7, 8);
 // Call before modifying `bytes` of the state at `at`: the old bytes go to the undo log. Most entries are a
-// few words long: a copy of constant length is shorter than a call. What it reads too much is state, what
-// it writes too much is behind the entry. The first touch of an epoch, and long entries, go slowly.
+// few words long: a copy of constant length is shorter than a call. Where the compiler knows the length, that is
+// it: reading on could wait for a line of memory that nobody asked for. Else what it reads too much is state, and
+// what it writes too much is behind the entry. The first touch of an epoch, and long entries, go slowly.
 #define MR_UNDO_SHORT_BYTES 32
 void mr_stage_touch_slow(struct mr_stage *stage, void *at, uint32_t bytes);
 static inline void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t bytes)
@@ -297,7 +298,8 @@ static inline void mr_stage_touch(struct mr_stage *stage, void *at, uint32_t byt
         mr_stage_touch_slow(stage, at, bytes);
         return;
     }
-    __builtin_memcpy(undo->entries + used, at, MR_UNDO_SHORT_BYTES);
+    bool known = __builtin_constant_p(bytes) && bytes <= MR_UNDO_SHORT_BYTES;
+    __builtin_memcpy(undo->entries + used, at, known ? mr_align_up(bytes, 8) : MR_UNDO_SHORT_BYTES);
     struct mr_undo_trailer trailer = {(uint32_t)offset, bytes};
     uint64_t end = used + mr_align_up(bytes, 8) + sizeof trailer;
     __builtin_memcpy(undo->entries + end - sizeof trailer, &trailer, sizeof trailer);

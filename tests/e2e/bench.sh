@@ -48,7 +48,7 @@ check_equal "itch: ends well" $? 0
 check_equal "itch: every message is of a type" "$(jq -c '[.n, (.by_type | add), (.by_type | length)]' "$WORK/itch")" '[60000,60000,23]'
 check "itch: quotes, trades and live orders" jq -e '.quotes > 1000 and .trades > 500 and .orders_live > 2000' "$WORK/itch"
 check "itch: figures and the limits of the same run" jq -e '(.rounds | length) == 2 and ([.rounds[], . |
-    .decoded_per_second, .booked_per_second, .trio_per_second, .raw_copied_per_second, .raw_line_ns, .decode_to_copy,
+    .decoded_per_second, .booked_per_second, .trio_per_second, .tuned_per_second, .raw_copied_per_second, .raw_line_ns, .decode_to_copy,
     .book_to_line, .trio_to_one_core] | all(. > 0)) and .decode_ns.p50 > 0 and .book_ns.p50 <= .book_ns.max' "$WORK/itch"
 check_equal "itch: the same session gives the same results" "$(itch --durability batch | jq .digest)" "$(jq .digest "$WORK/itch")"
 check_equal "itch: another does not" "$(itch --seed 2 | jq --slurpfile one "$WORK/itch" '.digest != $one[0].digest')" true
