@@ -14,6 +14,8 @@
 #define MR_PAGE_BYTES 4096
 #define MR_NAME_BYTES 32 // names of schemas, fields, stages, rings; NUL included
 
+// Where a call would cost more than what is called: the compiler alone may judge by the source's length.
+#define MR_INLINE static inline __attribute__((always_inline))
 #define MR_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define MR_PRINTF(format_index, args_index)                                                        \

@@ -103,8 +103,8 @@ static inline struct mr_ranked_level *mr_level_behind(struct mr_level_side *side
 // and among the best, which most are, is changed here; `better`: mr_level_side_better.
 bool mr_levels_add_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
                         uint32_t rank, uint32_t shares);
-static inline bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
-                                 uint32_t price, uint32_t shares)
+MR_INLINE bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                             uint32_t price, uint32_t shares)
 {
     struct mr_level_side *of = mr_level_side_at(levels, locate, side);
     uint32_t rank = mr_rank_of(side, price), at = mr_level_side_better(of, rank);
@@ -120,8 +120,8 @@ static inline bool mr_levels_add(struct mr_levels *levels, uint16_t locate, enum
 // order fewer. The level goes with its last order.
 void mr_levels_reduce_slow(struct mr_levels *levels, struct mr_level_side *of, uint32_t better,
                            uint32_t rank, uint32_t shares, bool order_gone);
-static inline void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side,
-                                    uint32_t price, uint32_t shares, bool order_gone)
+MR_INLINE void mr_levels_reduce(struct mr_levels *levels, uint16_t locate, enum mr_side side,
+                                uint32_t price, uint32_t shares, bool order_gone)
 {
     struct mr_level_side *of = mr_level_side_at(levels, locate, side);
     uint32_t rank = mr_rank_of(side, price), at = mr_level_side_better(of, rank);
