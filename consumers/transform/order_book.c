@@ -357,15 +357,15 @@ static void order_book_apply(struct mr_op *op, struct mr_record *record)
                      side_of(record));
         return;
     }
+    const struct mr_record *message = record;
+    _Alignas(8) union longest_message copy;
     if (self->options->pass || record->schema_id == MR_SCHEMA_GAP) {
         // Whoever comes next may change it in place.
-        _Alignas(8) union longest_message copy;
         memcpy(&copy, record, mr_min_u64(record->length, sizeof copy));
+        message = &copy.env;
         mr_op_pass(op, record);
-        dispatch(op, &copy.env);
-    } else {
-        dispatch(op, record);
     }
+    dispatch(op, message);
     mr_op_set_count(op, MR_BOOK_COUNT_ORDERS_LIVE, mr_book_orders_live(&self->book));
     mr_op_set_count(op, MR_BOOK_COUNT_LEVELS_LIVE, mr_book_levels_live(&self->book));
 }
