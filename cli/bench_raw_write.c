@@ -3,13 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "consumers/loader/io.h"
+#include "core/atomic.h"
 #include "core/clock.h"
 #include "gen/random.h"
 
@@ -21,30 +26,30 @@ static unsigned every_way(enum mr_durability durability, bool direct,
                           struct mr_raw_way out[MR_RAW_WAYS_MAX])
 {
     static const struct mr_raw_way buffered[] = {
-        {&mr_io_pwrite, 64 * KIB, 1, 0}, {&mr_io_pwrite, 256 * KIB, 1, 0},
-        {&mr_io_pwrite, MIB, 1, 0},      {&mr_io_uring, 64 * KIB, 8, 0},
-        {&mr_io_uring, 256 * KIB, 8, 0}, {&mr_io_uring, MIB, 8, 0},
+        {&mr_io_pwrite, 64 * KIB, 1, 0, false}, {&mr_io_pwrite, 256 * KIB, 1, 0, false},
+        {&mr_io_pwrite, MIB, 1, 0, false},      {&mr_io_uring, 64 * KIB, 8, 0, false},
+        {&mr_io_uring, 256 * KIB, 8, 0, false}, {&mr_io_uring, MIB, 8, 0, false},
     };
     static const struct mr_raw_way synced[] = {
-        {&mr_io_pwrite, MIB, 1, MIB},           {&mr_io_pwrite, MIB, 1, 8 * MIB},
-        {&mr_io_pwrite, 256 * KIB, 1, 8 * MIB}, {&mr_io_pwrite, 4 * MIB, 1, 16 * MIB},
-        {&mr_io_uring, MIB, 8, 8 * MIB},        {&mr_io_uring, 256 * KIB, 8, 8 * MIB},
+        {&mr_io_pwrite, MIB, 1, MIB, false},           {&mr_io_pwrite, MIB, 1, 8 * MIB, false},
+        {&mr_io_pwrite, 256 * KIB, 1, 8 * MIB, false}, {&mr_io_pwrite, 4 * MIB, 1, 16 * MIB, false},
+        {&mr_io_uring, MIB, 8, 8 * MIB, false},        {&mr_io_uring, 256 * KIB, 8, 8 * MIB, false},
     };
     static const struct mr_raw_way each[] = {
-        {&mr_io_pwrite, 64 * KIB, 1, 64 * KIB},
-        {&mr_io_pwrite, 256 * KIB, 1, 256 * KIB},
-        {&mr_io_pwrite, MIB, 1, MIB},
-        {&mr_io_pwrite, 4 * MIB, 1, 4 * MIB},
+        {&mr_io_pwrite, 64 * KIB, 1, 64 * KIB, false},
+        {&mr_io_pwrite, 256 * KIB, 1, 256 * KIB, false},
+        {&mr_io_pwrite, MIB, 1, MIB, false},
+        {&mr_io_pwrite, 4 * MIB, 1, 4 * MIB, false},
     };
     static const struct mr_raw_way past_cache[] = {
-        {&mr_io_pwrite, MIB, 1, 0},      {&mr_io_uring, 128 * KIB, 8, 0},
-        {&mr_io_uring, 256 * KIB, 8, 0}, {&mr_io_uring, MIB, 8, 0},
-        {&mr_io_uring, 4 * MIB, 4, 0},
+        {&mr_io_pwrite, MIB, 1, 0, false},      {&mr_io_uring, 128 * KIB, 8, 0, false},
+        {&mr_io_uring, 256 * KIB, 8, 0, false}, {&mr_io_uring, MIB, 8, 0, false},
+        {&mr_io_uring, 4 * MIB, 4, 0, false},
     };
     static const struct mr_raw_way past_cache_synced[] = {
-        {&mr_io_pwrite, MIB, 1, 8 * MIB},      {&mr_io_uring, 128 * KIB, 8, 8 * MIB},
-        {&mr_io_uring, 256 * KIB, 8, 8 * MIB}, {&mr_io_uring, MIB, 8, 8 * MIB},
-        {&mr_io_uring, 4 * MIB, 4, 16 * MIB},
+        {&mr_io_pwrite, MIB, 1, 8 * MIB, false},      {&mr_io_uring, 128 * KIB, 8, 8 * MIB, false},
+        {&mr_io_uring, 256 * KIB, 8, 8 * MIB, false}, {&mr_io_uring, MIB, 8, 8 * MIB, false},
+        {&mr_io_uring, 4 * MIB, 4, 16 * MIB, false},
     };
 #define WAYS(list) (memcpy(out, (list), sizeof(list)), (unsigned)MR_COUNT_OF(list))
     if (durability == MR_DURABILITY_RECORD)
@@ -75,14 +80,28 @@ unsigned mr_raw_ways(enum mr_durability durability, bool direct,
     return kept;
 }
 
+// ---- what feeds a way: a process of its own
+#define FED_BYTES (16 * MIB) // a multiple of every block
+#define FED_CHUNK_BYTES (64 * KIB)
+
+struct feed { // shared; the bytes follow at the next page
+    _Alignas(MR_CACHE_LINE) uint64_t made;
+    _Alignas(MR_CACHE_LINE) uint64_t taken;
+};
+
 struct raw_run {
     struct mr_io io;
     struct mr_io_client client;
     const struct mr_raw_way *way;
     int fd;
-    uint8_t *blocks; // `depth` of them
+    uint8_t *blocks; // `depth` of them; of a way that is fed, FED_BYTES
+    void *mapped;
+    size_t mapped_bytes;
+    struct feed *feed; // NULL: not fed
+    pid_t feeder;
     bool busy[MR_RAW_DEPTH_MAX];
-    int64_t failure; // -errno
+    uint64_t from[MR_RAW_DEPTH_MAX]; // of the file, where busy
+    int64_t failure;                 // -errno
     bool syncing;
 };
 
@@ -115,6 +134,64 @@ static int sync_all(struct raw_run *run, struct mr_error *err)
     return drain(run, 1, err);
 }
 
+_Noreturn static void feed_all(struct raw_run *run, uint64_t bytes)
+{
+    static uint8_t chunk[FED_CHUNK_BYTES];
+    memcpy(chunk, run->blocks, sizeof chunk);
+    for (uint64_t at = 0, length; at < bytes; at += length) {
+        length = mr_min_u64(sizeof chunk, bytes - at);
+        // Pairs with the release store in let_go.
+        while (at + length - mr_load_acquire_u64(&run->feed->taken) > FED_BYTES)
+            sched_yield();
+        memcpy(run->blocks + at % FED_BYTES, chunk, length);
+        mr_store_release_u64(&run->feed->made, at + length);
+    }
+    _exit(0);
+}
+
+static void start_feeder(struct raw_run *run, uint64_t bytes)
+{
+    if (!run->feed || (run->feeder = fork()) != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    feed_all(run, bytes);
+}
+
+static void end_feeder(struct raw_run *run)
+{
+    if (run->feeder <= 0)
+        return;
+    kill(run->feeder, SIGKILL);
+    waitpid(run->feeder, NULL, 0);
+}
+
+// All before `at` that is not under way has been written.
+static void let_go(struct raw_run *run, uint64_t at)
+{
+    for (unsigned slot = 0; slot < run->way->depth; slot++)
+        if (run->busy[slot])
+            at = mr_min_u64(at, run->from[slot]);
+    mr_store_release_u64(&run->feed->taken, at);
+}
+
+// Until what is to be written from `at` has been made.
+static int await_feed(struct raw_run *run, uint64_t at, uint64_t length,
+                      const volatile sig_atomic_t *stop, struct mr_error *err)
+{
+    int code = MR_OK;
+    if (!run->feed)
+        return MR_OK;
+    let_go(run, at);
+    // Pairs with the release store in feed_all.
+    while (code == MR_OK && run->failure == 0 && !*stop &&
+           mr_load_acquire_u64(&run->feed->made) < at + length) {
+        sched_yield();
+        code = mr_io_reap(&run->io, 0, err);
+        let_go(run, at);
+    }
+    return code;
+}
+
 static int write_block(struct raw_run *run, uint64_t at, uint64_t length, struct mr_error *err)
 {
     unsigned slot = 0;
@@ -124,8 +201,9 @@ static int write_block(struct raw_run *run, uint64_t at, uint64_t length, struct
     if (code != MR_OK || slot == run->way->depth)
         return code; // failed
     run->busy[slot] = true;
-    mr_io_write(&run->io, &run->client, run->fd, run->blocks + slot * run->way->block_bytes, length,
-                (int64_t)at, slot);
+    run->from[slot] = at;
+    uint8_t *block = run->blocks + (run->feed ? at % FED_BYTES : slot * run->way->block_bytes);
+    mr_io_write(&run->io, &run->client, run->fd, block, length, (int64_t)at, slot);
     return mr_io_reap(&run->io, 0, err); // starts it
 }
 
@@ -137,7 +215,9 @@ static int write_all(struct raw_run *run, uint64_t bytes, const volatile sig_ato
     for (uint64_t at = 0; at < bytes && code == MR_OK && run->failure == 0 && !*stop;
          at += length) {
         length = mr_min_u64(run->way->block_bytes, bytes - at);
-        code = write_block(run, at, length, err);
+        code = await_feed(run, at, length, stop, err);
+        if (code == MR_OK)
+            code = write_block(run, at, length, err);
         unsynced += length;
         if (code == MR_OK && run->way->sync_bytes > 0 && unsynced >= run->way->sync_bytes) {
             code = sync_all(run, err);
@@ -172,10 +252,15 @@ static int open_file(struct raw_run *run, const char *path, uint64_t bytes, bool
 
 static int open_blocks(struct raw_run *run, struct mr_error *err)
 {
-    size_t bytes = run->way->depth * run->way->block_bytes;
-    run->blocks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (run->blocks == MAP_FAILED)
+    bool fed = run->way->fed;
+    size_t bytes = fed ? FED_BYTES : run->way->depth * run->way->block_bytes;
+    run->mapped_bytes = bytes + MR_PAGE_BYTES;
+    run->mapped = mmap(NULL, run->mapped_bytes, PROT_READ | PROT_WRITE,
+                       (fed ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
+    if (run->mapped == MAP_FAILED)
         return mr_fail_errno(err, MR_ERR_MEMORY, "no memory for %zu bytes of blocks", bytes);
+    run->feed = fed ? run->mapped : NULL;
+    run->blocks = (uint8_t *)run->mapped + MR_PAGE_BYTES;
     struct mr_random random;
     mr_random_seed(&random, 1);
     for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
@@ -191,11 +276,13 @@ static int measure(struct raw_run *run, uint64_t bytes, const volatile sig_atomi
     int code = mr_io_open(&run->io, run->way->backend, run->way->depth + 1, err);
     if (code != MR_OK)
         return code;
+    start_feeder(run, bytes);
     int64_t start_ns = mr_mono_ns(), start_cpu_ns = cpu_now_ns();
     code = write_all(run, bytes, stop, err);
     *ns = mr_mono_ns() - start_ns;
     *cpu_ns = cpu_now_ns() - start_cpu_ns;
     mr_io_close(&run->io);
+    end_feeder(run);
     if (code == MR_OK && run->failure != 0) {
         errno = (int)-run->failure;
         code = mr_fail_errno(err, MR_ERR_OUTPUT, "cannot write %llu bytes by %s",
@@ -208,15 +295,15 @@ int mr_raw_write(const char *path, uint64_t bytes, const struct mr_raw_way *way,
                  const volatile sig_atomic_t *stop, int64_t *ns, int64_t *cpu_ns,
                  struct mr_error *err)
 {
-    struct raw_run run = {.way = way, .fd = -1, .blocks = MAP_FAILED};
+    struct raw_run run = {.way = way, .fd = -1, .mapped = MAP_FAILED};
     run.client = (struct mr_io_client){on_done, &run};
     int code = open_file(&run, path, bytes, direct, err);
     if (code == MR_OK)
         code = open_blocks(&run, err);
     if (code == MR_OK)
         code = measure(&run, bytes, stop, ns, cpu_ns, err);
-    if (run.blocks != MAP_FAILED)
-        munmap(run.blocks, way->depth * way->block_bytes);
+    if (run.mapped != MAP_FAILED)
+        munmap(run.mapped, run.mapped_bytes);
     if (run.fd >= 0) {
         close(run.fd);
         unlink(path);

@@ -6,6 +6,10 @@
 // A way is a backend, a block size, how many blocks are in flight and after how many bytes the file is
 // synced. The file is preallocated, as fio does it, and written from one end to the other from a few
 // blocks of noise that stay where they are: nothing is made, walked or checked.
+//
+// A way that is fed writes what another process has copied into shared memory a moment before, as a ring's reader
+// does: lines that another core has just written, two processes and the kernel's workers on the cores there are.
+// Of records, their checks and a journal it knows nothing either: it is what is left for a sink to reach.
 #ifndef MR_CLI_BENCH_RAW_WRITE_H
 #define MR_CLI_BENCH_RAW_WRITE_H
 
@@ -21,10 +25,12 @@ struct mr_raw_way {
     uint64_t block_bytes;
     unsigned depth;      // blocks in flight, at most MR_RAW_DEPTH_MAX
     uint64_t sync_bytes; // a sync after each so many; 0: none
+    bool fed;
 };
 
 #define MR_RAW_WAYS_MAX 8
-// The ways that are tried for a mode, without those of a backend that cannot be had here; returns how many.
+// The ways that are tried for a mode, none of them fed, without those of a backend that cannot be had here; returns
+// how many.
 unsigned mr_raw_ways(enum mr_durability durability, bool direct,
                      struct mr_raw_way out[MR_RAW_WAYS_MAX]);
 // Writes `bytes` to a new file at `path`, and removes it. *ns: from the first write to the last one's

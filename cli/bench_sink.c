@@ -368,18 +368,31 @@ static int round_of_raw(struct sink_bench *bench, unsigned way, struct mr_error 
     return MR_OK;
 }
 
-static void choose_best_way(struct mr_sink_bench_report *report)
+static unsigned best_way(const struct mr_sink_bench_report *report, bool fed)
 {
     double best = 0;
+    unsigned found = 0;
     for (unsigned way = 0; way < report->way_count; way++) {
         double values[MR_BENCH_ROUNDS_MAX];
         memcpy(values, report->raw_per_second[way], sizeof values);
         double median = mr_bench_median(values, report->rounds);
-        if (median > best) {
+        if (report->ways[way].fed == fed && median > best) {
             best = median;
-            report->best_way = way;
+            found = way;
         }
     }
+    return found;
+}
+
+static void choose_ways(struct mr_sink_bench_report *report,
+                        const struct mr_sink_bench_options *options)
+{
+    unsigned count = mr_raw_ways(options->durability, options->direct, report->ways);
+    for (unsigned i = 0; i < count; i++) {
+        report->ways[count + i] = report->ways[i];
+        report->ways[count + i].fed = true;
+    }
+    report->way_count = 2 * count;
 }
 
 // ---- before and after --------------------------------------------------------------------------
@@ -489,7 +502,7 @@ int mr_bench_sink(const struct mr_sink_bench_options *options, struct mr_sink_be
     struct sink_bench bench = {.options = options, .report = report};
     memset(report, 0, sizeof *report);
     catch_signals();
-    report->way_count = mr_raw_ways(options->durability, options->direct, report->ways);
+    choose_ways(report, options);
     int code = prepare(&bench, err);
     if (code == MR_OK)
         code = make_stream(&bench, err);
@@ -500,7 +513,9 @@ int mr_bench_sink(const struct mr_sink_bench_options *options, struct mr_sink_be
         report->rounds += code == MR_OK;
     }
     clear_away(&bench);
-    if (code == MR_OK)
-        choose_best_way(report);
-    return code;
+    if (code != MR_OK)
+        return code;
+    report->best_way = best_way(report, false);
+    report->best_fed = best_way(report, true);
+    return MR_OK;
 }

@@ -7,6 +7,8 @@
 //          cache (durability none) or synced. Then the journal is read back, and every record's
 //          checksum, sequence and content are checked.
 //   raw    the same bytes in several ways; the best way's median is the limit.
+//   fed    the same ways, for bytes that another process has just copied into shared memory: what is left for
+//          any sink of a ring to reach.
 //
 // Everything is made in a directory of its own below `path`, and below the shared-memory root, and is
 // taken away again, also when a signal ends it.
@@ -35,11 +37,11 @@ struct mr_sink_bench_report {
         cpu_s_per_gb[MR_BENCH_ROUNDS_MAX]; // user and system, of the loader and its kernel workers
     struct mr_histogram durable_ns;        // published to released
     uint32_t io_backend;
-    struct mr_raw_way ways[MR_RAW_WAYS_MAX];
+    struct mr_raw_way ways[2 * MR_RAW_WAYS_MAX]; // each, then each fed
     unsigned way_count;
-    double raw_per_second[MR_RAW_WAYS_MAX][MR_BENCH_ROUNDS_MAX]; // 0: the way is not open here
-    double raw_cpu_s_per_gb[MR_RAW_WAYS_MAX][MR_BENCH_ROUNDS_MAX];
-    unsigned best_way;
+    double raw_per_second[2 * MR_RAW_WAYS_MAX][MR_BENCH_ROUNDS_MAX]; // 0: the way is not open here
+    double raw_cpu_s_per_gb[2 * MR_RAW_WAYS_MAX][MR_BENCH_ROUNDS_MAX];
+    unsigned best_way, best_fed;
     char file_system[32];
 };
 

@@ -22,11 +22,11 @@ static double median_of(const double *values, unsigned count)
     return mr_bench_median(sorted, count);
 }
 
-static double ratio_of(const struct mr_sink_bench_report *report)
+static double ratio_to(const struct mr_sink_bench_report *report, unsigned way)
 {
     double ratio[MR_BENCH_ROUNDS_MAX];
     for (unsigned i = 0; i < report->rounds; i++)
-        ratio[i] = report->bytes_per_second[i] / report->raw_per_second[report->best_way][i];
+        ratio[i] = report->bytes_per_second[i] / report->raw_per_second[way][i];
     return mr_bench_median(ratio, report->rounds);
 }
 
@@ -37,8 +37,10 @@ static const char *way_text(const struct mr_raw_way *way, char *out, size_t out_
     if (way->depth > 1)
         used += snprintf(out + used, out_bytes - (size_t)used, " x %u", way->depth);
     if (way->sync_bytes > 0)
-        snprintf(out + used, out_bytes - (size_t)used, ", sync each %" PRIu64 " KiB",
-                 way->sync_bytes >> 10);
+        used += snprintf(out + used, out_bytes - (size_t)used, ", sync each %" PRIu64 " KiB",
+                         way->sync_bytes >> 10);
+    if (way->fed)
+        snprintf(out + used, out_bytes - (size_t)used, ", fed");
     return out;
 }
 
@@ -67,8 +69,12 @@ static void print_text(const struct mr_sink_bench_options *options,
         if (report->raw_per_second[way][0] > 0)
             print_row(way_text(&report->ways[way], text, sizeof text), report->raw_per_second[way],
                       report->raw_cpu_s_per_gb[way], report->rounds);
-    printf("  %-44s %9.2f  of %s\n", "ratio, median of the rounds", ratio_of(report),
+    printf("  %-44s %9.2f  of %s\n", "ratio, median of the rounds",
+           ratio_to(report, report->best_way),
            way_text(&report->ways[report->best_way], text, sizeof text));
+    printf("  %-44s %9.2f  of %s: bytes that another process just made\n",
+           "ratio, median of the rounds", ratio_to(report, report->best_fed),
+           way_text(&report->ways[report->best_fed], text, sizeof text));
     mr_bench_show_distribution_heading("ns");
     mr_bench_show_distribution("published to released", &report->durable_ns);
     printf("every record's checksum, sequence and content were read back and checked\n");
@@ -94,6 +100,7 @@ static void json_raw(struct mr_json *json, const struct mr_sink_bench_report *re
         mr_json_u64(json, "block_bytes", report->ways[way].block_bytes);
         mr_json_u64(json, "depth", report->ways[way].depth);
         mr_json_u64(json, "sync_bytes", report->ways[way].sync_bytes);
+        mr_json_bool(json, "fed", report->ways[way].fed);
         mr_json_real(json, "bytes_per_second",
                      median_of(report->raw_per_second[way], report->rounds));
         mr_json_real(json, "cpu_s_per_gb",
@@ -110,6 +117,7 @@ static void json_rounds(struct mr_json *json, const struct mr_sink_bench_report 
         mr_json_open(json, NULL, '{');
         mr_json_real(json, "bytes_per_second", report->bytes_per_second[i]);
         mr_json_real(json, "raw_bytes_per_second", report->raw_per_second[report->best_way][i]);
+        mr_json_real(json, "fed_bytes_per_second", report->raw_per_second[report->best_fed][i]);
         mr_json_close(json);
     }
     mr_json_close(json);
@@ -133,7 +141,10 @@ static void print_json(const struct mr_sink_bench_options *options,
     mr_json_real(&json, "bytes_per_second", median_of(report->bytes_per_second, report->rounds));
     mr_json_real(&json, "raw_bytes_per_second",
                  median_of(report->raw_per_second[report->best_way], report->rounds));
-    mr_json_real(&json, "ratio", ratio_of(report));
+    mr_json_real(&json, "ratio", ratio_to(report, report->best_way));
+    mr_json_real(&json, "fed_bytes_per_second",
+                 median_of(report->raw_per_second[report->best_fed], report->rounds));
+    mr_json_real(&json, "fed_ratio", ratio_to(report, report->best_fed));
     mr_json_real(&json, "cpu_s_per_gb", median_of(report->cpu_s_per_gb, report->rounds));
     json_latency(&json, &report->durable_ns);
     json_rounds(&json, report);
@@ -215,7 +226,8 @@ int mr_bench_sink_main(int argc, char **argv)
         "bench sink",
         "",
         "Measures the journal sink: a stream of records made beforehand goes from a ring through a "
-        "real loader into DIR, in turn with a bare loop of writes in several block sizes. The "
+        "real loader into DIR, in turn with a bare loop of writes in several block sizes, of bytes "
+        "that stay where they are, and of such that another process has just made. The "
         "journal is read back and checked; all that was written is removed.",
         table,
         0,

@@ -16,6 +16,9 @@ check_equal "one JSON object with figure, limit and ratio" \
     "$(jq -r '[.bench, .mode, .n > 70000, .bytes > .n * 200, .bytes_per_second > 0, .raw_bytes_per_second > 0,
                .ratio > 0, .cpu_s_per_gb > 0, .latency_ns.max >= .latency_ns.p50] | map(tostring) | join(" ")' "$WORK/json")" \
     "sink none true true true true true true true"
+check_equal "each way is measured fed, too" \
+    "$(jq -c '[([.raw[] | select(.fed)] | length) * 2 == (.raw | length), .fed_ratio > 0, .fed_bytes_per_second > 0,
+               ([.raw[] | .bytes_per_second > 0] | all)]' "$WORK/json")" '[true,true,true,true]'
 check_equal "every record has its latency" "$(jq '.latency_ns.count == .n' "$WORK/json")" true
 check "without io_uring" env MILLRACE_IO=pwrite "$MILLRACE" bench sink --path "$disk" --mib 16 --ring 4 --rounds 1
 check_equal "nothing is left" "$(leftovers)" ""
