@@ -238,6 +238,12 @@ static void explain_death(const struct mr_child *child, const struct mr_child_en
                 mr_role_name(child->role), (int)child->pid);
 }
 
+static void say_it_goes_on(const struct mr_child *child)
+{
+    mr_info("%s (pid %d) goes on, after %.1f s without a sign of life", mr_role_name(child->role),
+            (int)child->pid, (double)(mr_mono_ns() - child->stall.since_ns) / 1e9);
+}
+
 bool mr_child_collect(struct mr_child *child, struct mr_child_end *end, struct mr_error *err)
 {
     siginfo_t info = {0};
@@ -246,7 +252,6 @@ bool mr_child_collect(struct mr_child *child, struct mr_child_end *end, struct m
         return false;
     close(child->pidfd);
     child->pidfd = -1;
-    child->stall = (struct mr_stall){0};
     bool exited = !child->adopted && info.si_code == CLD_EXITED;
     bool said = read_own_end(child, end, err);
     if (exited && (!said || end->code != info.si_status)) {
@@ -258,6 +263,9 @@ bool mr_child_collect(struct mr_child *child, struct mr_child_end *end, struct m
             .code = MR_ERR_STAGE, .died = true, .signal = child->adopted ? 0 : info.si_status};
         explain_death(child, end, err);
     }
+    if (child->stall.since_ns && !end->died) // it was through before it was looked at again
+        say_it_goes_on(child);
+    child->stall = (struct mr_stall){0};
     return true;
 }
 
@@ -319,8 +327,6 @@ void mr_child_watch(struct mr_child *child)
                 mr_role_name(child->role), (int)child->pid, mr_phase_name(child->phase),
                 (double)(mr_mono_ns() - now.since_ns) / 1e9, mr_stall_text(now.cause));
     else if (!now.since_ns && child->stall.since_ns)
-        mr_info("%s (pid %d) goes on, after %.1f s without a sign of life",
-                mr_role_name(child->role), (int)child->pid,
-                (double)(mr_mono_ns() - child->stall.since_ns) / 1e9);
+        say_it_goes_on(child);
     child->stall = now;
 }
