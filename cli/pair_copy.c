@@ -36,7 +36,7 @@ struct plain {
     struct channel channels[2];
     struct end out, in;
     uint32_t blocks;
-    uint8_t copy[BLOCK_BYTES_MAX];
+    _Alignas(8) uint8_t copy[BLOCK_BYTES_MAX];
 };
 
 static inline void step(struct end *end)

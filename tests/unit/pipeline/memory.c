@@ -85,8 +85,17 @@ Test(memory, prefault_maps_every_page)
     expect_untouched();
 }
 
+// The address sanitizer makes mlock do nothing, for its own memory's sake.
+static void skip_without_mlock(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    cr_skip_test("the address sanitizer makes mlock do nothing");
+#endif
+}
+
 Test(memory, what_may_not_be_locked_is_refused)
 {
+    skip_without_mlock();
     struct rlimit limit = {.rlim_cur = 1u << 20, .rlim_max = 1u << 20};
     struct mr_node root = {.kind = MR_NODE_MAP}, node = {0};
     struct mr_node *children[] = {&node};
@@ -112,6 +121,7 @@ Test(memory, what_may_not_be_locked_is_refused)
 Test(memory, what_may_be_locked_is)
 {
     struct rlimit limit;
+    skip_without_mlock();
     cr_assert_eq(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
     if (geteuid() != 0 && limit.rlim_cur < 2 * BYTES)
         cr_skip_test("this process may lock %llu bytes", (unsigned long long)limit.rlim_cur);

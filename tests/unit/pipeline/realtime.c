@@ -53,6 +53,8 @@ Test(realtime, who_may_not_is_refused)
                                "(Operation not permitted): it takes CAP_SYS_NICE, or RLIMIT_RTPRIO "
                                "(`ulimit -r`, LimitRTPRIO= of a unit) of as much");
     cr_expect_eq(policy(), SCHED_OTHER);
+    if (geteuid() != getuid())
+        cr_assert_eq(seteuid(getuid()), 0);
 }
 
 Test(realtime, is_given_up_by_one_that_does_not_sleep)
