@@ -26,30 +26,30 @@ static unsigned every_way(enum mr_durability durability, bool direct,
                           struct mr_raw_way out[MR_RAW_WAYS_MAX])
 {
     static const struct mr_raw_way buffered[] = {
-        {&mr_io_pwrite, 64 * KIB, 1, 0, false}, {&mr_io_pwrite, 256 * KIB, 1, 0, false},
-        {&mr_io_pwrite, MIB, 1, 0, false},      {&mr_io_uring, 64 * KIB, 8, 0, false},
-        {&mr_io_uring, 256 * KIB, 8, 0, false}, {&mr_io_uring, MIB, 8, 0, false},
+        {&mr_io_pwrite, 64 * KIB, 1, false, 0}, {&mr_io_pwrite, 256 * KIB, 1, false, 0},
+        {&mr_io_pwrite, MIB, 1, false, 0},      {&mr_io_uring, 64 * KIB, 8, false, 0},
+        {&mr_io_uring, 256 * KIB, 8, false, 0}, {&mr_io_uring, MIB, 8, false, 0},
     };
     static const struct mr_raw_way synced[] = {
-        {&mr_io_pwrite, MIB, 1, MIB, false},           {&mr_io_pwrite, MIB, 1, 8 * MIB, false},
-        {&mr_io_pwrite, 256 * KIB, 1, 8 * MIB, false}, {&mr_io_pwrite, 4 * MIB, 1, 16 * MIB, false},
-        {&mr_io_uring, MIB, 8, 8 * MIB, false},        {&mr_io_uring, 256 * KIB, 8, 8 * MIB, false},
+        {&mr_io_pwrite, MIB, 1, false, MIB},           {&mr_io_pwrite, MIB, 1, false, 8 * MIB},
+        {&mr_io_pwrite, 256 * KIB, 1, false, 8 * MIB}, {&mr_io_pwrite, 4 * MIB, 1, false, 16 * MIB},
+        {&mr_io_uring, MIB, 8, false, 8 * MIB},        {&mr_io_uring, 256 * KIB, 8, false, 8 * MIB},
     };
     static const struct mr_raw_way each[] = {
-        {&mr_io_pwrite, 64 * KIB, 1, 64 * KIB, false},
-        {&mr_io_pwrite, 256 * KIB, 1, 256 * KIB, false},
-        {&mr_io_pwrite, MIB, 1, MIB, false},
-        {&mr_io_pwrite, 4 * MIB, 1, 4 * MIB, false},
+        {&mr_io_pwrite, 64 * KIB, 1, false, 64 * KIB},
+        {&mr_io_pwrite, 256 * KIB, 1, false, 256 * KIB},
+        {&mr_io_pwrite, MIB, 1, false, MIB},
+        {&mr_io_pwrite, 4 * MIB, 1, false, 4 * MIB},
     };
     static const struct mr_raw_way past_cache[] = {
-        {&mr_io_pwrite, MIB, 1, 0, false},      {&mr_io_uring, 128 * KIB, 8, 0, false},
-        {&mr_io_uring, 256 * KIB, 8, 0, false}, {&mr_io_uring, MIB, 8, 0, false},
-        {&mr_io_uring, 4 * MIB, 4, 0, false},
+        {&mr_io_pwrite, MIB, 1, false, 0},      {&mr_io_uring, 128 * KIB, 8, false, 0},
+        {&mr_io_uring, 256 * KIB, 8, false, 0}, {&mr_io_uring, MIB, 8, false, 0},
+        {&mr_io_uring, 4 * MIB, 4, false, 0},
     };
     static const struct mr_raw_way past_cache_synced[] = {
-        {&mr_io_pwrite, MIB, 1, 8 * MIB, false},      {&mr_io_uring, 128 * KIB, 8, 8 * MIB, false},
-        {&mr_io_uring, 256 * KIB, 8, 8 * MIB, false}, {&mr_io_uring, MIB, 8, 8 * MIB, false},
-        {&mr_io_uring, 4 * MIB, 4, 16 * MIB, false},
+        {&mr_io_pwrite, MIB, 1, false, 8 * MIB},      {&mr_io_uring, 128 * KIB, 8, false, 8 * MIB},
+        {&mr_io_uring, 256 * KIB, 8, false, 8 * MIB}, {&mr_io_uring, MIB, 8, false, 8 * MIB},
+        {&mr_io_uring, 4 * MIB, 4, false, 16 * MIB},
     };
 #define WAYS(list) (memcpy(out, (list), sizeof(list)), (unsigned)MR_COUNT_OF(list))
     if (durability == MR_DURABILITY_RECORD)

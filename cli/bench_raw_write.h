@@ -23,9 +23,9 @@
 struct mr_raw_way {
     const struct mr_io_backend *backend;
     uint64_t block_bytes;
-    unsigned depth;      // blocks in flight, at most MR_RAW_DEPTH_MAX
-    uint64_t sync_bytes; // a sync after each so many; 0: none
+    unsigned depth; // blocks in flight, at most MR_RAW_DEPTH_MAX
     bool fed;
+    uint64_t sync_bytes; // a sync after each so many; 0: none
 };
 
 #define MR_RAW_WAYS_MAX 8

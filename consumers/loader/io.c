@@ -51,6 +51,7 @@ int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned d
         code = io->backend->open(&io->device, io->depth, &why);
     }
     if (code != MR_OK) {
+        io->backend = NULL; // nothing to close
         if (err)
             *err = why;
         return code;

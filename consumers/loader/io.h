@@ -96,7 +96,8 @@ struct mr_io {
 // "auto", "uring" or "pwrite"; the environment variable MILLRACE_IO goes before. *backend is NULL
 // for auto. MR_ERR_CONFIG for another word.
 int mr_io_choose(const char *choice, const struct mr_io_backend **backend, struct mr_error *err);
-// NULL: io_uring, or pwrite where that cannot be had, with one log line. MR_ERR_OUTPUT.
+// NULL: io_uring, or pwrite where that cannot be had, with one log line. MR_ERR_OUTPUT: there is nothing to close,
+// and mr_io_close does nothing.
 int mr_io_open(struct mr_io *io, const struct mr_io_backend *backend, unsigned depth,
                struct mr_error *err);
 // Many direct writes will come from this memory, which stays mapped until the end. One such memory;

@@ -77,7 +77,7 @@ static inline uint64_t mr_order_home(const struct mr_order_table *table, uint64_
 static inline struct mr_order *mr_order_at_home(const struct mr_order_table *table, uint64_t ref)
 {
     struct mr_order *orders = table->buckets[mr_order_home(table, ref)].orders;
-    unsigned third = orders[2].ref == ref, second = (orders[1].ref == ref) & !third;
+    uint64_t third = orders[2].ref == ref, second = (orders[1].ref == ref) & !third;
     return orders + second + third * 2;
 }
 // Where the order stands, or else the empty place where it would.

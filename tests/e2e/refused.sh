@@ -34,16 +34,18 @@ place() { # NAME BACKEND LINE STATUS: what it uses there, what it says once, how
     check "$name: the same bytes after that" same "$WORK/whole" "$WORK/killed"
     rm -rf "$WORK/one"
     MILLRACE_IO=uring check_status "$name: asked for by name" "$4" "$MILLRACE" run "$WORK/one.yaml"
+    check_equal "$name: asked for by name: the loader says why it cannot, and does not die" \
+        "$(grep -cE 'run: loader: io_uring cannot' "$WORK/out") $(grep -c 'was killed by' "$WORK/out")" "$(($4 > 0)) 0"
     rm -rf "${SHM:?}"/*
 }
 
 if [ "$("$refused" --look)" = granted ]; then
     enter "$refused" eperm
-    place eperm pwrite 'loader: writing with pwrite: io_uring cannot be had here: Operation not permitted' 9
+    place eperm pwrite 'loader: writing with pwrite: io_uring cannot be had here: Operation not permitted' 5
     enter "$refused" enosys
-    place enosys pwrite 'loader: writing with pwrite: io_uring cannot be had here: Function not implemented' 9
+    place enosys pwrite 'loader: writing with pwrite: io_uring cannot be had here: Function not implemented' 5
     enter "$refused" probe
-    place probe pwrite 'loader: writing with pwrite: io_uring cannot be asked what it can do: Cannot allocate memory' 9
+    place probe pwrite 'loader: writing with pwrite: io_uring cannot be asked what it can do: Cannot allocate memory' 5
     enter "$refused" enomem
     place enomem io_uring 'loader: writing from memory that is not registered .*: Cannot allocate memory' 0
     # It is waited for about a second: what a killed loader had locked is given free by then.

@@ -332,6 +332,26 @@ Test(io, pwrite_pipe)
     check_pipe(&mr_io_pwrite);
 }
 
+static int cannot_open(void **device, unsigned depth, struct mr_error *err)
+{
+    (void)device, (void)depth;
+    return mr_fail(err, MR_ERR_OUTPUT, "it cannot be had here");
+}
+static void never_closed(void *device)
+{
+    (void)device;
+    cr_assert(false, "what was not opened is closed");
+}
+
+Test(io, one_that_cannot_be_had)
+{
+    const struct mr_io_backend none = {.name = "none", .open = cannot_open, .close = never_closed};
+    struct mr_error err;
+    cr_assert_eq(mr_io_open(&io, &none, 8, &err), MR_ERR_OUTPUT);
+    cr_expect_str_eq(err.text, "it cannot be had here");
+    mr_io_close(&io);
+}
+
 Test(io, choice)
 {
     const struct mr_io_backend *backend;
