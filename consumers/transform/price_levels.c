@@ -5,9 +5,10 @@
 
 #include "consumers/transform/level_blocks.h"
 
-#define SPILLED_LEVELS                                                                             \
-    3 // go from a full top to the blocks at once, so that the next ones find room;
-#define REFILLED_LEVELS 4 // come back to an empty one
+// So many levels go from a full top to the blocks at once, so that the next ones find room; or come back to an empty
+// one.
+#define SPILLED_LEVELS 3
+#define REFILLED_LEVELS 4
 #define LEVELS_PER_BLOCK_RESERVED 16
 #define DEEP_LINES_FETCHED 2 // the best levels of a block
 
@@ -53,9 +54,10 @@ void mr_levels_prefetch_deep(const struct mr_levels *levels, uint16_t locate, en
     block = first + ((block - first) & -deeper);
     __builtin_prefetch((const void *)(first + beyond * MR_CACHE_LINE), 1);
     __builtin_prefetch((const void *)block, 1);
-    uintptr_t best = (mr_load_relaxed_u32(&of->deeper_levels) % (MR_BLOCK_LEVELS + 1)) *
-                     sizeof(struct mr_ranked_level);
-    for (uintptr_t i = 0; i < DEEP_LINES_FETCHED; i++) {
+    uint64_t best = mr_load_relaxed_u32(&of->deeper_levels) % (MR_BLOCK_LEVELS + 1) *
+                    sizeof(struct mr_ranked_level);
+    best &= -deeper;
+    for (unsigned i = 0; i < DEEP_LINES_FETCHED; i++) {
         __builtin_prefetch((const void *)(block + best), 1);
         best = best > MR_CACHE_LINE ? best - MR_CACHE_LINE : 0;
     }

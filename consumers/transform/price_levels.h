@@ -30,10 +30,9 @@ struct mr_ranked_level {
 #define MR_TOP_LEVELS 7
 #define MR_FIRST_LINE_LEVELS 3
 struct mr_level_side {
-    uint32_t count;  // 0 only where there are no blocks either
-    uint32_t deeper; // first block; 0: none
-    uint32_t
-        deeper_levels; // in it: so that the best of them can be fetched before the block is looked at
+    uint32_t count;         // 0 only where there are no blocks either
+    uint32_t deeper;        // first block; 0: none
+    uint32_t deeper_levels; // in it: where its best are, before it is looked at
     uint32_t reserved;
     struct mr_ranked_level top[MR_TOP_LEVELS]; // falling rank
 };
