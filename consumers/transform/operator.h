@@ -73,15 +73,14 @@ struct mr_chain {
     unsigned foreseer_count;
     uint8_t *copy; // the record at hand, private to the chain, 8-byte aligned
     size_t copy_bytes;
-    uint32_t in_bytes[UINT8_MAX +
-                      1]; // of the input's schemas, by index; more than any record for no schema
-    bool has_input;       // an input is at hand (not draining)
-    unsigned emitted;     // records written for the input at hand
-    bool rejected;        // the input at hand went to the dead letters
-    enum mr_count fate;   // of the record at hand, where nothing of it is emitted
-    bool dropped;         // its output met a full ring
-    bool paused;          // drain: an operator wants what it passed on to be committed first
-    bool failed;          // an operator gave up: err says why
+    uint32_t in_bytes[256]; // of the input's schemas, by index; of none UINT32_MAX
+    bool has_input;         // an input is at hand (not draining)
+    unsigned emitted;       // records written for the input at hand
+    bool rejected;          // the input at hand went to the dead letters
+    enum mr_count fate;     // of the record at hand, where nothing of it is emitted
+    bool dropped;           // its output met a full ring
+    bool paused;            // drain: an operator wants what it passed on to be committed first
+    bool failed;            // an operator gave up: err says why
     struct mr_error err;
 };
 
