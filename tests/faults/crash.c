@@ -10,9 +10,7 @@
 // Measured is the time from a kill to the first record that the stage's next process commits. The moments come from the
 // seed, and from when the machine gets round to them. Ends with one line; where something is wrong that line is
 // FAILED, with what and with the command that does it again, and the files stay.
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -30,6 +27,8 @@
 #include "core/pipeline/report.h"
 #include "core/pipeline/rundir.h"
 #include "tests/support/itch_loop.h"
+#include "tests/support/journal_bytes.h"
+#include "tests/support/same_files.h"
 #include "tests/support/scratch.h"
 
 #define MS 1000000LL
@@ -386,87 +385,20 @@ static int run_killing(void)
 
 // ---- what came of it ----------------------------------------------------------------------------
 
-struct mapped {
-    uint8_t *bytes;
-    size_t length;
-};
-
-static struct mapped map_file(const char *directory, const char *name)
-{
-    char path[512];
-    struct stat status;
-    struct mapped mapped = {0};
-    snprintf(path, sizeof path, "%s/%s/%s", test.directory, directory, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &status) < 0)
-        failed("%s: %s", path, strerror(errno));
-    mapped.length = (size_t)status.st_size;
-    mapped.bytes = mmap(NULL, mapped.length, PROT_READ, MAP_SHARED, fd, 0);
-    close(fd);
-    if (mapped.bytes == MAP_FAILED)
-        failed("%s: %s", path, strerror(errno));
-    return mapped;
-}
-
-static unsigned list_files(const char *directory, struct dirent ***names)
-{
-    char path[128];
-    file_path(path, sizeof path, directory);
-    int count = scandir(path, names, NULL, alphasort);
-    if (count < 3) // "." and ".."
-        failed("%s: no journal", path);
-    return (unsigned)count;
-}
-
-static void compare_file(const char *name)
-{
-    struct mapped whole = map_file("whole", name), found = map_file("journal", name);
-    size_t length = mr_min_u64(whole.length, found.length), at = 0;
-    if (memcmp(whole.bytes, found.bytes, length) != 0)
-        while (whole.bytes[at] == found.bytes[at])
-            at++;
-    else
-        at = length;
-    if (whole.length != found.length || at != length)
-        failed("journal/%s: byte %zu of %zu differs, expected %zu bytes as in whole/", name, at,
-               found.length, whole.length);
-    munmap(whole.bytes, whole.length);
-    munmap(found.bytes, found.length);
-}
-
 static void compare_journals(void)
 {
-    struct dirent **whole, **found;
-    unsigned count = list_files("whole", &whole);
-    if (list_files("journal", &found) != count)
-        failed("journal: not as many segments as whole");
-    for (unsigned i = 0; i < count; i++) {
-        if (strcmp(whole[i]->d_name, found[i]->d_name) != 0)
-            failed("journal/%s: expected %s", found[i]->d_name, whole[i]->d_name);
-        if (whole[i]->d_name[0] != '.')
-            compare_file(whole[i]->d_name);
-        free(whole[i]);
-        free(found[i]);
-    }
-    free(whole);
-    free(found);
+    char whole[128], found[128], difference[700];
+    file_path(whole, sizeof whole, "whole");
+    file_path(found, sizeof found, "journal");
+    if (!mr_test_same_files(whole, found, difference, sizeof difference))
+        failed("%s", difference);
 }
 
 static void remove_directory(const char *name)
 {
-    char path[512];
-    struct dirent **names;
-    unsigned count = list_files(name, &names);
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", test.directory, name, names[i]->d_name);
-        if (strcmp(names[i]->d_name, ".") != 0 && strcmp(names[i]->d_name, "..") != 0)
-            unlink(path);
-        free(names[i]);
-    }
-    free(names);
+    char path[128];
     file_path(path, sizeof path, name);
-    if (rmdir(path) < 0)
-        failed("%s: %s", path, strerror(errno));
+    mr_test_remove_directory(strdup(path));
 }
 
 static void check_balance(const char *final)
