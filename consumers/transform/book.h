@@ -93,10 +93,11 @@ _Static_assert(2 * MR_BOOK_STEP < MR_BOOK_COMING, "the first step is not forgott
 static inline void mr_book_foresee(struct mr_book *book, const struct mr_book_coming *coming)
 {
     uint32_t now = book->foreseen++;
-    book->coming[now % MR_BOOK_COMING].ref = coming->ref;
-    book->coming[now % MR_BOOK_COMING].price = coming->price;
-    book->coming[now % MR_BOOK_COMING].locate = coming->locate;
-    book->coming[now % MR_BOOK_COMING].side = coming->side;
+    struct mr_book_coming *kept = &book->coming[now % MR_BOOK_COMING];
+    kept->ref = coming->ref;
+    kept->price = coming->price;
+    kept->locate = coming->locate;
+    kept->side = coming->side;
     mr_order_prefetch(&book->orders, coming->ref);
     // The order has arrived, where there is one: its side and price are known.
     struct mr_book_coming *next = &book->coming[(now - MR_BOOK_STEP) % MR_BOOK_COMING];

@@ -399,6 +399,8 @@ static void remove_directory(const char *name)
     char path[128];
     file_path(path, sizeof path, name);
     mr_test_remove_directory(strdup(path));
+    if (access(path, F_OK) == 0)
+        failed("%s: cannot be removed", path);
 }
 
 static void check_balance(const char *final)

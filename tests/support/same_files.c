@@ -93,8 +93,8 @@ static void free_names(struct dirent **names, int count)
 static bool same_names(const struct comparison *at, struct dirent **whole, int count,
                        struct dirent **found, int found_count)
 {
-    if (count < 3) // "." and ".."
-        return differs(at, "%s: no files", at->expected);
+    if (count < 3 || found_count < 3) // "." and ".."
+        return differs(at, "%s: no files", count < 3 ? at->expected : at->found);
     if (found_count != count)
         return differs(at, "%s: found %d files, expected %d as in %s", at->found, found_count,
                        count, at->expected);
