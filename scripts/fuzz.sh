@@ -4,6 +4,10 @@
 # ends in one line with the figure. FUZZ_SECONDS: the most that all of them together may take; each has of it what it
 # needs beside the others (tests/fuzz/seconds), and who has not done RUNS by then says how many it has done.
 #
+# FUZZ_LEDGER=FILE: what takes longer than one goes at it. Each goes a million at a time and notes it there ("NAME EXECUTIONS
+# COMMIT DATE"); what stands there counts, so RUNS are those of all calls together, and an end at any moment costs
+# the million that was under way. The shortest first then.
+#
 # Each starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME, with the words of
 # tests/fuzz/dict/NAME. Inputs are up to 4 KiB long: what is found further on, tests/fuzz/length says of whom.
 #
@@ -18,6 +22,12 @@ mkdir -p "$corpus"
 TMPDIR=$(mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
+way=one order=-rn
+if [ -n "${FUZZ_LEDGER:-}" ]; then
+    way=one_of_ledger order=-n
+    touch "$FUZZ_LEDGER"
+    export FUZZ_LEDGER
+fi
 export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=2:thread_local_quarantine_size_kb=64
 
 # said_of TABLE NAME DEFAULT
@@ -27,6 +37,7 @@ one() { # FUZZER SECONDS: 0: as long as it takes
     local name seeds log status words=()
     name=$(basename "$1") seeds=tests/fuzz/corpus/$(basename "$1") log=$corpus/$(basename "$1").log
     mkdir -p "$corpus/$name"
+    local runs=${3:-$runs}
     [ -d "$seeds" ] || seeds=
     [ -e "tests/fuzz/dict/$name" ] && words=(-dict="tests/fuzz/dict/$name")
     "$1" -runs="$runs" -max_total_time="$2" -max_len="$(said_of length "$name" 4096)" "${words[@]}" \
@@ -42,20 +53,34 @@ one() { # FUZZER SECONDS: 0: as long as it takes
         tail -n 40 "$log"
     fi
 }
-export -f one said_of
+
+noted_of() { awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }' "$FUZZ_LEDGER"; }
+
+one_of_ledger() { # FUZZER SECONDS
+    local name said so_far done
+    name=$(basename "$1")
+    while so_far=$(noted_of "$name") && [ "$so_far" -lt "$runs" ]; do
+        said=$(one "$1" 0 $((runs - so_far < 1000000 ? runs - so_far : 1000000)))
+        done=$(awk '/^ok / { print $3 }' <<<"$said")
+        [ -n "$done" ] || { echo "$said"; return; }
+        echo "$name $done $(git rev-parse --short HEAD) $(date -I)" >>"$FUZZ_LEDGER"
+    done
+    printf 'ok      %-22s %9d executions, as %s says\n' "$name" "$so_far" "$FUZZ_LEDGER"
+}
+export -f one said_of noted_of one_of_ledger
 
 # "SECONDS FUZZER", the longest first. The seconds are those of a million on one core: their sum, by the cores, is how
 # long all take, and by how much that is too long, each has less.
 for fuzzer in "$@"; do
     echo "$(said_of seconds "$(basename "$fuzzer")" 30) $fuzzer"
-done | sort -rn | awk -v most="${FUZZ_SECONDS:-0}" -v cores="$(nproc)" '
+done | sort $order | awk -v most="${FUZZ_SECONDS:-0}" -v cores="$(nproc)" '
     { seconds[NR] = $1; name[NR] = $2; sum += $1 }
     END {
         for (i = 1; i <= NR; i++) {
             share = most * cores * seconds[i] / sum
             printf "%s %d\n", name[i], most ? (share < 2 ? 2 : share) : 0
         }
-    }' | xargs -P "$(nproc)" -L 1 bash -c 'one "$@"' _ | tee "$corpus/figures"
+    }' | xargs -P "$(nproc)" -L 1 bash -c "$way"' "$@"' _ | tee "$corpus/figures"
 awk -v fuzzers=$# -v runs="$runs" '
     /^ok / { good++; sum += $3; if ($3 < runs) { few++; if (!least || $3 < least) least = $3 } }
     END {
