@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Millrace's ring in the harness (cli/pair.h): records made in place with claim and commit, looked at in
-// place, released late. As any pipeline uses it; the segment is a file in shared memory like any other.
+// Millrace's ring in the harness (cli/pair.h): records made in place and looked at in place, released late. One at
+// a time by claim and commit, and by next; batches as runs, by the ring's calls for many records. As any pipeline uses it;
+// the segment is a file in shared memory like any other.
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,41 +16,88 @@ struct millrace {
     struct mr_reader reader;
 };
 
+// One record; false: the other side has given up.
+MR_PAIR_INLINE bool send_one(struct mr_writer *writer, uint32_t bytes, uint64_t sequence,
+                             struct mr_pair_side *side)
+{
+    struct mr_record *record;
+    while (!(record = mr_claim(writer, mr_pair_length(bytes)))) {
+        mr_publish(writer, 0);
+        if (writer->corrupt || !mr_pair_wait_for_space(side))
+            return false;
+    }
+    mr_pair_fill_body(record, bytes, sequence); // length and checksum are the ring's
+    mr_commit(writer);
+    return true;
+}
+
+// As many of them as there is room for without a gap, made end to end.
+MR_PAIR_INLINE unsigned send_run(struct mr_writer *writer, uint32_t bytes, uint64_t sequence,
+                                 unsigned count)
+{
+    unsigned made = (unsigned)(mr_claim_run(writer, (uint64_t)count * bytes) / bytes);
+    if (made == 0)
+        return 0;
+    uint8_t *at = (uint8_t *)mr_claimed(writer);
+    mr_pair_fill_body(at, bytes, sequence);
+    for (unsigned i = 1; i < made; i++)
+        mr_pair_fill(at + (size_t)i * bytes, bytes, sequence + i);
+    mr_commit_run(writer, (uint64_t)made * bytes, made, mr_pair_length(bytes));
+    return made;
+}
+
 MR_PAIR_INLINE bool millrace_send(void *out, uint32_t bytes, uint64_t sequence, unsigned count,
                                   struct mr_pair_side *side)
 {
     struct mr_writer *writer = out;
-    for (unsigned i = 0; i < count; i++) {
-        struct mr_record *record;
-        while (!(record = mr_claim(writer, mr_pair_length(bytes)))) {
-            mr_publish(writer, 0);
-            if (writer->corrupt || !mr_pair_wait_for_space(side))
-                return false;
-        }
-        mr_pair_fill_body(record, bytes, sequence + i); // length and checksum are the ring's
-        mr_commit(writer);
+    for (unsigned sent = 0; sent < count;) {
+        unsigned made = count == 1 ? 0 : send_run(writer, bytes, sequence + sent, count - sent);
+        if (made == 0 && !send_one(writer, bytes, sequence + sent, side))
+            return false;
+        sent += made ? made : 1;
     }
     mr_publish_lazily(writer, 0);
     return true;
 }
 
+MR_PAIR_INLINE unsigned receive_one(struct mr_reader *reader, uint32_t bytes, uint64_t sequence,
+                                    struct mr_pair_side *side)
+{
+    uint32_t length;
+    const struct mr_record *record = mr_next(reader, &length);
+    if (!record)
+        return 0;
+    if (MR_UNLIKELY(length != mr_pair_length(bytes) ||
+                    mr_pair_wrong_bits(record, bytes, sequence))) {
+        mr_pair_refuse(side, record, bytes, sequence);
+        return 0;
+    }
+    return 1;
+}
+
+// As many as are there without a gap: at the end of the ring there are none, but the padding that mr_next skips.
+MR_PAIR_INLINE unsigned receive_run(struct mr_reader *reader, uint32_t bytes, uint64_t sequence,
+                                    unsigned count_max, struct mr_pair_side *side)
+{
+    unsigned count = (unsigned)mr_min_u64(mr_peek_bytes(reader) / bytes, count_max);
+    const uint8_t *at = mr_peek_at(reader, reader->position);
+    for (unsigned i = 0; i < count; i++)
+        if (MR_UNLIKELY(!mr_pair_is_good(at + (size_t)i * bytes, bytes, sequence + i))) {
+            mr_pair_refuse(side, at + (size_t)i * bytes, bytes, sequence + i);
+            return i;
+        }
+    reader->position += (uint64_t)count * bytes;
+    return count;
+}
+
 MR_PAIR_INLINE unsigned millrace_receive(void *in, uint32_t bytes, uint64_t sequence,
                                          unsigned count_max, struct mr_pair_side *side)
 {
-    struct mr_reader *reader = in;
-    const struct mr_record *record;
-    uint32_t length;
-    unsigned count = 0;
-    while (count < count_max && (record = mr_next(reader, &length))) {
-        if (MR_UNLIKELY(length != mr_pair_length(bytes) ||
-                        mr_pair_wrong_bits(record, bytes, sequence + count))) {
-            mr_pair_refuse(side, record, bytes, sequence + count);
-            return count;
-        }
-        count++;
-    }
+    unsigned count = count_max == 1 ? 0 : receive_run(in, bytes, sequence, count_max, side);
+    if (count == 0)
+        count = receive_one(in, bytes, sequence, side);
     if (count > 0)
-        mr_release_lazily(reader, NULL);
+        mr_release_lazily(in, NULL);
     return count;
 }
 
@@ -114,7 +162,8 @@ static int millrace_join(void *state, int side, void **out, void **in, struct mr
 
 const struct mr_pair_transport mr_pair_millrace = {
     .name = "millrace",
-    .how = "claimed and looked at in place; publish and release lazily, publish when idle",
+    .how = "made and looked at in place, batches as runs; publish and release lazily, publish when "
+           "idle",
     .open = millrace_open,
     .join = millrace_join,
     .close = millrace_close,
