@@ -67,6 +67,24 @@ uint64_t mr_peek_slow(struct mr_reader *reader)
     return (uint64_t)ready;
 }
 
+// A reader at the writer's heels asks for the very line that is being written, over and over, and the writer waits
+// for it to come back: each burst costs both some transfers of a line, however short it is. Some bursts in a row say
+// that the writer is busy and stays so; then the reader looks away, and finds so much when it comes back that it
+// seldom runs out from then on. Where records come singly, or a burst by itself, it looks again at once.
+#define BURST_BYTES 512
+#define BURSTS 4
+#define REST_NS 4000
+
+void mr_rest_after_burst(struct mr_reader *reader, uint64_t bytes)
+{
+    reader->run_outs = bytes < BURST_BYTES ? 0 : reader->run_outs + 1;
+    if (reader->run_outs < BURSTS)
+        return;
+    uint64_t start_tick = mr_tick();
+    while (mr_ticks_to_ns((int64_t)(mr_tick() - start_tick)) < REST_NS)
+        mr_cpu_relax();
+}
+
 void mr_reader_check(struct mr_reader *reader)
 {
     if (mr_load_relaxed_u64(&reader->ring->reader_line->read_pos) != reader->released)

@@ -159,3 +159,25 @@ Test(publish, released_lazily_when_nothing_is_left)
     mr_release_lazily(&fixture.reader, NULL);
     cr_expect_eq(fixture.ring.reader_line->read_pos, 128);
 }
+
+static void take_burst(uint64_t records)
+{
+    uint32_t length;
+    for (uint64_t i = 0; i < records; i++)
+        cr_assert(ring_fixture_put(&fixture, i, 64));
+    mr_publish(&fixture.writer, 0);
+    while (mr_next(&fixture.reader, &length))
+        mr_release_lazily(&fixture.reader, NULL);
+}
+
+Test(publish, bursts_in_a_row_are_told_from_single_records)
+{
+    for (uint32_t i = 1; i <= 6; i++) {
+        take_burst(8);
+        cr_expect_eq(fixture.reader.run_outs, i);
+    }
+    take_burst(1);
+    cr_expect_eq(fixture.reader.run_outs, 0, "a record by itself is never kept waiting");
+    take_burst(8);
+    cr_expect_eq(fixture.reader.run_outs, 1);
+}
