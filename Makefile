@@ -342,6 +342,7 @@ format-check:
 	clang-format --dry-run -Werror $(ALL_C)
 lint: test-deps format-check
 	.ci/check-includes
+	$(Q)$(CXX) -std=c++17 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -fsyntax-only -x c++ bench/peers/loops.hpp # C++ reads our headers there
 	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 1 sh -c 'clang-tidy --quiet "$$@" -- -D_GNU_SOURCE -I. \
 	  -DMR_VERSION=\"\" -std=c17 $(PKG_CFLAGS) 2>/dev/null' sh
 

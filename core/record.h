@@ -61,8 +61,8 @@ static inline uint64_t mr_record_stride(uint32_t length)
 #define MR_COPY_INLINE_BYTES 256
 static inline void mr_record_copy(void *to, const void *from, uint32_t length)
 {
-    uint8_t *out = to;
-    const uint8_t *in = from;
+    uint8_t *out = (uint8_t *)to; // C++ reads this, too
+    const uint8_t *in = (const uint8_t *)from;
     uint64_t bytes = mr_record_stride(length), at = 24;
     if (MR_UNLIKELY(bytes > MR_COPY_INLINE_BYTES)) {
         __builtin_memcpy(out + MR_RING_OWN_BYTES, in + MR_RING_OWN_BYTES,
