@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interpreter behind expression.h. The record's values are laid into an array of inputs that
+// The interpreter behind expression.h, and who is asked: simple expressions go through their steps. The record's values are laid into an array of inputs that
 // the Lua code reads through FFI, at addresses that are constants to the compiler of traces: a call
 // passes no arguments and makes no garbage but for text.
 #include <lauxlib.h>
@@ -18,6 +18,7 @@ struct mr_expression {
     const struct mr_schema *schema;
     struct mr_parsed_expression parsed;
     struct mr_lua_value *values; // one for each input
+    bool has_steps;              // it is simple: see expression_steps.h
     int function;                // its place in the interpreter's registry
     char problem[400];           // of the last run
     struct mr_expression *next;
@@ -72,7 +73,7 @@ struct mr_expressions *mr_expressions_open(struct mr_error *err)
 
 static void free_expression(struct mr_expression *expression)
 {
-    free(expression->parsed.lua);
+    mr_parsed_expression_free(&expression->parsed);
     free(expression->values);
     free(expression);
 }
@@ -158,6 +159,7 @@ int mr_expression_compile(struct mr_expressions *all, const char *text,
         free(expression);
         return code;
     }
+    expression->has_steps = mr_steps_are_whole(&expression->parsed.steps);
     expression->next = all->first;
     all->first = expression;
     expression->values = calloc(expression->parsed.input_count + 1, sizeof *expression->values);
@@ -200,8 +202,10 @@ static double envelope_value(const struct mr_record *record, enum mr_envelope_va
     return record->flags;
 }
 
-static void load_inputs(struct mr_expression *expression, const void *record)
+// Says whether one of them is null.
+static bool load_inputs(struct mr_expression *expression, const void *record)
 {
+    int32_t null = 0;
     const struct mr_parsed_expression *parsed = &expression->parsed;
     for (unsigned i = 0; i < parsed->input_count; i++) {
         const struct mr_expression_input *input = &parsed->inputs[i];
@@ -209,7 +213,9 @@ static void load_inputs(struct mr_expression *expression, const void *record)
             mr_lua_load(expression->schema, input->field, record, &expression->values[i]);
         else
             expression->values[i].number = envelope_value(record, input->envelope);
+        null |= expression->values[i].null;
     }
+    return null != 0;
 }
 
 static const char *input_name(const struct mr_expression_input *input)
@@ -249,11 +255,9 @@ static bool fail_run(struct mr_expression *expression, struct mr_expression_valu
     return false;
 }
 
-bool mr_expression_run(struct mr_expression *expression, const void *record,
-                       struct mr_expression_value *value)
+static bool run_interpreter(struct mr_expression *expression, struct mr_expression_value *value)
 {
     lua_State *lua = expression->all->lua;
-    load_inputs(expression, record);
     lua_settop(lua, 0);
     lua_rawgeti(lua, LUA_REGISTRYINDEX, expression->function);
     if (MR_UNLIKELY(lua_pcall(lua, 0, 1, 0) != 0)) {
@@ -277,4 +281,28 @@ bool mr_expression_run(struct mr_expression *expression, const void *record,
         value->type = MR_EXPRESSION_NULL;
         return true;
     }
+}
+
+static bool run_steps(const struct mr_expression *expression, struct mr_expression_value *value)
+{
+    double result = mr_steps_run(&expression->parsed.steps, expression->values);
+    value->type = expression->parsed.type;
+    value->number = result;
+    value->boolean = result != 0;
+    return true;
+}
+
+bool mr_expression_run(struct mr_expression *expression, const void *record,
+                       struct mr_expression_value *value)
+{
+    bool null = load_inputs(expression, record);
+    return expression->has_steps && !null ? run_steps(expression, value)
+                                          : run_interpreter(expression, value);
+}
+
+bool mr_expression_interpret(struct mr_expression *expression, const void *record,
+                             struct mr_expression_value *value)
+{
+    load_inputs(expression, record);
+    return run_interpreter(expression, value);
 }

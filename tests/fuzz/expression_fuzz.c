@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any text as an expression over a record with a field of each type: it is refused with a sentence, or runs and
-// gives a value of the type that it was said to have, or a sentence.
+// gives a value of the type that it was said to have, or a sentence, with steps and by the interpreter alike.
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,11 +40,22 @@ static void make_record(void)
     }
 }
 
+static bool is_same(const struct mr_expression_value *a, const struct mr_expression_value *b)
+{
+    if (a->type != b->type)
+        return false;
+    if (a->type == MR_EXPRESSION_NUMBER)
+        return a->number == b->number || (a->number != a->number && b->number != b->number);
+    return a->type != MR_EXPRESSION_BOOL || a->boolean == b->boolean;
+}
+
 static void run(struct mr_expression *expression)
 {
-    struct mr_expression_value value = {0};
+    struct mr_expression_value value = {0}, interpreted = {0};
     volatile char last = 0;
-    bool good = mr_expression_run(expression, record, &value);
+    bool good = mr_expression_interpret(expression, record, &interpreted);
+    if (mr_expression_run(expression, record, &value) != good || !is_same(&value, &interpreted))
+        abort();
     enum mr_expression_type said = mr_expression_type(expression);
     if (!good && (!value.text || !*value.text))
         abort();

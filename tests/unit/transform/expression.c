@@ -73,10 +73,21 @@ static struct mr_expression *compile(const char *text)
     return expression;
 }
 
+// With its steps, where it is simple, and by the interpreter.
 static struct mr_expression_value run(const char *text)
 {
-    struct mr_expression_value value = {0};
-    cr_assert(mr_expression_run(compile(text), record, &value), "`%s`: %s", text, value.text);
+    struct mr_expression_value value = {0}, interpreted = {0};
+    struct mr_expression *expression = compile(text);
+    cr_assert(mr_expression_interpret(expression, record, &interpreted), "`%s`: %s", text,
+              interpreted.text);
+    cr_assert(mr_expression_run(expression, record, &value), "`%s`: %s", text, value.text);
+    cr_expect_eq(value.type, interpreted.type, "`%s`", text);
+    if (value.type == MR_EXPRESSION_NUMBER)
+        cr_expect_eq(memcmp(&value.number, &interpreted.number, sizeof value.number), 0,
+                     "`%s` is %.17g with steps, %.17g by the interpreter", text, value.number,
+                     interpreted.number);
+    if (value.type == MR_EXPRESSION_BOOL)
+        cr_expect_eq(value.boolean, interpreted.boolean, "`%s`", text);
     return value;
 }
 
