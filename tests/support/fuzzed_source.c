@@ -10,6 +10,11 @@
 #include "producers/lines_private.h"
 
 static struct fuzzed_source *opened;
+static struct {
+    int fd;
+    const uint8_t *bytes;
+    size_t size;
+} file; // of the one source
 
 static void close_at_exit(void)
 {
@@ -19,8 +24,8 @@ static void close_at_exit(void)
 void fuzzed_source_open(struct fuzzed_source *source, const char *yaml)
 {
     char path[32], whole[2048];
-    source->file_fd = memfd_create("input", MFD_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", source->file_fd);
+    file.fd = memfd_create("input", MFD_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file.fd);
     const char *place = strstr(yaml, "%s");
     snprintf(whole, sizeof whole, "%.*s%s%s", place ? (int)(place - yaml) : (int)strlen(yaml), yaml,
              place ? path : "", place ? place + 2 : "");
@@ -51,10 +56,16 @@ static void take_records(struct fuzzed_source *source)
     mr_release(&source->dead, source->dead.position, NULL);
 }
 
-static void put_file(const struct fuzzed_source *source, const uint8_t *bytes, size_t size)
+const uint8_t *fuzzed_source_bytes(size_t *size)
 {
-    if (ftruncate(source->file_fd, 0) < 0 ||
-        pwrite(source->file_fd, bytes, size, 0) != (ssize_t)size)
+    *size = file.size;
+    return file.bytes;
+}
+
+void fuzzed_source_write(void)
+{
+    if (ftruncate(file.fd, 0) < 0 ||
+        pwrite(file.fd, file.bytes, file.size, 0) != (ssize_t)file.size)
         abort();
 }
 
@@ -84,7 +95,8 @@ static int begin(struct mr_source_run *run)
 
 void fuzzed_source_read(struct fuzzed_source *source, const uint8_t *bytes, size_t size)
 {
-    put_file(source, bytes, size);
+    file.bytes = bytes;
+    file.size = size;
     fuzzed_source_read_again(source);
 }
 

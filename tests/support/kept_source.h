@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "producers/itch_feed.h"
 #include "producers/session_date.h"
@@ -96,6 +95,5 @@ static inline int kept_midnight(const char *date, const char *zone, int64_t *mid
 #define mr_itch_feed_take kept_take
 #define mr_itch_learn kept_learn
 #define mr_session_midnight kept_midnight
-#define gzbuffer(file, bytes) gzbuffer(file, (bytes) / 32) // zlib maps and unmaps more of it, too
 
 #endif
