@@ -234,12 +234,9 @@ bench-instructions: $(INSTRUCTIONS) examples
 RUNS ?= 100000
 CORPUS ?= $(B)/corpus
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/fuzz/%)
-# What libFuzzer is told of comparisons goes through tests/support/fuzzed_compares.c.
-FUZZED_COMPARES := $(foreach bytes,1 2 4 8,-Wl,--wrap=__sanitizer_cov_trace_cmp$(bytes) \
-  -Wl,--wrap=__sanitizer_cov_trace_const_cmp$(bytes))
 $(FUZZERS): %: %.o $(B)/fuzz/libsupport.a $(B)/fuzz/libapp.a $(B)/fuzz/libmillrace.a
 	$(say) LD $@
-	$(Q)clang++ -fsanitize=fuzzer,address,undefined $(FUZZED_COMPARES) $(filter %.o %.a,$^) $(B)/fuzz/libapp.a \
+	$(Q)clang++ -fsanitize=fuzzer,address,undefined $(filter %.o %.a,$^) $(B)/fuzz/libapp.a \
 	  $(B)/fuzz/libmillrace.a $(LDFLAGS) $(LIBS) -o $@
 -include $(FUZZERS:=.d)
 fuzz: test-deps $(FUZZERS)
