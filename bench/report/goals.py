@@ -42,7 +42,7 @@ def goals(found):
     for rate in (10000, 100000, 1000000):
         run = way(found, "trio", rate)
         last = "hand_over"
-        at_most(f"trio, {rate:,}/s: due to seen by the egress ring's reader, p50", 1, p50_us(run, "to_loader"), " us")
+        at_most(f"trio, {rate:,}/s: due to published in the egress ring, p50", 1, p50_us(run, "to_egress"), " us")
         at_most(f"trio, {rate:,}/s: due to handed to the kernel, p50", 3, p50_us(run, last), " us")
         if run and last in run["latency_ns"]:
             of = run["latency_ns"][last]
