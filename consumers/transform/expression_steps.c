@@ -146,7 +146,7 @@ double mr_steps_run(const struct mr_expression_steps *steps, const struct mr_lua
                 top = combine(step->kind, top, step->number);
             else if (step->right == MR_STEP_INPUT)
                 top = combine(step->kind, top, values[step->right_input].number);
-            else
+            else if (below > stack) // always: mr_steps_add counts
                 top = combine(step->kind, *--below, top);
         }
     return top;

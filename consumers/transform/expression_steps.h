@@ -51,7 +51,7 @@ struct mr_step {
 };
 
 #define MR_STEPS_MAX 64
-#define MR_STEPS_DEPTH_MAX 16
+#define MR_STEPS_DEPTH_MAX 8
 
 struct mr_expression_steps {
     struct mr_step steps[MR_STEPS_MAX];
