@@ -113,8 +113,8 @@ static inline double combine(enum mr_step_kind kind, double a, double b)
 
 double mr_steps_run(const struct mr_expression_steps *steps, const struct mr_lua_value *values)
 {
-    double stack[MR_STEPS_DEPTH_MAX + 1], *below = stack,
-                                          top = 0; // the topmost is not in the array
+    double stack[MR_STEPS_DEPTH_MAX + 1], *below = stack; // all but the topmost
+    double top = 0;
     const struct mr_step *end = steps->steps + steps->count;
     for (const struct mr_step *step = steps->steps; step < end; step++)
         switch (step->kind) {
