@@ -61,6 +61,8 @@ void mr_lua_load(const struct mr_schema *schema, const struct mr_field *field, c
     default:
         value->number = mr_field_get_f64(field, record);
     }
+    if (MR_UNLIKELY(isnan(value->number))) // LuaJIT takes other NaNs for values of other types
+        value->number = (double)NAN;
 }
 
 // ---- back

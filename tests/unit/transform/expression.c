@@ -393,3 +393,17 @@ Test(expression, fields_of_a_text_are_found_without_a_schema)
     }
     cr_assert_eq(found, MR_COUNT_OF(expected));
 }
+
+// LuaJIT would take the bits of some NaNs for values of other types, pointers among them.
+Test(expression, any_nan_is_a_number)
+{
+    static const uint64_t nans[] = {UINT64_MAX, 0xFFFE800000000000, 0xFFFA000000001234,
+                                    0x7FF8000000000000, 0x7FF0000000000001};
+    for (size_t i = 0; i < MR_COUNT_OF(nans); i++) {
+        memcpy(record + mr_schema_field(schema, "ratio")->offset, &nans[i], sizeof nans[i]);
+        memset(record + mr_schema_field(schema, "single")->offset, 0xFF, sizeof(float));
+        assert_condition("ratio > 1 or single > 1", false);
+        assert_condition("ratio ~= ratio and single ~= single", true);
+        assert_condition("is_null(ratio) or is_null(single)", false);
+    }
+}
