@@ -70,18 +70,21 @@ uint64_t mr_peek_slow(struct mr_reader *reader)
 // A reader at the writer's heels asks for the very line that is being written, over and over, and the writer waits
 // for it to come back: each burst costs both some transfers of a line, however short it is. Some bursts in a row say
 // that the writer is busy and stays so; then the reader looks away, and finds so much when it comes back that it
-// seldom runs out from then on. Where records come singly, or a burst by itself, it looks again at once.
+// seldom runs out from then on. Where records come singly, or bursts now and then, it looks again at once.
 #define BURST_BYTES 512
 #define BURSTS 4
 #define REST_NS 4000
+#define IN_A_ROW_NS (10 * REST_NS) // from one burst's end to the next one's, at most
 
 void mr_rest_after_burst(struct mr_reader *reader, uint64_t bytes)
 {
-    reader->run_outs = bytes < BURST_BYTES ? 0 : reader->run_outs + 1;
+    uint64_t now_tick = mr_tick();
+    bool in_a_row = mr_ticks_to_ns((int64_t)(now_tick - reader->run_out_tick)) < IN_A_ROW_NS;
+    reader->run_outs = bytes < BURST_BYTES ? 0 : in_a_row ? reader->run_outs + 1 : 1;
+    reader->run_out_tick = now_tick;
     if (reader->run_outs < BURSTS)
         return;
-    uint64_t start_tick = mr_tick();
-    while (mr_ticks_to_ns((int64_t)(mr_tick() - start_tick)) < REST_NS)
+    while (mr_ticks_to_ns((int64_t)(mr_tick() - now_tick)) < REST_NS)
         mr_cpu_relax();
 }
 

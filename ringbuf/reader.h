@@ -16,7 +16,7 @@
 //
 // Who takes one record at a time says mr_release_lazily after each: the writer hears of it when the
 // reader has nothing left, or has used up a part of the ring. Where the reader keeps running out right behind
-// a busy writer it rests for 4 us first: both are up to three times as fast for it.
+// a busy writer it then rests for 4 us before it returns: both are up to three times as fast for it.
 //
 // The reader trusts nothing in shared memory: it reads each length once, checks it against what is
 // left before the wrap and of the ring, and from then on uses only its own copy. A damaged ring gives
@@ -37,8 +37,9 @@ struct mr_reader {
     uint64_t write_pos; // private copy of the writer's cursor
     uint64_t lane_read;
     uint64_t lane_write;
-    uint64_t lane_seen; // notes told by mr_reader_note_seen
-    uint32_t run_outs;  // in a row, each behind a burst: see mr_release_lazily
+    uint64_t lane_seen;    // notes told by mr_reader_note_seen
+    uint32_t run_outs;     // in a row, each behind a burst: see mr_release_lazily
+    uint64_t run_out_tick; // the last one
     bool corrupt;
     bool bad_write_pos;  // corrupt: the writer's cursor it was, not a length
     bool bad_read_pos;   // corrupt: this side's own, as another process left it
@@ -141,7 +142,8 @@ void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
 void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight);
 // Part of mr_release_lazily: nothing more is there now, and this many bytes were since the last release.
 void mr_rest_after_burst(struct mr_reader *reader, uint64_t bytes);
-// Releases what was looked at, if nothing more is there now or the eighth part of the ring is used up.
+// Releases what was looked at, if nothing more is there now or the eighth part of the ring is used up; rests where it
+// keeps running out.
 static inline void mr_release_lazily(struct mr_reader *reader,
                                      const struct mr_reader_timing *timing)
 {

@@ -160,24 +160,31 @@ Test(publish, released_lazily_when_nothing_is_left)
     cr_expect_eq(fixture.ring.reader_line->read_pos, 128);
 }
 
-static void take_burst(uint64_t records)
+// The last run-out was `ago` before now: far below 0, so that no machine is too slow for it, or a second.
+static void take_burst(uint64_t records, int64_t ago_ns)
 {
     uint32_t length;
+    fixture.reader.run_out_tick = mr_tick() - (uint64_t)((double)ago_ns / mr_ns_per_tick);
     for (uint64_t i = 0; i < records; i++)
         cr_assert(ring_fixture_put(&fixture, i, 64));
     mr_publish(&fixture.writer, 0);
     while (mr_next(&fixture.reader, &length))
         mr_release_lazily(&fixture.reader, NULL);
 }
+#define JUST_NOW_NS -1000000000
+#define LONG_AGO_NS 1000000000
 
 Test(publish, bursts_in_a_row_are_told_from_single_records)
 {
     for (uint32_t i = 1; i <= 6; i++) {
-        take_burst(8);
+        take_burst(8, JUST_NOW_NS);
         cr_expect_eq(fixture.reader.run_outs, i);
     }
-    take_burst(1);
+    take_burst(1, JUST_NOW_NS);
     cr_expect_eq(fixture.reader.run_outs, 0, "a record by itself is never kept waiting");
-    take_burst(8);
-    cr_expect_eq(fixture.reader.run_outs, 1);
+    take_burst(8, JUST_NOW_NS);
+    take_burst(8, JUST_NOW_NS);
+    cr_expect_eq(fixture.reader.run_outs, 2);
+    take_burst(8, LONG_AGO_NS);
+    cr_expect_eq(fixture.reader.run_outs, 1, "nor a burst by itself");
 }
