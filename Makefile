@@ -375,7 +375,8 @@ help:
 	@echo 'make simulate  SEEDS=1000000 SEED=1: the journal on a simulated disk, crashes at any operation'
 	@echo 'make fault     EIO on every write and sync, completions of every kind, system calls that fail'
 	@echo 'make sanitize  tests under the address, undefined-behaviour and thread sanitizers'
-	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside; FUZZ_SECONDS=s at most in all'
+	@echo 'make fuzz      RUNS=$(RUNS) executions of every fuzzer of what reads bytes from outside; FUZZ_SECONDS=s at most in all;'
+	@echo '               FUZZ_LEDGER=FILE goes on where it ended'
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
 	@echo 'make mischief  WRITES=$(WRITES) random writes into the shared pages, everybody at work on them; SEED=$(SEED)'
 

@@ -115,7 +115,8 @@ static inline bool put_record(struct sink_bench *bench, uint64_t n)
     return true;
 }
 
-// Up to `count` records, end to end, where the next is not the first of its lap; says how many there was room for.
+// Up to `count` records, end to end; says how many there was room for. Not the first of a lap: padding may stand
+// before it.
 static uint64_t put_run(struct sink_bench *bench, uint64_t n, uint64_t count)
 {
     const size_t from = offsetof(struct mr_record, sequence);
@@ -233,7 +234,6 @@ static int give_out(struct sink_bench *bench, struct mr_error *err)
         if (made == 0)
             code = wait_a_little(bench, err);
     }
-    mr_publish(&bench->writer, mr_tick());
     bench->report->bytes = bench->writer.position;
     // Pairs with the release store in mr_release.
     while (code == MR_OK &&

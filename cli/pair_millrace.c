@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Millrace's ring in the harness (cli/pair.h): records made in place and looked at in place, released late. One at
-// a time by claim and commit, and by next; batches as runs, by the ring's calls for many records. As any pipeline uses it;
-// the segment is a file in shared memory like any other.
+// Millrace's ring in the harness (cli/pair.h): records made in place and looked at in place, published and released
+// lazily. One at a time by claim and commit, and by next; batches as runs, by the ring's calls for many records. The
+// segment is a file in shared memory like any other.
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -81,13 +81,13 @@ MR_PAIR_INLINE unsigned receive_run(struct mr_reader *reader, uint32_t bytes, ui
 {
     unsigned count = (unsigned)mr_min_u64(mr_peek_bytes(reader) / bytes, count_max);
     const uint8_t *at = mr_peek_at(reader, reader->position);
-    for (unsigned i = 0; i < count; i++)
-        if (MR_UNLIKELY(!mr_pair_is_good(at + (size_t)i * bytes, bytes, sequence + i))) {
-            mr_pair_refuse(side, at + (size_t)i * bytes, bytes, sequence + i);
-            return i;
-        }
-    reader->position += (uint64_t)count * bytes;
-    return count;
+    unsigned good = 0;
+    while (good < count && mr_pair_is_good(at + (size_t)good * bytes, bytes, sequence + good))
+        good++;
+    if (MR_UNLIKELY(good < count))
+        mr_pair_refuse(side, at + (size_t)good * bytes, bytes, sequence + good);
+    reader->position += (uint64_t)good * bytes;
+    return good;
 }
 
 MR_PAIR_INLINE unsigned millrace_receive(void *in, uint32_t bytes, uint64_t sequence,

@@ -4,16 +4,16 @@
 # ends in one line with the figure. FUZZ_SECONDS: the most that all of them together may take; each has of it what it
 # needs beside the others (tests/fuzz/seconds), and who has not done RUNS by then says how many it has done.
 #
-# FUZZ_LEDGER=FILE: what takes longer than one goes at it. Each goes a million at a time and notes it there ("NAME EXECUTIONS
-# COMMIT DATE"); what stands there counts, so RUNS are those of all calls together, and an end at any moment costs
-# the million that was under way. The shortest first then.
+# FUZZ_LEDGER=FILE: what takes longer than one goes at it. Each goes a million at a time and notes it there
+# ("NAME EXECUTIONS COMMIT DATE"); what stands there counts, so RUNS are those of all calls together, and an end at any
+# moment costs the million that was under way. The shortest first then, and FUZZ_SECONDS says nothing.
 #
 # Each starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME, with the words of
 # tests/fuzz/dict/NAME. Inputs are up to 4 KiB long: what is found further on, tests/fuzz/length says of whom.
 #
 # What the sanitizers note for their reports alone, and how long they keep what was freed, takes as long as the rest:
-# two frames (with one alone no leak is seen), 2 MiB. The command that shows a failure again has it all. Leaks are looked for once, at the end: to look
-# after each execution takes longer than most of them.
+# two frames (with one alone no leak is seen), 2 MiB. The command that shows a failure again has it all. Leaks are
+# looked for once, at the end: to look after each execution takes longer than most of them.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export runs=$1 corpus=$2
@@ -25,7 +25,7 @@ trap 'rm -rf "$TMPDIR"' EXIT
 way=one order=-rn
 if [ -n "${FUZZ_LEDGER:-}" ]; then
     way=one_of_ledger order=-n
-    touch "$FUZZ_LEDGER"
+    touch "$FUZZ_LEDGER" || exit 1
     export FUZZ_LEDGER
 fi
 export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=2:thread_local_quarantine_size_kb=64
@@ -56,14 +56,15 @@ one() { # FUZZER SECONDS: 0: as long as it takes
 
 noted_of() { awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }' "$FUZZ_LEDGER"; }
 
-one_of_ledger() { # FUZZER SECONDS
-    local name said so_far done
+one_of_ledger() { # FUZZER
+    local name said so_far made
     name=$(basename "$1")
     while so_far=$(noted_of "$name") && [ "$so_far" -lt "$runs" ]; do
         said=$(one "$1" 0 $((runs - so_far < 1000000 ? runs - so_far : 1000000)))
-        done=$(awk '/^ok / { print $3 }' <<<"$said")
-        [ -n "$done" ] || { echo "$said"; return; }
-        echo "$name $done $(git rev-parse --short HEAD) $(date -I)" >>"$FUZZ_LEDGER"
+        made=$(awk '/^ok / { print $3 }' <<<"$said")
+        [ "${made:-0}" -gt 0 ] || { echo "$said"; return; }
+        echo "$name $made $(git rev-parse --short HEAD) $(date -I)" >>"$FUZZ_LEDGER" ||
+            { echo "FAILED  $name: cannot write to $FUZZ_LEDGER"; return; }
     done
     printf 'ok      %-22s %9d executions, as %s says\n' "$name" "$so_far" "$FUZZ_LEDGER"
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interpreter behind expression.h, and who is asked: simple expressions go through their steps. The record's values are laid into an array of inputs that
-// the Lua code reads through FFI, at addresses that are constants to the compiler of traces: a call
+// Simple expressions run by their steps, the others by the interpreter: the record's values are laid into an array
+// of inputs that the Lua code reads through FFI, at addresses that are constants to the compiler of traces: a call
 // passes no arguments and makes no garbage but for text.
 #include <lauxlib.h>
 #include <lua.h>
@@ -283,21 +283,22 @@ static bool run_interpreter(struct mr_expression *expression, struct mr_expressi
     }
 }
 
-static bool run_steps(const struct mr_expression *expression, struct mr_expression_value *value)
+static void run_steps(const struct mr_expression *expression, struct mr_expression_value *value)
 {
     double result = mr_steps_run(&expression->parsed.steps, expression->values);
     value->type = expression->parsed.type;
     value->number = result;
     value->boolean = result != 0;
-    return true;
 }
 
 bool mr_expression_run(struct mr_expression *expression, const void *record,
                        struct mr_expression_value *value)
 {
     bool null = load_inputs(expression, record);
-    return expression->has_steps && !null ? run_steps(expression, value)
-                                          : run_interpreter(expression, value);
+    if (null || !expression->has_steps)
+        return run_interpreter(expression, value);
+    run_steps(expression, value);
+    return true;
 }
 
 bool mr_expression_interpret(struct mr_expression *expression, const void *record,

@@ -3,9 +3,9 @@
 // 'B'`.
 //
 // An expression is checked and typed against one schema when the stage starts, translated to Lua,
-// and run by LuaJIT; simple ones (arithmetic, comparisons, `and`, `or`, `not`) in C, with the same results. Everything is found out at the start that can be: unknown names, text compared
-// with a number, a missing parenthesis; the error shows the expression, the character, and the line
-// of the pipeline file.
+// and run by LuaJIT; simple ones in C, with the same results (expression_steps.h). Everything is
+// found out at the start that can be: unknown names, text compared with a number, a missing
+// parenthesis; the error shows the expression, the character, and the line of the pipeline file.
 //
 // What it can read. Every field of the record by its name, and of the envelope `event_time`,
 // `ingest_time`, `sequence`, `flags` (a field of the same name comes first).
@@ -91,7 +91,7 @@ const char *mr_expression_next_field(const char *text, size_t *at, size_t *lengt
 // Runs it over a record of its schema. False: an error, and value->text says which in one sentence.
 bool mr_expression_run(struct mr_expression *expression, const void *record,
                        struct mr_expression_value *value);
-// The same by the interpreter, always: what mr_expression_run gives is what this does, in less time.
+// The same by the interpreter, always; for tests: what mr_expression_run gives is what this does, in less time.
 bool mr_expression_interpret(struct mr_expression *expression, const void *record,
                              struct mr_expression_value *value);
 

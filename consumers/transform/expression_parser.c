@@ -653,6 +653,8 @@ static bool parse_all(struct parser *p, struct operand *out)
         return false;
     if (p->token.kind != MR_TOKEN_END)
         return fail_token(p, "an operator or the end");
+    if (out->type == MR_EXPRESSION_TEXT) // it never comes onto the stack
+        add_step(p, (struct mr_step){.kind = MR_STEP_NONE});
     p->parsed->type = out->type;
     p->parsed->nullable = out->nullable;
     return true;
@@ -673,8 +675,6 @@ int mr_expression_parse(const char *text, const struct mr_schema *schema,
     bool ok = parse_all(&p, &whole);
     if (fclose(p.lua) != 0 && ok)
         ok = mr_fail(err, MR_ERR_MEMORY, "out of memory for an expression") == MR_OK;
-    if (out->type != MR_EXPRESSION_BOOL && out->type != MR_EXPRESSION_NUMBER)
-        add_step(&p, (struct mr_step){.kind = MR_STEP_NONE});
     if (!ok) {
         mr_parsed_expression_free(out);
         return err ? err->code : MR_ERR_CONFIG;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the text of an expression to Lua source, and to steps where it is simple: the grammar and the typing of expression.h. Private
-// to expression.c; it runs nothing.
+// From the text of an expression to Lua source, and to steps where it is simple: the grammar and the
+// typing of expression.h. Private to expression.c; it runs nothing.
 #ifndef MR_CONSUMERS_TRANSFORM_EXPRESSION_PARSER_H
 #define MR_CONSUMERS_TRANSFORM_EXPRESSION_PARSER_H
 

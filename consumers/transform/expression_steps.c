@@ -32,8 +32,8 @@ static void take_right(struct mr_expression_steps *steps, struct mr_step *step)
         step->input = steps->steps[--steps->count].input;
 }
 
-// Text is compared with a field's: literals among themselves are the interpreter's, and stand on the right.
-static bool are_texts(struct mr_expression_steps *steps)
+// Text is compared with a field's: literals among themselves are the interpreter's. The literal is put on the right.
+static bool put_literal_right(struct mr_expression_steps *steps)
 {
     struct mr_step *right = &steps->steps[steps->count - 1], *left = right - 1;
     if (left->kind == MR_STEP_TEXT) {
@@ -50,13 +50,13 @@ void mr_steps_add(struct mr_expression_steps *steps, struct mr_step step)
     unsigned operands = operands_of(step.kind);
     if (steps->given_up || step.kind == MR_STEP_NONE || steps->count == MR_STEPS_MAX ||
         steps->depth < operands || steps->depth - operands == MR_STEPS_DEPTH_MAX ||
-        (step.kind >= MR_STEP_TEXT_EQUAL && !are_texts(steps))) {
+        (step.kind >= MR_STEP_TEXT_EQUAL && !put_literal_right(steps))) {
         give_up(steps, &step);
         return;
     }
     if (operands == 2)
         take_right(steps, &step);
-    steps->depth += 1 - operands;
+    steps->depth = steps->depth - operands + 1;
     steps->steps[steps->count++] = step;
 }
 

@@ -2,7 +2,7 @@
 // Simple expressions without the interpreter: numbers, conditions, and text compared for equality, as steps on a
 // stack. To call LuaJIT for a record costs more than such an expression itself. Whatever else an expression says
 // (functions, `..`, `%`, `^`, null, values whose type is known only when it runs) it leaves to the interpreter, and so
-// does a record of which an input is null. The results are the interpreter's, bit for bit.
+// does a record of which an input is null. The results are the interpreter's, on x86-64 bit for bit (a NaN is a NaN).
 //
 //     struct mr_expression_steps steps = {0};
 //     mr_steps_add(&steps, (struct mr_step){MR_STEP_INPUT, .input = 0});       // as the parser comes along:
@@ -36,7 +36,7 @@ enum mr_step_kind {
     MR_STEP_NOT_EQUAL,
     MR_STEP_AND,
     MR_STEP_OR,
-    MR_STEP_TEXT_EQUAL,
+    MR_STEP_TEXT_EQUAL, // from here on they compare text
     MR_STEP_TEXT_NOT_EQUAL,
 };
 

@@ -180,9 +180,9 @@ static void repair(bool whole)
         abort();
     bool none = repair.records == 0;
     mr_repair_close(&repair);
-    bool whole_now =
-        rounds > 0 ? read_journal() : whole; // nothing was changed: it would be read as before
-    if (code == MR_OK && !whole_now && !none)
+    if (rounds > 0) // else nothing was changed: it would be read as before
+        whole = read_journal();
+    if (code == MR_OK && !whole && !none)
         abort();
 }
 

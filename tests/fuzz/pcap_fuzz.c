@@ -19,7 +19,10 @@ pcap_t *open_in_memory(const char *path, u_int precision, char *why)
     (void)path;
     if (!file)
         abort();
-    return pcap_fopen_offline_with_tstamp_precision(file, precision, why);
+    pcap_t *capture = pcap_fopen_offline_with_tstamp_precision(file, precision, why);
+    if (!capture)
+        fclose(file); // as what it stands for does
+    return capture;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A source that is given a file of any bytes, again and again: the producer's stage is made once, and what opens the
-// file finds it in memory (tests/support/plain_input.h). Each record that comes out is of a schema that was declared
+// file finds it in memory. Each record that comes out is of a schema that was declared
 // and as long as that says, each one that does not come out is counted, and a source that gives up says why; else the
 // process is aborted.
 //

@@ -41,10 +41,17 @@ static inline int input_open(const char *path, int flags)
     return PLAIN_FD;
 }
 
+static inline void must_be_open(void)
+{
+    if (!plain.open)
+        abort();
+}
+
 static inline int input_close(int fd)
 {
     if (fd != PLAIN_FD)
         return close(fd);
+    must_be_open();
     plain.open = false;
     return 0;
 }
@@ -59,6 +66,7 @@ static inline int input_status(int fd, struct stat *out)
 
 static inline ssize_t plain_read(void *out, size_t bytes, size_t at)
 {
+    must_be_open();
     size_t there = at < plain.size ? mr_min_u64(bytes, plain.size - at) : 0;
     if (there > 0)
         memcpy(out, plain.bytes + at, there);
