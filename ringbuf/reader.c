@@ -73,7 +73,7 @@ uint64_t mr_peek_slow(struct mr_reader *reader)
 // seldom runs out from then on. Where records come singly, or bursts now and then, it looks again at once.
 #define BURST_BYTES 512
 #define BURSTS 4
-#define REST_NS 4000
+#define REST_NS 4000LL
 #define IN_A_ROW_NS (10 * REST_NS) // from one burst's end to the next one's, at most
 
 void mr_rest_after_burst(struct mr_reader *reader, uint64_t bytes)
