@@ -57,7 +57,7 @@ def goals(found):
              batch and "ratio" in batch and batch["ratio"]["median"] or None)
     for rate in (1, 1000):
         run = way(found, "trio-idle", rate)
-        at_most(f"trio at {rate:,}/s under auto, cores in all", 0.02, run and run["cores"]["median"])
+        at_most(f"trio at {rate:,}/s under auto, durability batch, cores in all", 0.02, run and run["cores"]["median"])
     itch = found.get("itch", {})
     at_least("ITCH flat out, file to book to journal, messages/s", 10e6, itch.get("tuned_per_second"))
     at_most("ITCH decode, one core", 15, itch and 1e9 / itch["decoded_per_second"] or None, " ns")

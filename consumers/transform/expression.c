@@ -73,7 +73,7 @@ struct mr_expressions *mr_expressions_open(struct mr_error *err)
 
 static void free_expression(struct mr_expression *expression)
 {
-    mr_parsed_expression_free(&expression->parsed);
+    free(expression->parsed.lua);
     free(expression->values);
     free(expression);
 }
@@ -173,6 +173,23 @@ int mr_expression_compile(struct mr_expressions *all, const char *text,
 enum mr_expression_type mr_expression_type(const struct mr_expression *expression)
 {
     return expression->parsed.type;
+}
+
+const char *mr_expression_type_name(enum mr_expression_type type)
+{
+    switch (type) {
+    case MR_EXPRESSION_NULL:
+        return "null";
+    case MR_EXPRESSION_BOOL:
+        return "a condition";
+    case MR_EXPRESSION_NUMBER:
+        return "a number";
+    case MR_EXPRESSION_TEXT:
+        return "text";
+    case MR_EXPRESSION_ANY:
+        break;
+    }
+    return "a value";
 }
 
 bool mr_expression_is_nullable(const struct mr_expression *expression)

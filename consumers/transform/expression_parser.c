@@ -16,8 +16,6 @@
 #define NESTING_MAX                                                                                \
     60 // Lua's own parser gives up at 200 levels, of which one of ours takes up to three
 
-#define STEP_TEXT_BYTES 256 // longer text is the interpreter's
-
 const char *const mr_envelope_names[MR_ENVELOPE_VALUES] = {"event_time", "ingest_time", "sequence",
                                                            "flags"};
 
@@ -73,23 +71,6 @@ static bool fail_name(struct parser *p, const char *what, const char *name,
     return false;
 }
 
-const char *mr_expression_type_name(enum mr_expression_type type)
-{
-    switch (type) {
-    case MR_EXPRESSION_NULL:
-        return "null";
-    case MR_EXPRESSION_BOOL:
-        return "a condition";
-    case MR_EXPRESSION_NUMBER:
-        return "a number";
-    case MR_EXPRESSION_TEXT:
-        return "text";
-    case MR_EXPRESSION_ANY:
-        break;
-    }
-    return "a value";
-}
-
 static bool expect_type(struct parser *p, const struct operand *operand,
                         enum mr_expression_type wanted, const char *where)
 {
@@ -136,35 +117,10 @@ static void copy_name(const struct parser *p, char *name, size_t name_bytes)
 
 // ---- values
 
-static void add_step(struct parser *p, struct mr_step step)
-{
-    mr_steps_add(&p->parsed->steps, step);
-}
-
-static void add_text(struct parser *p, const char *text, size_t length)
-{
-    char *copy = malloc(length + 1);
-    if (copy)
-        memcpy(copy, text, length);
-    add_step(p, (struct mr_step){.kind = copy ? MR_STEP_TEXT : MR_STEP_NONE,
-                                 .text = copy,
-                                 .length = (int32_t)length});
-}
-
-static void add_number(struct parser *p)
-{
-    char text[MR_NAME_BYTES], *end = text;
-    copy_name(p, text, sizeof text);
-    double number = strtod(text, &end);
-    bool whole = (size_t)(end - text) == p->token.length; // a longer one is cut off
-    add_step(p, (struct mr_step){.kind = whole ? MR_STEP_NUMBER : MR_STEP_NONE, .number = number});
-}
-
 static bool parse_text(struct parser *p, struct operand *out)
 {
     const char *start = p->text + p->token.at;
-    char bytes[STEP_TEXT_BYTES];
-    size_t length = 0;
+    unsigned begin = p->parsed->steps.text_bytes;
     fputc('"', p->lua);
     for (size_t i = 1; i + 1 < p->token.length; i++) {
         unsigned char c = (unsigned char)start[i];
@@ -176,15 +132,10 @@ static bool parse_text(struct parser *p, struct operand *out)
             c = c == 'n' ? '\n' : c == 't' ? '\t' : c;
         }
         fprintf(p->lua, "\\%03u", c); // any byte at all, safely
-        if (length < sizeof bytes)
-            bytes[length] = (char)c;
-        length++;
+        mr_steps_take_byte(&p->parsed->steps, (char)c);
     }
     fputc('"', p->lua);
-    if (length <= sizeof bytes)
-        add_text(p, bytes, length);
-    else
-        add_step(p, (struct mr_step){.kind = MR_STEP_NONE});
+    mr_steps_add_text(&p->parsed->steps, begin);
     out->type = MR_EXPRESSION_TEXT;
     advance(p);
     return true;
@@ -229,8 +180,9 @@ static bool parse_word(struct parser *p, const char *name, struct operand *out)
     fputs(word->lua, p->lua);
     out->type = word->type;
     out->nullable = word->type == MR_EXPRESSION_NULL;
-    add_step(p, (struct mr_step){.kind = out->nullable ? MR_STEP_NONE : MR_STEP_NUMBER,
-                                 .number = word->number});
+    if (out->nullable)
+        mr_steps_give_up(&p->parsed->steps);
+    mr_steps_add_number(&p->parsed->steps, word->number);
     advance(p);
     return true;
 }
@@ -254,14 +206,6 @@ const char *mr_expression_next_field(const char *text, size_t *at, size_t *lengt
     }
 }
 
-static enum mr_step_kind input_step(const struct mr_expression_input *input)
-{
-    enum mr_expression_type type = input->field ? mr_lua_type(input->field) : MR_EXPRESSION_NUMBER;
-    return type == MR_EXPRESSION_BOOL   ? MR_STEP_INPUT_CONDITION
-           : type == MR_EXPRESSION_TEXT ? MR_STEP_INPUT_TEXT
-                                        : MR_STEP_INPUT;
-}
-
 static void take_input(struct parser *p, struct mr_expression_input input)
 {
     struct mr_parsed_expression *parsed = p->parsed;
@@ -272,7 +216,8 @@ static void take_input(struct parser *p, struct mr_expression_input input)
     if (i == parsed->input_count)
         parsed->inputs[parsed->input_count++] = input;
     fprintf(p->lua, "v%u", i);
-    add_step(p, (struct mr_step){.kind = input_step(&input), .input = i});
+    enum mr_expression_type type = input.field ? mr_lua_type(input.field) : MR_EXPRESSION_NUMBER;
+    mr_steps_add_input(&p->parsed->steps, i, type);
     advance(p);
 }
 
@@ -391,7 +336,7 @@ static bool parse_call(struct parser *p, const struct mr_expression_function *fu
 {
     struct operand joined = {0};
     fprintf(p->lua, "F.%s", function->name);
-    add_step(p, (struct mr_step){.kind = MR_STEP_NONE});
+    mr_steps_give_up(&p->parsed->steps);
     if (!take_expected(p, "(") || !parse_arguments(p, function, &joined))
         return false;
     p->parsed->field = NULL;
@@ -458,6 +403,15 @@ static bool parse_name(struct parser *p, struct operand *out)
         return fail_function(p, NULL, name);
     advance(p);
     return parse_call(p, function, out);
+}
+
+static void add_number(struct parser *p)
+{
+    const char *start = p->text + p->token.at;
+    char *end;
+    mr_steps_add_number(&p->parsed->steps, strtod(start, &end));
+    if (end != start + p->token.length) // Lua sees another number
+        mr_steps_give_up(&p->parsed->steps);
 }
 
 static bool parse_primary(struct parser *p, struct operand *out)
@@ -561,43 +515,6 @@ static bool combine(struct parser *p, int level, const char *symbol, struct oper
     return true;
 }
 
-// The step of an operator between values of this type on both sides.
-static enum mr_step_kind step_of(const char *symbol, enum mr_expression_type type)
-{
-    static const struct {
-        const char *symbol;
-        enum mr_expression_type type;
-        enum mr_step_kind kind;
-    } steps[] = {
-        {"+", MR_EXPRESSION_NUMBER, MR_STEP_ADD},
-        {"-", MR_EXPRESSION_NUMBER, MR_STEP_SUBTRACT},
-        {"*", MR_EXPRESSION_NUMBER, MR_STEP_MULTIPLY},
-        {"/", MR_EXPRESSION_NUMBER, MR_STEP_DIVIDE},
-        {"<", MR_EXPRESSION_NUMBER, MR_STEP_LESS},
-        {"<=", MR_EXPRESSION_NUMBER, MR_STEP_LESS_EQUAL},
-        {">", MR_EXPRESSION_NUMBER, MR_STEP_GREATER},
-        {">=", MR_EXPRESSION_NUMBER, MR_STEP_GREATER_EQUAL},
-        {"==", MR_EXPRESSION_NUMBER, MR_STEP_EQUAL},
-        {"~=", MR_EXPRESSION_NUMBER, MR_STEP_NOT_EQUAL},
-        {"==", MR_EXPRESSION_BOOL, MR_STEP_EQUAL},
-        {"~=", MR_EXPRESSION_BOOL, MR_STEP_NOT_EQUAL},
-        {"==", MR_EXPRESSION_TEXT, MR_STEP_TEXT_EQUAL},
-        {"~=", MR_EXPRESSION_TEXT, MR_STEP_TEXT_NOT_EQUAL},
-        {"and", MR_EXPRESSION_BOOL, MR_STEP_AND},
-        {"or", MR_EXPRESSION_BOOL, MR_STEP_OR},
-    };
-    for (size_t i = 0; i < MR_COUNT_OF(steps); i++)
-        if (steps[i].type == type && strcmp(steps[i].symbol, symbol) == 0)
-            return steps[i].kind;
-    return MR_STEP_NONE;
-}
-
-static void add_operator(struct parser *p, const char *symbol, enum mr_expression_type left,
-                         enum mr_expression_type right)
-{
-    add_step(p, (struct mr_step){.kind = left == right ? step_of(symbol, left) : MR_STEP_NONE});
-}
-
 static bool parse_unary(struct parser *p, struct operand *out)
 {
     bool is_not = is_symbol(p, "not");
@@ -610,9 +527,7 @@ static bool parse_unary(struct parser *p, struct operand *out)
     p->parsed->field = NULL;
     if (!is_not && !expect_type(p, out, MR_EXPRESSION_NUMBER, "behind \"-\""))
         return false;
-    bool is_typed = out->type == (is_not ? MR_EXPRESSION_BOOL : MR_EXPRESSION_NUMBER);
-    enum mr_step_kind kind = is_not ? MR_STEP_NOT : MR_STEP_NEGATE;
-    add_step(p, (struct mr_step){.kind = is_typed ? kind : MR_STEP_NONE});
+    mr_steps_add_unary(&p->parsed->steps, is_not ? "not" : "-", out->type);
     *out = (struct operand){is_not ? MR_EXPRESSION_BOOL : MR_EXPRESSION_NUMBER, false, at};
     return true;
 }
@@ -633,7 +548,7 @@ static bool parse_operators(struct parser *p, int level, struct operand *out)
         enum mr_expression_type left_type = out->type;
         if (!parse_level(p, right_level, &right) || !combine(p, found, symbol, out, &right))
             return false;
-        add_operator(p, symbol, left_type, right.type);
+        mr_steps_add_operator(&p->parsed->steps, symbol, left_type, right.type);
     }
     return true;
 }
@@ -653,8 +568,6 @@ static bool parse_all(struct parser *p, struct operand *out)
         return false;
     if (p->token.kind != MR_TOKEN_END)
         return fail_token(p, "an operator or the end");
-    if (out->type == MR_EXPRESSION_TEXT) // it never comes onto the stack
-        add_step(p, (struct mr_step){.kind = MR_STEP_NONE});
     p->parsed->type = out->type;
     p->parsed->nullable = out->nullable;
     return true;
@@ -676,15 +589,9 @@ int mr_expression_parse(const char *text, const struct mr_schema *schema,
     if (fclose(p.lua) != 0 && ok)
         ok = mr_fail(err, MR_ERR_MEMORY, "out of memory for an expression") == MR_OK;
     if (!ok) {
-        mr_parsed_expression_free(out);
+        free(out->lua);
+        out->lua = NULL;
         return err ? err->code : MR_ERR_CONFIG;
     }
     return MR_OK;
-}
-
-void mr_parsed_expression_free(struct mr_parsed_expression *parsed)
-{
-    free(parsed->lua);
-    parsed->lua = NULL;
-    mr_steps_free(&parsed->steps);
 }

@@ -36,6 +36,4 @@ int mr_expression_parse(const char *text, const struct mr_schema *schema,
                         const struct mr_node *node, struct mr_parsed_expression *out,
                         struct mr_error *err);
 
-void mr_parsed_expression_free(struct mr_parsed_expression *parsed);
-
 #endif

@@ -4,19 +4,18 @@
 // (functions, `..`, `%`, `^`, null, values whose type is known only when it runs) it leaves to the interpreter, and so
 // does a record of which an input is null. The results are the interpreter's, on x86-64 bit for bit (a NaN is a NaN).
 //
-//     struct mr_expression_steps steps = {0};
-//     mr_steps_add(&steps, (struct mr_step){MR_STEP_INPUT, .input = 0});       // as the parser comes along:
-//     mr_steps_add(&steps, (struct mr_step){MR_STEP_NUMBER, .number = 10});    // operands first
-//     mr_steps_add(&steps, (struct mr_step){MR_STEP_GREATER});
+//     struct mr_expression_steps steps = {0};                 // as the parser comes along, operands first:
+//     mr_steps_add_input(&steps, 0, MR_EXPRESSION_NUMBER);
+//     mr_steps_add_number(&steps, 10);
+//     mr_steps_add_operator(&steps, ">", MR_EXPRESSION_NUMBER, MR_EXPRESSION_NUMBER);
 //     if (mr_steps_are_whole(&steps)) ... mr_steps_run(&steps, values) ...     // price > 10
-//     mr_steps_free(&steps);
 #ifndef MR_CONSUMERS_TRANSFORM_EXPRESSION_STEPS_H
 #define MR_CONSUMERS_TRANSFORM_EXPRESSION_STEPS_H
 
 #include "consumers/transform/lua_value.h"
 
 enum mr_step_kind {
-    MR_STEP_NONE, // there is no such step: the interpreter's
+    MR_STEP_NONE, // the interpreter's
     MR_STEP_INPUT,
     MR_STEP_INPUT_CONDITION,
     MR_STEP_NUMBER,
@@ -40,31 +39,46 @@ enum mr_step_kind {
     MR_STEP_TEXT_NOT_EQUAL,
 };
 
-struct mr_step {
-    enum mr_step_kind kind;
-    enum mr_step_kind
-        right; // of two operands: INPUT, NUMBER, INPUT_TEXT, TEXT; NONE: from the stack
-    unsigned input, right_input; // indexes of values
-    double number;
-    char *text; // malloc'ed, owned by the steps
-    int32_t length;
-};
-
 #define MR_STEPS_MAX 64
 #define MR_STEPS_DEPTH_MAX 8
+#define MR_STEPS_TEXT_BYTES 256 // all literals together
+
+struct mr_step {
+    enum mr_step_kind kind;
+    // Where the right one of two operands is: INPUT, NUMBER, INPUT_TEXT, TEXT; NONE: on the stack.
+    enum mr_step_kind right;
+    unsigned input, right_input; // indexes of values
+    double number;
+    unsigned text; // where the literal begins
+    int32_t length;
+};
 
 struct mr_expression_steps {
     struct mr_step steps[MR_STEPS_MAX];
     unsigned count, depth;
+    char text[MR_STEPS_TEXT_BYTES];
+    unsigned text_bytes;
     bool given_up;
 };
 
-// Takes over step.text. A step of no kind, one too many or one too deep: the steps are given up.
-void mr_steps_add(struct mr_expression_steps *steps, struct mr_step step);
+// Each adds a step. Where there is none for it, or no room, the steps are given up.
+void mr_steps_add_input(struct mr_expression_steps *steps, unsigned input,
+                        enum mr_expression_type type);
+void mr_steps_add_number(struct mr_expression_steps *steps, double number); // conditions: 0 or 1
+// A literal byte by byte; then as a whole, `begin` being text_bytes before its first.
+void mr_steps_take_byte(struct mr_expression_steps *steps, char byte);
+void mr_steps_add_text(struct mr_expression_steps *steps, unsigned begin);
+// `symbol` as in Lua, between values of these types.
+void mr_steps_add_operator(struct mr_expression_steps *steps, const char *symbol,
+                           enum mr_expression_type left, enum mr_expression_type right);
+// "not" or "-" before a value of this type.
+void mr_steps_add_unary(struct mr_expression_steps *steps, const char *symbol,
+                        enum mr_expression_type type);
+// What is read here is the interpreter's.
+void mr_steps_give_up(struct mr_expression_steps *steps);
 // They give one value and nothing was given up.
 bool mr_steps_are_whole(const struct mr_expression_steps *steps);
 // The number; of a condition 0 or 1. None of the values is null.
 double mr_steps_run(const struct mr_expression_steps *steps, const struct mr_lua_value *values);
-void mr_steps_free(struct mr_expression_steps *steps);
 
 #endif
