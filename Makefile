@@ -55,7 +55,11 @@ asan_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_FLAGS := -fsanitize=thread -DMR_ATOMIC_BUILTIN=1
 # Counts branches; unoptimised, so that they are those of the text. Who is killed has counted nothing.
 cov_FLAGS := --coverage -O0 -fprofile-update=atomic -include tests/support/counted_exit.h
-fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# Comparisons are not traced: with the dictionaries as many edges are found, and an execution takes half the time.
+# The plain ones do most of a long run, several times as fast; what they find new, the sanitizers see as well.
+COUNTS_EDGES := -fno-sanitize-coverage=trace-cmp
+fuzz_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(COUNTS_EDGES)
+fuzzplain_FLAGS := -fsanitize=fuzzer-no-link $(COUNTS_EDGES)
 # Debian's libraries and headers for aarch64 are unpacked into a directory of their own, and used from there.
 AARCH64_CC ?= aarch64-linux-gnu-gcc
 AARCH64_CXX ?= aarch64-linux-gnu-g++
@@ -70,6 +74,8 @@ $(B)/aarch64/%: PKG_LIBS = $(eval AARCH64_LIBS ?= $$(shell $(AARCH64_PKG_CONFIG)
 # libFuzzer comes with clang.
 fuzz_CC := clang
 fuzz_CXX := clang++
+fuzzplain_CC := clang
+fuzzplain_CXX := clang++
 aarch64_CC = $(AARCH64_CC)
 aarch64_CXX = $(AARCH64_CXX)
 variant_cc = $(or $($(1)_CC),$(CC))
@@ -136,7 +142,7 @@ $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.so): $(B)/$(1)/%.so: %.c | check-deps $($(1)_DEPS)
 -include $$($(1)_LIB_OBJ:.o=.d) $$($(1)_APP_OBJ:.o=.d) $$($(1)_UNIT:=.d) $$($(1)_STRESS:=.d) $$($(1)_FAULTS:=.d) \
   $$($(1)_SUPPORT_OBJ:.o=.d) $$($(1)_BENCH:=.d) $$(EXAMPLE_SRC:%.c=$(B)/$(1)/%.d) $$(PLUGIN_SRC:%.c=$(B)/$(1)/%.d) $(B)/$(1)/cli/main.d
 endef
-$(foreach v,release asan tsan fuzz cov aarch64,$(eval $(call variant,$(v))))
+$(foreach v,release asan tsan fuzz fuzzplain cov aarch64,$(eval $(call variant,$(v))))
 # Time of the simulations is their own (tests/support/sim_clock.c).
 SIMULATED := $(foreach v,release asan tsan cov aarch64,$(B)/$(v)/tests/faults/simulate $(B)/$(v)/tests/faults/fault)
 $(SIMULATED): LDFLAGS += -Wl,--wrap=mr_mono_ns,--wrap=mr_sleep_until_mono_ns,-u,__wrap_mr_mono_ns
@@ -234,12 +240,16 @@ bench-instructions: $(INSTRUCTIONS) examples
 RUNS ?= 100000
 CORPUS ?= $(B)/corpus
 FUZZERS := $(FUZZ_SRC:%.c=$(B)/fuzz/%)
-$(FUZZERS): %: %.o $(B)/fuzz/libsupport.a $(B)/fuzz/libapp.a $(B)/fuzz/libmillrace.a
-	$(say) LD $@
-	$(Q)clang++ -fsanitize=fuzzer,address,undefined $(filter %.o %.a,$^) $(B)/fuzz/libapp.a \
-	  $(B)/fuzz/libmillrace.a $(LDFLAGS) $(LIBS) -o $@
--include $(FUZZERS:=.d)
-fuzz: test-deps $(FUZZERS)
+FUZZERS_PLAIN := $(FUZZ_SRC:%.c=$(B)/fuzzplain/%)
+define fuzzers
+$(FUZZ_SRC:%.c=$(B)/$(1)/%): %: %.o $(B)/$(1)/libsupport.a $(B)/$(1)/libapp.a $(B)/$(1)/libmillrace.a
+	$$(say) LD $$@
+	$$(Q)$$($(1)_CXX) $$(subst fuzzer-no-link,fuzzer,$$($(1)_FLAGS)) $$(filter %.o %.a,$$^) $(B)/$(1)/libapp.a \
+	  $(B)/$(1)/libmillrace.a $$(LDFLAGS) $$(LIBS) -o $$@
+endef
+$(foreach v,fuzz fuzzplain,$(eval $(call fuzzers,$(v))))
+-include $(FUZZERS:=.d) $(FUZZERS_PLAIN:=.d)
+fuzz: test-deps $(FUZZERS) $(if $(FUZZ_LEDGER),$(FUZZERS_PLAIN))
 	@scripts/fuzz.sh $(RUNS) $(CORPUS) $(FUZZERS)
 
 sanitize: test-deps all $(asan_UNIT) $(asan_STRESS) $(asan_FAULTS) $(B)/asan/millrace $(asan_EXAMPLES) \
@@ -264,12 +274,15 @@ corrupt: test-deps $(B)/release/millrace $(B)/asan/tests/faults/corrupt
 	@$(PYTHON_XXHASH) tests/faults/corrupt.py $(B)/release --program $(B)/asan/tests/faults/corrupt \
 	  --journals $(N) --seed $(SEED) --jobs $$(nproc) --keep $(B)/corrupt
 
-# KILLS SIGKILLs of stages and supervisor at random moments; SEED says which. 1,000 take 40 to 100 s.
+# KILLS SIGKILLs of stages and supervisor at random moments; SEED says which, SOURCES how many producers there are.
+# 1,000 take 40 to 100 s.
 KILLS ?= 10000
+SOURCES ?= 1
 SAMPLE_ITCH ?= $(or $(MILLRACE_SAMPLES),../shared/data)/itch/20200130-0400-premarket.itch
 .PHONY: crash
 crash: test-deps $(B)/release/millrace $(B)/release/tests/faults/crash
-	@$(B)/release/tests/faults/crash --program $(B)/release/millrace --sample $(SAMPLE_ITCH) --kills $(KILLS) --seed $(SEED)
+	@$(B)/release/tests/faults/crash --program $(B)/release/millrace --sample $(SAMPLE_ITCH) --kills $(KILLS) --seed $(SEED) \
+	  --sources $(SOURCES)
 
 # Every test in other places. WORDS="..." takes those tests alone whose path contains one of them.
 .PHONY: places test-refused test-user
@@ -358,6 +371,7 @@ install: all
 	install -m 644 man/*.1 $(DEST)/share/man/man1/
 	install -d $(DEST)/lib/systemd/system
 	for u in systemd/*@.*; do sed -e 's|@PREFIX@|$(PREFIX)|' $$u > $(DEST)/lib/systemd/system/$${u##*/}; done
+	cd $(DEST)/lib/systemd/system && for n in 3 4; do cp millrace-producer-2@.service millrace-producer-$$n@.service; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/millrace.pc.in \
 	  > $(DEST)/lib/pkgconfig/millrace.pc
 
@@ -380,7 +394,7 @@ help:
 	@echo 'make corrupt   N=$(N) damaged journals, read by the program and by a second reader; SEED=$(SEED)'
 	@echo 'make mischief  WRITES=$(WRITES) random writes into the shared pages, everybody at work on them; SEED=$(SEED)'
 
-	@echo 'make crash     KILLS=$(KILLS) SIGKILLs of stages and supervisor at random moments; SEED=$(SEED)'
+	@echo 'make crash     KILLS=$(KILLS) SIGKILLs of stages and supervisor at random moments; SEED=$(SEED) SOURCES=$(SOURCES)'
 	@echo 'make powercut  CUTS=$(CUTS) power cuts under a running pipeline, and what is there after each; SEED=$(SEED)'
 	@echo 'make stop      each stage, and the supervisor, stopped for SECONDS=$(SECONDS)'
 	@echo 'make full      disks and shared memory without room at every point: EVERY=$(EVERY) TIMES=$(TIMES)'

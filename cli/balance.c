@@ -33,46 +33,48 @@ static uint64_t count_records(const struct mr_pipeline *run, enum mr_ring_index 
 }
 
 // The counts say how many records must be on their way; here they are counted one by one.
+static bool agree(struct mr_report *report, enum mr_ring_index ring, uint64_t found,
+                  uint64_t expected)
+{
+    if (found != expected)
+        snprintf(report->imbalance, sizeof report->imbalance,
+                 "%s ring: %llu records are in it, the counts say %llu", mr_ring_index_name(ring),
+                 (unsigned long long)found, (unsigned long long)expected);
+    return found == expected;
+}
+
 static bool recount(struct mr_report *report, const struct mr_pipeline *run)
 {
-    static const struct {
-        enum mr_ring_index ring;
-        enum mr_role reader;
-    } hops[] = {{MR_RING_INGRESS, MR_ROLE_TRANSFORM}, {MR_RING_EGRESS, MR_ROLE_LOADER}};
-    for (unsigned i = 0; i < MR_COUNT_OF(hops); i++) {
-        const struct mr_stage_report *reader = &report->stages[hops[i].reader];
-        uint64_t expected = report->rings[hops[i].ring].in_flight;
-        uint64_t found = count_records(run, hops[i].ring, reader->slot.in_pos[MR_PORT_MAIN]);
-        if (hops[i].reader == MR_ROLE_LOADER)
-            expected += reader->in_flight; // taken in, not durable: still in the ring
-        if (found == expected)
-            continue;
-        snprintf(report->imbalance, sizeof report->imbalance,
-                 "%s ring: %llu records are in it, the counts say %llu",
-                 mr_ring_index_name(hops[i].ring), (unsigned long long)found,
-                 (unsigned long long)expected);
+    const struct mr_stage_slot *transform = &report->stages[MR_ROLE_TRANSFORM].slot;
+    const struct mr_stage_report *loader = &report->stages[MR_ROLE_LOADER];
+    uint64_t found = 0;
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++)
+        if (mr_report_has_ring(report, mr_ingress_ring(i)))
+            found += count_records(run, mr_ingress_ring(i), transform->in_pos[i]);
+    if (!agree(report, MR_RING_INGRESS, found, report->rings[MR_RING_INGRESS].in_flight))
         return false;
-    }
-    return true;
+    // Taken in, not durable: still in the ring.
+    found = count_records(run, MR_RING_EGRESS, loader->slot.in_pos[MR_PORT_MAIN]);
+    return agree(report, MR_RING_EGRESS, found,
+                 report->rings[MR_RING_EGRESS].in_flight + loader->in_flight);
 }
 
 static void print_ring(const struct mr_report *report, enum mr_ring_index index,
-                       enum mr_role upstream, enum mr_role downstream)
+                       const char *upstream, uint64_t count, enum mr_role downstream)
 {
     char emitted[32], in[32], in_flight[32];
-    mr_report_count_text(report->stages[upstream].slot.counts[MR_COUNT_EMITTED], emitted,
-                         sizeof emitted);
+    mr_report_count_text(count, emitted, sizeof emitted);
     mr_report_count_text(report->stages[downstream].slot.counts[MR_COUNT_IN], in, sizeof in);
     mr_report_count_text(report->rings[index].in_flight, in_flight, sizeof in_flight);
-    printf("  %-9s %s emitted %s = %s in %s + on their way %s\n", mr_ring_index_name(index),
-           mr_role_name(upstream), emitted, mr_role_name(downstream), in, in_flight);
+    printf("  %-10s %s emitted %s = %s in %s + on their way %s\n", mr_ring_index_name(index),
+           upstream, emitted, mr_role_name(downstream), in, in_flight);
 }
 
 static void print_stage(const struct mr_report *report, enum mr_role role)
 {
     const struct mr_stage_report *stage = &report->stages[role];
     char number[32];
-    printf("  %-9s in %s =", mr_role_name(role),
+    printf("  %-10s in %s =", mr_role_name(role),
            mr_report_count_text(stage->slot.counts[MR_COUNT_IN], number, sizeof number));
     for (unsigned count = MR_COUNT_OUT; count <= MR_COUNT_DROPPED; count++)
         printf("%s %s %s", count == MR_COUNT_OUT ? "" : " +", mr_count_name(count),
@@ -83,10 +85,15 @@ static void print_stage(const struct mr_report *report, enum mr_role role)
 static void print_balance(const struct mr_report *report)
 {
     printf("%s (%s):\n", report->name, mr_report_phase(report));
-    print_stage(report, MR_ROLE_PRODUCER);
-    print_ring(report, MR_RING_INGRESS, MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM);
+    bool several = mr_report_has_role(report, MR_ROLE_PRODUCER_2);
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++)
+        if (mr_report_has_role(report, mr_producer_role(i)))
+            print_stage(report, mr_producer_role(i));
+    print_ring(report, MR_RING_INGRESS, several ? "producers" : "producer",
+               mr_report_produced(report, MR_COUNT_EMITTED), MR_ROLE_TRANSFORM);
     print_stage(report, MR_ROLE_TRANSFORM);
-    print_ring(report, MR_RING_EGRESS, MR_ROLE_TRANSFORM, MR_ROLE_LOADER);
+    print_ring(report, MR_RING_EGRESS, "transform",
+               report->stages[MR_ROLE_TRANSFORM].slot.counts[MR_COUNT_EMITTED], MR_ROLE_LOADER);
     print_stage(report, MR_ROLE_LOADER);
     printf("  balance: %s\n", report->balance ? "exact" : report->imbalance);
 }

@@ -91,7 +91,7 @@ static void check_cores(struct list *list)
     struct mr_cores cores;
     mr_cores_allowed(&cores);
     unsigned usable = mr_cores_usable(&cores);
-    if (usable >= MR_ROLE_COUNT)
+    if (usable > MR_ROLE_LOADER)
         return;
     struct mr_advice *advice = add(list);
     SAY(advice->found, "%u core%s for three stages%s", usable, usable == 1 ? "" : "s",

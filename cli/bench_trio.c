@@ -22,7 +22,7 @@
 
 struct cpu_used {
     int64_t mono_ns; // 0: not looked at
-    int64_t used_ns; // by the three processes
+    int64_t used_ns; // by the run's processes
 };
 
 struct trio {
@@ -47,6 +47,26 @@ static void write_fields(FILE *out, uint64_t record_bytes)
         fprintf(out, "      - {name: text, type: \"char[%" PRIu64 "]\"}\n", 8 * (words - numbers));
 }
 
+// Each has its share of the rate, or of the records; which is whose, cli/bench_trio_check.h says.
+static void write_sources(FILE *out, const struct mr_trio_options *options)
+{
+    fprintf(out, "source:\n");
+    for (unsigned i = 0; i < options->producers; i++) {
+        const char *indent = options->producers > 1 ? "    " : "  ";
+        uint64_t records =
+            options->records / options->producers + (i < options->records % options->producers);
+        fprintf(out, "%stype: mock\n%sschema: " SCHEMA "\n%sclock: steps\n",
+                options->producers > 1 ? "  - " : indent, indent, indent);
+        fprintf(out, "%sseed: %u\n%sepoch: \"" MR_TRIO_EPOCH "\"\n", indent, MR_TRIO_SEED(i),
+                indent, i);
+        if (options->rate > 0)
+            fprintf(out, "%srate: %.17g\n%srun_time: %.9gs\n", indent,
+                    options->rate / options->producers, indent, options->seconds);
+        else
+            fprintf(out, "%scount: %" PRIu64 "\n", indent, records);
+    }
+}
+
 static int write_pipeline(const struct mr_bench_scratch *scratch,
                           const struct mr_trio_options *options, char *path, size_t path_bytes,
                           struct mr_error *err)
@@ -58,11 +78,7 @@ static int write_pipeline(const struct mr_bench_scratch *scratch,
     fprintf(out, "name: trio\nshm: %s\nschemas:\n  - name: " SCHEMA "\n    fields:\n",
             scratch->shm);
     write_fields(out, options->record_bytes);
-    fprintf(out, "source:\n  type: mock\n  schema: " SCHEMA "\n  clock: steps\n");
-    if (options->rate > 0)
-        fprintf(out, "  rate: %.9g\n  run_time: %.9gs\n", options->rate, options->seconds);
-    else
-        fprintf(out, "  count: %" PRIu64 "\n", options->records);
+    write_sources(out, options);
     fprintf(out, "wait: %s\nsink: {type: journal, path: \"%s/journal\", durability: %s}\n",
             options->wait, scratch->files, options->durability);
     if (fclose(out) != 0)
@@ -79,6 +95,8 @@ static bool look_at_cpu(const struct mr_supervisor *supervisor, struct cpu_used 
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
         clockid_t clock;
         struct timespec used;
+        if (!mr_pipeline_has_role(supervisor->pipeline, role))
+            continue;
         if (clock_getcpuclockid(supervisor->children[role].pid, &clock) != 0 ||
             clock_gettime(clock, &used) != 0)
             return false;
@@ -183,22 +201,42 @@ static uint64_t plugin_count(const struct mr_stage_report *stage, const char *na
     return 0;
 }
 
+static uint64_t overdue_of(const struct mr_report *report)
+{
+    uint64_t overdue = 0;
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++)
+        overdue += plugin_count(&report->stages[mr_producer_role(i)], "mock.overdue");
+    return overdue;
+}
+
+// First record to last, of all generators together.
+static int64_t made_ns(const struct trio *trio)
+{
+    int64_t started_ns = INT64_MAX, ended_ns = 0;
+    for (unsigned i = 0; i < trio->options->producers; i++) {
+        const struct mr_stage_gauges *gauges = &trio->report->stages[mr_producer_role(i)].gauges;
+        if (gauges->started_ns < started_ns)
+            started_ns = gauges->started_ns;
+        if (gauges->ended_ns > ended_ns)
+            ended_ns = gauges->ended_ns;
+    }
+    return ended_ns - started_ns;
+}
+
 static void take_result(struct trio *trio)
 {
     const struct mr_trio_options *options = trio->options;
     const struct mr_report *report = trio->report;
-    const struct mr_stage_report *producer = &report->stages[MR_ROLE_PRODUCER];
     struct mr_trio_result *result = trio->result;
-    int64_t made_ns = producer->gauges.ended_ns - producer->gauges.started_ns;
-    result->records = producer->slot.counts[MR_COUNT_IN];
-    result->overdue = plugin_count(producer, "mock.overdue");
+    result->records = mr_report_produced(report, MR_COUNT_IN);
+    result->overdue = overdue_of(report);
     result->io_backend = report->stages[MR_ROLE_LOADER].gauges.io_backend;
-    result->seconds = options->rate > 0 ? (double)made_ns / 1e9 : report->seconds;
+    result->seconds = options->rate > 0 ? (double)made_ns(trio) / 1e9 : report->seconds;
     if (result->seconds > 0)
         result->records_per_second = (double)result->records / result->seconds;
     uint64_t late = result->overdue;
     if (trio->warm)
-        late -= plugin_count(&trio->warm_up->stages[MR_ROLE_PRODUCER], "mock.overdue");
+        late -= overdue_of(trio->warm_up);
     result->missed =
         options->rate > 0 && (result->records_per_second < RATE_REACHED * options->rate ||
                               (double)late > LATE_SHARE * (double)result->records);
@@ -213,10 +251,12 @@ static int check(struct trio *trio, const struct mr_bench_scratch *scratch, stru
 {
     const struct mr_trio_options *options = trio->options;
     char journal[512];
-    struct mr_trio_stream stream = {.schema = SCHEMA, .period_ns = 1000};
+    struct mr_trio_stream stream = {
+        .schema = SCHEMA, .period_ns = 1000, .sources = options->producers};
     if (options->rate > 0)
-        stream.period_ns = 1e9 / options->rate;
-    stream.records = trio->result->records;
+        stream.period_ns = 1e9 / (options->rate / options->producers);
+    for (unsigned i = 0; i < options->producers; i++)
+        stream.records[i] = trio->report->stages[mr_producer_role(i)].slot.counts[MR_COUNT_IN];
     snprintf(journal, sizeof journal, "%s/journal", scratch->files);
     if (!trio->report->balance)
         return mr_fail(err, MR_ERR_BALANCE, "%s", trio->report->imbalance);

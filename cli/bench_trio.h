@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real three processes, as `millrace run` starts them: a generator, a transform that lets everything
+// The real three processes, as `millrace run` starts them: a generator (or up to four), a transform that lets everything
 // pass, a journal in a directory of its own. Open loop: at a rate, each record is due at a time that does
 // not depend on those before it, and its latency counts from then; or flat out.
 //
@@ -18,9 +18,10 @@
 #define MR_TRIO_RECORD_BYTES_MAX 4096
 
 struct mr_trio_options {
-    double rate;                    // records per second; 0: flat out
+    double rate;                    // records per second, of all generators together; 0: flat out
     double seconds;                 // of a run at a rate, warm-up included
-    uint64_t records;               // of a run flat out
+    uint64_t records;               // of a run flat out, of all generators together
+    unsigned producers;             // 1 to MR_PRODUCERS_MAX, a source each
     uint64_t record_bytes;          // a multiple of 8
     const char *wait, *durability;  // as a pipeline file has them
     const struct mr_arg_list *sets; // overrides of the pipeline file; may be NULL
@@ -28,12 +29,12 @@ struct mr_trio_options {
 };
 
 struct mr_trio_result {
-    uint64_t records;  // made by the generator
+    uint64_t records;  // made by the generators
     uint64_t overdue;  // of them, made more than 1 ms late
     uint64_t verified; // found good in the journal
     double seconds;    // first record to last: made (at a rate), written and synced (flat out)
     double records_per_second;
-    double cores;           // CPU time of the three processes by the time it took, warm-up apart
+    double cores;           // CPU time of the processes by the time it took, warm-up apart
     double first_record_ms; // from the start of the run to the first record that was made
     bool missed;
     uint32_t io_backend;

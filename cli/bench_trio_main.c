@@ -16,7 +16,7 @@ struct asked {
     struct mr_trio_runs runs;
     struct mr_arg_list sets;
     const char *rates, *wait, *durability, *hgrm;
-    uint64_t rounds, taps;
+    uint64_t rounds, taps, producers;
     bool json, compare;
 };
 
@@ -89,10 +89,13 @@ static int check_asked(const struct asked *asked, struct mr_error *err)
     if (asked->taps > MR_BENCH_TAPS_MAX)
         return mr_fail(err, MR_ERR_USAGE, "--taps: found %" PRIu64 ", expected 0 to %d",
                        asked->taps, MR_BENCH_TAPS_MAX);
-    if (!(options->seconds > 0 && options->seconds <= 3600) || options->records < 1)
+    if (asked->producers < 1 || asked->producers > MR_PRODUCERS_MAX)
+        return mr_fail(err, MR_ERR_USAGE, "--producers: found %" PRIu64 ", expected 1 to %d",
+                       asked->producers, MR_PRODUCERS_MAX);
+    if (!(options->seconds > 0 && options->seconds <= 3600) || options->records < asked->producers)
         return mr_fail(err, MR_ERR_USAGE,
                        "found %g seconds, %" PRIu64
-                       " records; expected up to 3600, and at least 1 record",
+                       " records; expected up to 3600, and at least 1 record a producer",
                        options->seconds, options->records);
     if (options->record_bytes < MR_TRIO_RECORD_BYTES_MIN ||
         options->record_bytes > MR_TRIO_RECORD_BYTES_MAX || options->record_bytes % 8 != 0)
@@ -123,6 +126,7 @@ static int run(struct asked *asked, struct mr_error *err)
         return code;
     runs->rounds = (unsigned)asked->rounds;
     runs->options.taps = (unsigned)asked->taps;
+    runs->options.producers = (unsigned)asked->producers;
     runs->options.sets = &asked->sets;
     runs->before_run = say_which;
     code = mr_trio_runs(runs, err);
@@ -143,7 +147,8 @@ static int run(struct asked *asked, struct mr_error *err)
 
 int mr_bench_trio_main(int argc, char **argv)
 {
-    struct asked asked = {.rates = "10000,100000,1000000,0", .wait = "auto", .rounds = 1};
+    struct asked asked = {
+        .rates = "10000,100000,1000000,0", .wait = "auto", .rounds = 1, .producers = 1};
     asked.runs.options =
         (struct mr_trio_options){.seconds = 2, .records = 10000000, .record_bytes = 64};
     const struct mr_arg table[] = {
@@ -163,6 +168,9 @@ int mr_bench_trio_main(int argc, char **argv)
         {"rounds", "N", "how often to run each, in turn (default 1)", MR_ARG_COUNT, &asked.rounds},
         {"taps", "N", "processes that look at the egress ring meanwhile (default 0)", MR_ARG_COUNT,
          &asked.taps},
+        {"producers", "N",
+         "1 to 4 generators with a ring each, which share rate and records (default 1)",
+         MR_ARG_COUNT, &asked.producers},
         {"dir", "DIRECTORY", "where the journals are written (default $TMPDIR or /tmp)",
          MR_ARG_TEXT, &asked.runs.directory},
         {"hgrm", "DIRECTORY", "write each distribution there as an .hgrm file", MR_ARG_TEXT,

@@ -58,11 +58,14 @@ static void show_way(struct mr_trio_way *way)
 
 void mr_trio_show(struct mr_trio_runs *runs, const char *machine)
 {
-    printf("%s\n\nthe trio: generator, transform that lets all pass, journal; records of %" PRIu64
+    char generators[32] = "generator";
+    if (runs->options.producers > 1)
+        snprintf(generators, sizeof generators, "%u generators", runs->options.producers);
+    printf("%s\n\nthe trio: %s, transform that lets all pass, journal; records of %" PRIu64
            " bytes with checksum; %u round%s; latency from the moment a record was due\n"
            "bare cache line there and back %.0f ns (median of the probes around the runs)\n",
-           machine, runs->options.record_bytes, runs->rounds, runs->rounds == 1 ? "" : "s",
-           raw_rtt_ns(runs));
+           machine, generators, runs->options.record_bytes, runs->rounds,
+           runs->rounds == 1 ? "" : "s", raw_rtt_ns(runs));
     for (unsigned i = 0; i < runs->way_count; i++)
         show_way(&runs->ways[i]);
     printf("\nevery record's sequence, times, content and checksum were checked in the journal\n");
@@ -137,6 +140,7 @@ void mr_trio_show_json(struct mr_trio_runs *runs, const char *machine)
     mr_json_u64(&json, "record_bytes", runs->options.record_bytes);
     mr_json_real(&json, "seconds", runs->options.seconds);
     mr_json_u64(&json, "taps", runs->options.taps);
+    mr_json_u64(&json, "producers", runs->options.producers);
     mr_json_real(&json, "raw_rtt_ns", raw_rtt_ns(runs));
     mr_json_open(&json, "runs", '[');
     for (unsigned i = 0; i < runs->way_count; i++)

@@ -65,10 +65,11 @@ static void print_rings(const struct mr_pipeline *pipeline)
     char size[32];
     printf("\nrings\n");
     for (unsigned i = 0; i < MR_RING_COUNT; i++)
-        printf("  %-16s %10s  when full: %s%s\n", mr_ring_index_name(i),
-               bytes_text(pipeline->rings[i].capacity, size, sizeof size),
-               full_names[pipeline->rings[i].full_policy],
-               pipeline->rings[i].checksummed ? ", checksummed" : "");
+        if (mr_pipeline_has_ring(pipeline, i))
+            printf("  %-16s %10s  when full: %s%s\n", mr_ring_index_name(i),
+                   bytes_text(pipeline->rings[i].capacity, size, sizeof size),
+                   full_names[pipeline->rings[i].full_policy],
+                   pipeline->rings[i].checksummed ? ", checksummed" : "");
 }
 
 // What `run` does about a stage that died.
@@ -90,7 +91,11 @@ static void print_plan(const struct mr_plan *plan)
     printf("%s: good\n\n", pipeline->file);
     printf("  %-14s %s\n", "name", pipeline->name);
     printf("  %-14s %s\n", "directory", pipeline->directory);
-    printf("  %-14s %s: %s\n", "source", plan->source->name, plan->source->about);
+    for (unsigned i = 0; i < plan->source_count; i++)
+        printf("  %-14s %s: %s\n", i == 0 ? "source" : "", plan->sources[i]->name,
+               plan->sources[i]->about);
+    if (plan->source_count > 1)
+        printf("  %-14s by %s\n", "merge", pipeline->merges_by_time ? "event time" : "arrival");
     // The last operator is the chain's own.
     for (unsigned i = 0; i + 1 < plan->chain.op_count; i++)
         printf("  %-14s %u. %s: %s\n", i == 0 ? "operators" : "", i + 1,
@@ -150,6 +155,8 @@ static void json_rings(struct mr_json *json, const struct mr_pipeline *pipeline)
 {
     mr_json_open(json, "rings", '{');
     for (unsigned i = 0; i < MR_RING_COUNT; i++) {
+        if (!mr_pipeline_has_ring(pipeline, i))
+            continue;
         mr_json_open(json, mr_ring_index_name(i), '{');
         mr_json_u64(json, "capacity_bytes", pipeline->rings[i].capacity);
         mr_json_text(json, "full", full_names[pipeline->rings[i].full_policy]);
@@ -169,7 +176,11 @@ static void json_plan(const struct mr_plan *plan)
     mr_json_text(&json, "file", pipeline->file);
     mr_json_text(&json, "name", pipeline->name);
     mr_json_text(&json, "directory", pipeline->directory);
-    mr_json_text(&json, "source", plan->source->name);
+    mr_json_text(&json, "source", plan->sources[0]->name);
+    mr_json_open(&json, "sources", '[');
+    for (unsigned i = 0; i < plan->source_count; i++)
+        mr_json_text(&json, NULL, plan->sources[i]->name);
+    mr_json_close(&json);
     mr_json_open(&json, "operators", '[');
     for (unsigned i = 0; i + 1 < plan->chain.op_count; i++)
         mr_json_text(&json, NULL, plan->chain.ops[i]->kind->name);

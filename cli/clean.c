@@ -27,7 +27,8 @@ static void remove_directory(const struct mr_pipeline *run)
     rmdir(run->directory);
 }
 
-// While its lock is ours no run can begin in the directory.
+// While its lock is ours no run can begin in the directory. No pid stands in it: what one of us that dies leaves is no run
+// whose end somebody has not heard of.
 static int remove_run(const struct mr_pipeline *run)
 {
     struct mr_error err;
@@ -36,6 +37,7 @@ static int remove_run(const struct mr_pipeline *run)
     int code = mr_rundir_lock(run, &lock_fd, &before, &err);
     if (code != MR_OK)
         return mr_cli_fail("clean", &err);
+    mr_rundir_disown(lock_fd);
     code = mr_rundir_clear(run, &err);
     if (code == MR_OK)
         remove_directory(run);
@@ -62,7 +64,8 @@ static int clean_run(const struct mr_pipeline *run, bool named, bool dry_run)
         print_fate(run, &contents, "running, left alone");
         return named ? MR_ERR_BUSY : MR_OK;
     }
-    bool unfinished = mr_stage_leftovers(run) == MR_LEFTOVERS_UNFINISHED;
+    enum mr_leftovers left = mr_stage_leftovers(run);
+    bool unfinished = left == MR_LEFTOVERS_UNFINISHED || left == MR_LEFTOVERS_STOPPED;
     mr_report_count_text(contents.waiting_bytes, waiting, sizeof waiting);
     if (unfinished && !named) {
         snprintf(fate, sizeof fate,
@@ -158,11 +161,11 @@ int mr_cli_clean(int argc, char **argv)
     const struct mr_usage usage = {
         .command = "clean",
         .words = "[NAME|PIPELINE]",
-        .about =
-            "Removes what runs left in shared memory of which no process is alive, and says "
-            "how many bytes that was. A run that did not finish, whose rings hold accepted "
-            "records, is removed only if it is named. Named by its pipeline file, a run that a "
-            "power cut ended is given up, too: the next one begins anew.",
+        .about = "Removes what runs left in shared memory of which no process is alive, and says "
+                 "how many bytes that was. A run that is to be gone on with (it holds accepted "
+                 "records, or the places of sources that were stopped) is removed only if it is "
+                 "named. Named by its pipeline file, a run that a "
+                 "power cut ended is given up, too: the next one begins anew.",
         .args = table,
         .words_max = 1};
     struct mr_pipeline run;

@@ -11,9 +11,10 @@
 
 struct mr_plan {
     const struct mr_pipeline *pipeline;
-    const struct mr_source *source;
-    void *source_options;
-    struct mr_schema_set ingress; // what the source emits
+    const struct mr_source *sources[MR_PRODUCERS_MAX];
+    void *source_options[MR_PRODUCERS_MAX];
+    unsigned source_count;
+    struct mr_schema_set ingress; // what the sources emit
     struct mr_chain chain;
     bool chain_open;
     const struct mr_sink *sink;

@@ -30,7 +30,7 @@ void mr_rate_update(struct mr_rate *rate, int64_t now_ns, uint64_t count)
 
 static uint64_t records_in(const struct mr_report *report)
 {
-    return report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN];
+    return mr_report_produced(report, MR_COUNT_IN);
 }
 
 static void print_ring(const struct mr_ring_report *ring, const char *name, FILE *out)
@@ -39,7 +39,7 @@ static void print_ring(const struct mr_ring_report *ring, const char *name, FILE
     double fill = ring->capacity ? (double)used / (double)ring->capacity : 0;
     unsigned cells = (unsigned)(fill * BAR_CELLS + 0.5);
     char count[32];
-    fprintf(out, "  %-8s [", name);
+    fprintf(out, "  %-9s [", name);
     for (unsigned i = 0; i < BAR_CELLS; i++)
         fputc(i < cells ? '#' : '.', out);
     double most = ring->capacity ? (double)ring->used_bytes_max / (double)ring->capacity : 0;
@@ -55,7 +55,7 @@ static void print_stage(const struct mr_report *report, enum mr_role role, FILE 
     struct mr_waits waits;
     char in[32], emitted[32], wait[32], what[64];
     mr_waits_of(report, role, &waits);
-    fprintf(out, "  %-9s  %-8s  in %s, emitted %s", mr_role_name(role),
+    fprintf(out, "  %-10s  %-8s  in %s, emitted %s", mr_role_name(role),
             mr_phase_name(gauges->phase),
             mr_report_count_text(stage->slot.counts[MR_COUNT_IN], in, sizeof in),
             mr_report_count_text(stage->slot.counts[MR_COUNT_EMITTED], emitted, sizeof emitted));
@@ -117,7 +117,7 @@ static void print_waits(const struct mr_report *report, FILE *out)
 static void print_shares(const struct mr_report *report, FILE *out)
 {
     fprintf(out, "  waited (input / room / device)");
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         struct mr_waits waits;
         mr_waits_of(report, role, &waits);
         fprintf(out, "%s %s %.0f / %.0f / %.0f %%", role ? "," : "", mr_role_name(role),
@@ -133,8 +133,13 @@ void mr_progress_block(const struct mr_report *report, const struct mr_rate *rat
     fprintf(out, "%s  %s  %.0f s  %s records  %s/s\n", report->name, mr_report_phase(report),
             report->seconds, mr_report_count_text(records_in(report), in, sizeof in),
             mr_report_count_text((uint64_t)rate->per_second, now, sizeof now));
-    print_stage(report, MR_ROLE_PRODUCER, out);
-    print_ring(&report->rings[MR_RING_INGRESS], "ingress", out);
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++) {
+        enum mr_ring_index ring = mr_ingress_ring(i);
+        if (!mr_report_has_role(report, mr_producer_role(i)))
+            continue;
+        print_stage(report, mr_producer_role(i), out);
+        print_ring(&report->rings[ring], mr_ring_index_name(ring), out);
+    }
     print_stage(report, MR_ROLE_TRANSFORM, out);
     print_ring(&report->rings[MR_RING_EGRESS], "egress", out);
     print_stage(report, MR_ROLE_LOADER, out);

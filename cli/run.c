@@ -128,7 +128,7 @@ static int supervise(struct run *run, struct mr_error *err)
     supervisor->options.tick = mr_progress_tick;
     supervisor->options.context = &run->progress;
     if (supervisor->resumed)
-        mr_info("resuming what an earlier run left unfinished (%llu bytes in its rings); "
+        mr_info("resuming an earlier run that had not come to its end (%llu bytes in its rings); "
                 "`millrace clean %s` would give it up",
                 (unsigned long long)supervisor->resumed_bytes, run->pipeline.name);
     code = mr_supervisor_run(supervisor, err);
@@ -195,7 +195,7 @@ int mr_cli_run(int argc, char **argv)
     const struct mr_usage usage = {
         .command = "run",
         .words = "PIPELINE",
-        .about = "Runs a pipeline: starts its three stages as processes, watches them until the "
+        .about = "Runs a pipeline: starts its stages as processes, watches them until the "
                  "input has ended and everything is written, and prints the balance, the "
                  "latencies and where the results are. A stage that dies is started again. SIGINT "
                  "or SIGTERM drains; a second one halts at once, and the next run goes on from "

@@ -56,8 +56,9 @@ static void on_interrupt(int number)
 // A stage is looked at where its records come out; the loader, where they go in.
 static bool ring_of_word(const char *word, enum mr_ring_index *index)
 {
-    static const enum mr_ring_index of_role[MR_ROLE_COUNT] = {MR_RING_INGRESS, MR_RING_EGRESS,
-                                                              MR_RING_EGRESS};
+    static const enum mr_ring_index of_role[MR_ROLE_COUNT] = {MR_RING_INGRESS,   MR_RING_EGRESS,
+                                                              MR_RING_EGRESS,    MR_RING_INGRESS_2,
+                                                              MR_RING_INGRESS_3, MR_RING_INGRESS_4};
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
         if (strcmp(word, mr_ring_index_name(ring)) == 0) {
             *index = ring;
@@ -289,7 +290,8 @@ int mr_cli_tap(int argc, char **argv)
     if (!ring_of_word(words.items[0], &index)) {
         fprintf(stderr,
                 "millrace tap: found \"%s\", expected a ring (ingress, egress, dead-producer, "
-                "dead-transform) or a stage (producer, transform, loader)\n",
+                "dead-transform) or a stage (producer, transform, loader); of further sources with "
+                "-2 to -4 behind it\n",
                 words.items[0]);
         return MR_ERR_USAGE;
     }

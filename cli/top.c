@@ -47,8 +47,7 @@ static void write_run(struct top *top, const struct mr_pipeline *run, FILE *out)
         return;
     }
     struct mr_rate *rate = rate_of(top, run->name);
-    mr_rate_update(rate, report->read_mono_ns,
-                   report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN]);
+    mr_rate_update(rate, report->read_mono_ns, mr_report_produced(report, MR_COUNT_IN));
     mr_progress_block(report, rate, out);
     fprintf(out, "  balance   %s\n\n", report->balance ? "exact" : report->imbalance);
 }

@@ -34,8 +34,12 @@ static ssize_t real_write(int fd, const void *bytes, size_t length, uint64_t at)
     return pwrite(fd, bytes, length, (off_t)at);
 }
 
+// Reserved space that the kernel has read, or read ahead, lies in its cache, and that counts as data: it is given up.
 static int64_t real_skip_hole(int fd, uint64_t at)
 {
+    off_t next = lseek(fd, (off_t)at, SEEK_DATA);
+    if (next != (off_t)at || posix_fadvise(fd, (off_t)at, 0, POSIX_FADV_DONTNEED) != 0)
+        return next;
     return lseek(fd, (off_t)at, SEEK_DATA);
 }
 

@@ -138,10 +138,17 @@ const uint8_t *mr_journal_file_look(struct mr_journal_file *file, uint64_t posit
     return file->window + (at - file->window_at);
 }
 
-// Where the file has data again; unchanged where it cannot say.
+static uint64_t file_offset(const struct mr_journal_file *file, uint64_t position)
+{
+    return file->header.header_bytes + position - file->header.base_pos;
+}
+
+// Where the file has data again; unchanged where it cannot say, or what is there has been read already.
 static uint64_t skip_hole(const struct mr_journal_file *file, uint64_t position)
 {
-    int64_t at = (int64_t)(file->header.header_bytes + position - file->header.base_pos);
+    int64_t at = (int64_t)file_offset(file, position);
+    if ((uint64_t)at < file->window_at + file->window_bytes)
+        return position;
     int64_t next = mr_disk->skip_hole(file->fd, (uint64_t)at);
     if (next < 0 && errno == ENXIO)
         return mr_journal_file_end(file);
@@ -150,16 +157,17 @@ static uint64_t skip_hole(const struct mr_journal_file *file, uint64_t position)
     return mr_min_u64(position + (uint64_t)(next - at) / 8 * 8, mr_journal_file_end(file));
 }
 
+// From page to page of the file: one that was read in part lies in the kernel's cache, and is no hole.
 int mr_journal_file_skip_zeroes(struct mr_journal_file *file, uint64_t position, uint64_t *out,
                                 struct mr_error *err)
 {
     static const uint8_t zeroes[MR_PAGE_BYTES];
     for (;;) {
-        uint64_t left;
-        const uint8_t *bytes = mr_journal_file_look(file, position, sizeof zeroes, &left, err);
+        uint64_t left, to_page = sizeof zeroes - file_offset(file, position) % sizeof zeroes;
+        const uint8_t *bytes = mr_journal_file_look(file, position, to_page, &left, err);
         if (!bytes)
             return err ? err->code : MR_ERR_INPUT;
-        uint64_t here = mr_min_u64(left, sizeof zeroes);
+        uint64_t here = mr_min_u64(left, to_page);
         uint64_t at = 0;
         if (here > 0 && memcmp(bytes, zeroes, here) == 0) {
             position = skip_hole(file, position + here);

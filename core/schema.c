@@ -198,6 +198,35 @@ int mr_schema_set_copy(struct mr_schema_set *to, const struct mr_schema_set *fro
     return MR_OK;
 }
 
+static bool is_same(const struct mr_schema *a, const struct mr_schema *b)
+{
+    const struct mr_schema_set one = {1, {(struct mr_schema *)a}},
+                               other = {1, {(struct mr_schema *)b}};
+    return mr_schema_set_same(&one, &other);
+}
+
+int mr_schema_set_merge(struct mr_schema_set *to, const struct mr_schema_set *from,
+                        struct mr_error *err)
+{
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct mr_schema_set one = {1, {from->schemas[i]}};
+        const struct mr_schema *there = mr_schema_set_by_id(to, from->schemas[i]->id);
+        if (!there)
+            there = mr_schema_set_by_name(to, from->schemas[i]->name);
+        if (there && is_same(there, from->schemas[i]))
+            continue;
+        if (there)
+            return mr_fail(err, MR_ERR_CONFIG,
+                           "found schema %s (id %u) beside another schema %s (id %u), expected the "
+                           "same, or another name and id",
+                           from->schemas[i]->name, from->schemas[i]->id, there->name, there->id);
+        int code = mr_schema_set_copy(to, &one, err);
+        if (code != MR_OK)
+            return code;
+    }
+    return MR_OK;
+}
+
 void mr_schema_set_clear(struct mr_schema_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++)

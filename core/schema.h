@@ -99,6 +99,9 @@ const struct mr_schema *mr_schema_set_by_id(const struct mr_schema_set *set, uin
 const struct mr_schema *mr_schema_set_by_name(const struct mr_schema_set *set, const char *name);
 int mr_schema_set_copy(struct mr_schema_set *to, const struct mr_schema_set *from,
                        struct mr_error *err);
+// Copies what `to` does not have yet. MR_ERR_CONFIG where it has another schema of that name or id.
+int mr_schema_set_merge(struct mr_schema_set *to, const struct mr_schema_set *from,
+                        struct mr_error *err);
 void mr_schema_set_clear(struct mr_schema_set *set);
 // The lowest free id from MR_SCHEMA_ID_DECLARED up.
 uint16_t mr_schema_set_free_id(const struct mr_schema_set *set);

@@ -18,7 +18,7 @@
 #include "core/error.h"
 
 #define MR_SEGMENT_MAGIC 0x314341524c4c494dULL // "MILLRAC1", little-endian
-#define MR_SEGMENT_LAYOUT_VERSION 2u
+#define MR_SEGMENT_LAYOUT_VERSION 3u
 
 #define MR_HUGE_PAGE_BYTES (2u << 20)
 

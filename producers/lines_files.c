@@ -195,14 +195,17 @@ static int open_followed(struct mr_source_run *run, struct mr_lines *lines)
     return open_next_file(lines, &run->err) == MR_OK ? MR_OK : run->err.code;
 }
 
-// A file, or standard input, has ended and every line of it is taken.
+// A file, or standard input, has ended and every line of it is taken. One that failed may be mended: the mark stays in
+// it, behind the last whole line.
 static enum mr_poll after_file(struct mr_source_run *run, struct mr_lines *lines, bool failed)
 {
     bool was_stdin = mr_lines_is_stdin(&lines->options);
+    if (failed)
+        mr_lines_set_mark(run, lines);
     finish_channel(lines);
-    mr_lines_set_mark(run, lines);
     if (failed)
         return MR_POLL_FAILED;
+    mr_lines_set_mark(run, lines);
     return was_stdin ? MR_POLL_END : MR_POLL_MORE;
 }
 
@@ -230,6 +233,8 @@ static enum mr_poll poll_channel(struct mr_source_run *run, struct mr_lines *lin
             return after_file(run, lines, cursor->channel->torn);
         enum mr_read got = mr_channel_read(cursor->channel, &run->err);
         lines->reader.now_wall_ns = lines->reader.live ? mr_wall_ns() : 0;
+        if (got == MR_READ_FAILED && !mr_lines_is_stdin(&lines->options))
+            return after_file(run, lines, true); // the half line that is held can be read again
         if (got != MR_READ_NOTHING)
             continue; // also at the end: a last line without line end is taken then
         mr_lines_set_mark(run, lines);

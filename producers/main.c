@@ -147,16 +147,17 @@ static int produce(struct mr_source_run *run, bool after_others)
     return mr_stage_close(run->stage, code, &run->err);
 }
 
-int mr_producer_main(const struct mr_pipeline *pipeline, bool after_others)
+int mr_producer_main(const struct mr_pipeline *whole, unsigned source, bool after_others)
 {
     void *options = NULL;
+    const struct mr_pipeline own = mr_pipeline_of_source(whole, source), *pipeline = &own;
     struct mr_source_run run = {.wait_fd = -1, .stage = calloc(1, sizeof(struct mr_stage))};
     if (!run.stage)
         return MR_ERR_MEMORY;
     int code = mr_source_bind(pipeline, &run.source, &options, &run.err);
     run.options = options;
     if (code == MR_OK)
-        code = mr_stage_open(run.stage, pipeline, MR_ROLE_PRODUCER, &run.err);
+        code = mr_stage_open(run.stage, pipeline, mr_producer_role(source), &run.err);
     if (code == MR_OK)
         code = produce(&run, after_others);
     else

@@ -107,9 +107,9 @@ const struct mr_source *mr_source_find(const char *name);
 // Options of the pipeline's source, bound; the caller frees *options.
 int mr_source_bind(const struct mr_pipeline *pipeline, const struct mr_source **source,
                    void **options, struct mr_error *err);
-// The producer process, from start to drained. `after_others`: takes nothing in before the stages
+// The producer process of one source (0: the first), from start to drained. `after_others`: takes nothing in before the stages
 // behind it are ready, so that a run which one of them refuses has accepted nothing. Returns an exit
 // code; the error was logged.
-int mr_producer_main(const struct mr_pipeline *pipeline, bool after_others);
+int mr_producer_main(const struct mr_pipeline *pipeline, unsigned source, bool after_others);
 
 #endif

@@ -38,3 +38,13 @@ void mr_ring_bell(uint32_t *bell)
     mr_add_u32(bell, 1);
     syscall(SYS_futex, bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
+
+void mr_ring_bell_for_room(struct mr_ring *ring, uint64_t read_pos)
+{
+    // The cursor of before the writer slept, or an older one, which lets the ring look emptier than it is: rung for
+    // nothing. It may even stand behind read_pos.
+    uint64_t write_pos = mr_load_relaxed_u64(&ring->writer_line->write_pos);
+    int64_t used = (int64_t)(write_pos - read_pos);
+    if (used <= (int64_t)(ring->capacity - ring->capacity / MR_WAKE_PART))
+        mr_ring_bell(&ring->writer_sleep->bell);
+}

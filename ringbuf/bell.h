@@ -18,7 +18,8 @@ void mr_bell_setup(void);
 extern bool mr_bell_is_fenced_by_others; // written by mr_bell_setup() only
 
 void mr_ring_bell(uint32_t *bell);
-static inline void mr_ring_bell_if(const uint32_t *asleep, uint32_t *bell)
+// Whether the other side says that it sleeps, after this side has stored its cursor.
+static inline bool mr_ring_finds_asleep(const uint32_t *asleep)
 {
     // Orders the cursor's store before the load of the flag. Pairs with mr_bell_fence_all between the
     // sleeper's store of the flag and its last look at the cursor: one of the two sees the other.
@@ -26,16 +27,23 @@ static inline void mr_ring_bell_if(const uint32_t *asleep, uint32_t *bell)
         mr_fence_compiler();
     else
         mr_fence_full();
-    if (MR_UNLIKELY(mr_load_relaxed_u32(asleep) != 0))
-        mr_ring_bell(bell);
+    return mr_load_relaxed_u32(asleep) != 0;
 }
 static inline void mr_ring_wake_reader(struct mr_ring *ring)
 {
-    mr_ring_bell_if(&ring->reader_sleep->asleep, &ring->reader_sleep->bell);
+    if (MR_UNLIKELY(mr_ring_finds_asleep(&ring->reader_sleep->asleep)))
+        mr_ring_bell(&ring->reader_sleep->bell);
 }
-static inline void mr_ring_wake_writer(struct mr_ring *ring)
+
+// A writer sleeps because the ring is full. Woken for each record's room it would fill that and sleep again, and a
+// reader with much to do would do little but wake it: it is left asleep until an eighth of the ring is free. It has that
+// at the latest when all that it has published is released, so it never sleeps on while the reader has nothing to do.
+#define MR_WAKE_PART 8
+void mr_ring_bell_for_room(struct mr_ring *ring, uint64_t read_pos);
+static inline void mr_ring_wake_writer(struct mr_ring *ring, uint64_t read_pos)
 {
-    mr_ring_bell_if(&ring->writer_sleep->asleep, &ring->writer_sleep->bell);
+    if (MR_UNLIKELY(mr_ring_finds_asleep(&ring->writer_sleep->asleep)))
+        mr_ring_bell_for_room(ring, read_pos);
 }
 
 // The sleeper's half, between storing that it sleeps and its last look. False where the kernel refuses

@@ -41,6 +41,8 @@ void mr_reader_recover(struct mr_reader *reader, uint64_t position)
     // One that died asleep would have the writer ring for it at every publish.
     mr_store_relaxed_u32(&reader->ring->reader_sleep->asleep, 0);
     mr_release(reader, position, NULL);
+    // One that died between its release and the bell has left the writer asleep.
+    mr_ring_wake_writer(reader->ring, position);
 }
 
 static uint64_t cursor_failed(struct mr_reader *reader)
@@ -172,7 +174,7 @@ void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_rea
     // Pairs with the acquire load in refresh_read_pos: what is released is no longer looked at.
     mr_store_release_u64(&reader->ring->reader_line->read_pos, position);
     use_notes(reader, position, timing);
-    mr_ring_wake_writer(reader->ring);
+    mr_ring_wake_writer(reader->ring, position);
 }
 
 void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight)

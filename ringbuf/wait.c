@@ -142,7 +142,7 @@ static void park_readers(struct mr_reader *const *readers, unsigned count, int64
         seen[i] = mr_load_acquire_u32(&sleep->bell);
         mr_store_relaxed_u32(&sleep->asleep, 1);
     }
-    // Pairs with the fence in mr_ring_bell_if.
+    // Pairs with the fence in mr_ring_finds_asleep.
     if (!mr_bell_fence_all())
         timeout_ns = brief(timeout_ns);
     bool news = any_has_news(readers, count);
@@ -181,7 +181,7 @@ static void park_writer(struct mr_writer *writer, uint32_t length, int64_t timeo
     struct mr_ring_writer_sleep *sleep = writer->ring->writer_sleep;
     uint32_t seen = mr_load_acquire_u32(&sleep->bell);
     mr_store_relaxed_u32(&sleep->asleep, 1);
-    // Pairs with the fence in mr_ring_bell_if.
+    // Pairs with the fence in mr_ring_finds_asleep.
     if (!mr_bell_fence_all())
         timeout_ns = brief(timeout_ns);
     // A claim that succeeds now is given back: the caller claims again.

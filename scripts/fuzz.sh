@@ -5,11 +5,14 @@
 # needs beside the others (tests/fuzz/seconds), and who has not done RUNS by then says how many it has done.
 #
 # FUZZ_LEDGER=FILE: what takes longer than one goes at it. Each goes a million at a time and notes it there
-# ("NAME EXECUTIONS COMMIT DATE"); what stands there counts, so RUNS are those of all calls together, and an end at any
-# moment costs the million that was under way. The shortest first then, and FUZZ_SECONDS says nothing.
+# ("NAME EXECUTIONS COMMIT DATE [plain]"); what stands there counts, so RUNS are those of all calls together, and an end
+# at any moment costs the million that was under way. The shortest first then, and FUZZ_SECONDS says nothing. One
+# million in twenty and the last run under the sanitizers, the others several times as fast without: what these keep
+# because it is new, the sanitizers see when the next of their millions starts. A CORPUS in memory (tmpfs) is faster.
 #
 # Each starts from its seeds (tests/fuzz/corpus/NAME) and what it kept before in CORPUS/NAME, with the words of
-# tests/fuzz/dict/NAME. Inputs are up to 4 KiB long: what is found further on, tests/fuzz/length says of whom.
+# tests/fuzz/dict/NAME. Inputs are up to 4 KiB long, or as long as tests/fuzz/length says of NAME; behind the first
+# million of a ledger up to its second number, where what takes the time is but more of the same in one input.
 #
 # What the sanitizers note for their reports alone, and how long they keep what was freed, takes as long as the rest:
 # two frames (with one alone no leak is seen), 2 MiB. The command that shows a failure again has it all. Leaks are
@@ -30,17 +33,17 @@ if [ -n "${FUZZ_LEDGER:-}" ]; then
 fi
 export ASAN_OPTIONS=malloc_context_size=2:quarantine_size_mb=2:thread_local_quarantine_size_kb=64
 
-# said_of TABLE NAME DEFAULT
-said_of() { awk -v name="$2" -v value="$3" '$1 == name { value = $2 } END { print value }' "tests/fuzz/$1"; }
+# said_of TABLE NAME DEFAULT [COLUMN]
+said_of() { awk -v name="$2" -v value="$3" -v column="${4:-2}" '$1 == name { value = $column } END { print value }' "tests/fuzz/$1"; }
 
-one() { # FUZZER SECONDS: 0: as long as it takes
+one() { # FUZZER SECONDS [RUNS COLUMN]: 0 seconds: as long as it takes; the column of tests/fuzz/length
     local name seeds log status words=()
     name=$(basename "$1") seeds=tests/fuzz/corpus/$(basename "$1") log=$corpus/$(basename "$1").log
     mkdir -p "$corpus/$name"
     local runs=${3:-$runs}
     [ -d "$seeds" ] || seeds=
     [ -e "tests/fuzz/dict/$name" ] && words=(-dict="tests/fuzz/dict/$name")
-    "$1" -runs="$runs" -max_total_time="$2" -max_len="$(said_of length "$name" 4096)" "${words[@]}" \
+    "$1" -runs="$runs" -max_total_time="$2" -max_len="$(said_of length "$name" 4096 "${4:-2}")" "${words[@]}" \
         -rss_limit_mb=4096 -timeout=20 -detect_leaks=0 -artifact_prefix="$corpus/$name." -print_final_stats=1 \
         "$corpus/$name" $seeds >"$log" 2>&1 </dev/null
     status=$?
@@ -54,19 +57,28 @@ one() { # FUZZER SECONDS: 0: as long as it takes
     fi
 }
 
-noted_of() { awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }' "$FUZZ_LEDGER"; }
+# noted_of NAME: "EXECUTIONS SANITIZED", SANITIZED being those under the sanitizers
+noted_of() {
+    awk -v name="$1" '$1 == name { sum += $2; if ($5 != "plain") sanitized += $2 }
+        END { print sum + 0, sanitized + 0 }' "$FUZZ_LEDGER"
+}
 
 one_of_ledger() { # FUZZER
-    local name said so_far made
+    local name said so_far sanitized left made fuzzer how column
     name=$(basename "$1")
-    while so_far=$(noted_of "$name") && [ "$so_far" -lt "$runs" ]; do
-        said=$(one "$1" 0 $((runs - so_far < 1000000 ? runs - so_far : 1000000)))
+    while read -r so_far sanitized <<<"$(noted_of "$name")" && [ "$so_far" -lt "$runs" ]; do
+        fuzzer=$1 how= left=$((runs - so_far))
+        [ "$sanitized" -gt $((so_far / 20)) ] && [ $left -gt 1000000 ] &&
+            fuzzer=${1/\/fuzz\//\/fuzzplain\/} how=plain
+        column=$((so_far < 1000000 ? 2 : 3))
+        said=$(one "$fuzzer" 0 $((left < 1000000 ? left : 1000000)) $column)
         made=$(awk '/^ok / { print $3 }' <<<"$said")
         [ "${made:-0}" -gt 0 ] || { echo "$said"; return; }
-        echo "$name $made $(git rev-parse --short HEAD) $(date -I)" >>"$FUZZ_LEDGER" ||
+        echo "$name $made $(git rev-parse --short HEAD) $(date -I) $how" >>"$FUZZ_LEDGER" ||
             { echo "FAILED  $name: cannot write to $FUZZ_LEDGER"; return; }
     done
-    printf 'ok      %-22s %9d executions, as %s says\n' "$name" "$so_far" "$FUZZ_LEDGER"
+    printf 'ok      %-22s %9d executions, %d of them under the sanitizers, as %s says\n' \
+        "$name" "$so_far" "$sanitized" "$FUZZ_LEDGER"
 }
 export -f one said_of noted_of one_of_ledger
 

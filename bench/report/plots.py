@@ -97,6 +97,13 @@ def scaling(out, found):
     for name, curve in found.get("scaling", {}).get("curves", {}).items():
         path = f"{out}/scaling/{name}.tsv"
         scale = "set logscale x 2\n" if name in ("record-bytes", "ring") else "set logscale x\n" if name == "symbols" else ""
+        if "missed" in curve["points"][0]:
+            save(f"{out}/plots", f"scaling-{name}", "set logscale y\nset grid\nset xlabel '" + curve["varies"]
+                 + "'\nset ylabel 'due to handed to the kernel, us'\nset title 'how cost grows: producers at a rate'\n"
+                 + plot_lines([f"'{path}' using 1:($2/1e3):($3/1e3):($4/1e3) with yerrorlines linewidth 2 title 'p50'",
+                               f"'{path}' using 1:($5/1e3) with linespoints dashtype 2 title 'p99'"]))
+            names.append(f"scaling-{name}")
+            continue
         lines = [f"'{path}' using 1:($2/1e6):($3/1e6):($4/1e6) with yerrorlines linewidth 2 title 'M/s'"]
         if curve["points"][0]["bytes_per_second"]:
             lines.append(f"'{path}' using 1:($5/1e9) axes x1y2 with lines dashtype 2 title 'GB/s (right)'")

@@ -90,12 +90,17 @@ def scaling_tables(found):
     for name, curve in found["curves"].items():
         yield f"**{name}** ({found['rounds']} rounds, in turn)"
         yield ""
+        if "missed" in curve["points"][0]:
+            yield from table([curve["varies"], "due to handed to the kernel, us: p50, median", "min", "max", "p99, median", "min", "max",
+                              "cores", "rounds that missed the rate"],
+                             [[row["x"]] + [us(row[key][k]) for key in ("hand_over_p50_ns", "hand_over_p99_ns")
+                                            for k in ("median", "min", "max")]
+                              + [f"{row['cores']['median']:.2f}", row["missed"]] for row in curve["points"]])
+            continue
         yield from table([curve["varies"], "a second, median", "min", "max", "MB/s"],
                          [[row["x"]] + [f"{row['per_second'][k]:,.0f}" for k in ("median", "min", "max")]
                           + [f"{row['bytes_per_second'] / 1e6:,.0f}" if row["bytes_per_second"] else ""]
                           for row in curve["points"]])
-    yield "A transform has one producer in this version: nothing to vary there."
-    yield ""
 
 
 def steady_table(found):

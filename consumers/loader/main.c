@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loader process: three inputs (the egress ring and the two dead rings), a sink behind each,
+// The loader process: three inputs or more (the egress ring and the dead rings), a sink behind each,
 // one I/O layer under all. A turn: walk what is new, hand it over, reap, poll, commit what has
 // become durable. When the rings have ended and everything is durable the sinks are finished.
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 #define IDLE_WAIT_NS 20000000LL  // the heart beats in between
 #define DEVICE_WAIT_NS 5000000LL // while there is no room
 #define DEAD_SEGMENT_BYTES (16u << 20)
-#define INPUTS 3
+#define INPUTS MR_STAGE_INPUTS_MAX
 
 struct loader {
     struct mr_stage *stage;
@@ -47,8 +47,9 @@ struct loader_port_state {
     uint8_t sink[MR_SINK_STATE_BYTES];
 };
 
-static const enum mr_ring_index ring_of[INPUTS] = {MR_RING_EGRESS, MR_RING_DEAD_PRODUCER,
-                                                   MR_RING_DEAD_TRANSFORM};
+static const enum mr_ring_index ring_of[INPUTS] = {
+    MR_RING_EGRESS,          MR_RING_DEAD_PRODUCER,   MR_RING_DEAD_TRANSFORM,
+    MR_RING_DEAD_PRODUCER_2, MR_RING_DEAD_PRODUCER_3, MR_RING_DEAD_PRODUCER_4};
 
 // ---- opening -----------------------------------------------------------------------------------
 static int open_sink(struct loader *loader, unsigned port, const struct mr_sink *sink,
@@ -162,16 +163,24 @@ static int open_dead_if_due(struct loader *loader, unsigned port)
 }
 
 // ---- the session -------------------------------------------------------------------------------
-static enum mr_again source_again(const struct loader *loader)
+static enum mr_again again_of(const struct mr_pipeline *pipeline, enum mr_role producer)
 {
     struct mr_segment segment;
     struct mr_stage_layout *page;
-    if (mr_stage_attach_page(loader->stage->pipeline, MR_ROLE_PRODUCER, MR_ATTACH_READ_ONLY,
-                             &segment, &page, NULL) != MR_OK)
+    if (mr_stage_attach_page(pipeline, producer, MR_ATTACH_READ_ONLY, &segment, &page, NULL) !=
+        MR_OK)
         return MR_AGAIN_NEVER;
     enum mr_again again = (enum mr_again)mr_load_acquire_u32(&page->again);
     mr_segment_detach(&segment);
     return again >= MR_AGAIN_SAME && again <= MR_AGAIN_NEVER ? again : MR_AGAIN_NEVER;
+}
+
+static enum mr_again sources_again(const struct mr_pipeline *pipeline)
+{
+    enum mr_again again[MR_PRODUCERS_MAX];
+    for (unsigned i = 0; i < mr_pipeline_sources(pipeline); i++)
+        again[i] = again_of(pipeline, mr_producer_role(i));
+    return mr_session_again(pipeline, again);
 }
 
 static int create_session(struct loader *loader, struct mr_error *err)
@@ -179,11 +188,11 @@ static int create_session(struct loader *loader, struct mr_error *err)
     struct mr_session *session = &loader->session;
     const struct mr_stage *stage = loader->stage;
     *session = (struct mr_session){.settings = mr_session_settings(stage->pipeline),
-                                   .again = source_again(loader),
+                                   .again = sources_again(stage->pipeline),
                                    .state = MR_SESSION_RUNNING};
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
         session->capacity[ring] = stage->pipeline->rings[ring].capacity;
-    for (unsigned port = 0; port < INPUTS; port++)
+    for (unsigned port = 0; port < loader->stage->reader_count; port++)
         session->start_pos[ring_of[port]] = stage->now.in_pos[port];
     return mr_session_create(loader->session_path, session, err);
 }
@@ -211,8 +220,10 @@ static int open_session(struct loader *loader)
         return MR_OK;
     }
     int code = mr_session_take_up(loader->session_path, &loader->session, &found, &loader->err);
-    if (code != MR_OK || !found || loader->stage->shared->resume != MR_RESUME_AGAIN ||
-        loader->session.state == MR_SESSION_RUNNING)
+    const struct loader_port_state *state = (const void *)loader->stage->state;
+    bool goes_on =
+        loader->stage->shared->resume == MR_RESUME_AGAIN || state[MR_PORT_MAIN].opened != 0;
+    if (code != MR_OK || !found || !goes_on || loader->session.state == MR_SESSION_RUNNING)
         return code;
     loader->session.state = MR_SESSION_RUNNING;
     return mr_session_update(loader->session_path, &loader->session, &loader->err);
@@ -281,7 +292,7 @@ static int open_main(struct loader *loader)
         code = mr_stage_await_schemas(stage, &loader->err);
     if (code != MR_OK || stage->in_schemas.count == 0)
         return code; // nothing will come: what is there is left alone
-    for (unsigned port = 0; port < INPUTS; port++)
+    for (unsigned port = 0; port < loader->stage->reader_count; port++)
         mr_intake_open(&loader->inputs[port], stage, port);
     struct mr_intake *input = &loader->inputs[MR_PORT_MAIN];
     input->schemas = &stage->in_schemas;
@@ -293,6 +304,9 @@ static int open_main(struct loader *loader)
     loader->inputs[MR_PORT_DEAD].counter = mr_stage_add_counter(stage, "dead_letter", "producer");
     loader->inputs[MR_PORT_DEAD_2].counter =
         mr_stage_add_counter(stage, "dead_letter", "transform");
+    for (unsigned port = MR_PORT_DEAD_3; port < stage->reader_count && port < INPUTS; port++)
+        loader->inputs[port].counter =
+            mr_stage_add_counter(stage, "dead_letter", mr_role_name(mr_ring_writer(ring_of[port])));
     code = open_session(loader);
     bool sink_begins = loader->session_path[0] != '\0';
     if (sink_begins)
@@ -310,7 +324,7 @@ static int open_main(struct loader *loader)
 // ---- a turn ------------------------------------------------------------------------------------
 static int take_in(struct loader *loader, bool *moved)
 {
-    for (unsigned port = 0; port < INPUTS; port++) {
+    for (unsigned port = 0; port < loader->stage->reader_count; port++) {
         struct mr_intake *input = &loader->inputs[port];
         int code = MR_OK;
         if (!input->run.sink)
@@ -330,7 +344,7 @@ static int settle(struct loader *loader, bool *moved)
 {
     int code = MR_OK;
     bool settled = false;
-    for (unsigned port = 0; port < INPUTS; port++) {
+    for (unsigned port = 0; port < loader->stage->reader_count; port++) {
         struct mr_intake *input = &loader->inputs[port];
         struct mr_error err;
         if (!input->run.sink)
@@ -352,7 +366,7 @@ static int settle(struct loader *loader, bool *moved)
 static bool any_is_busy(struct loader *loader)
 {
     bool busy = false;
-    for (unsigned port = 0; port < INPUTS; port++)
+    for (unsigned port = 0; port < loader->stage->reader_count; port++)
         busy |= mr_intake_is_busy(&loader->inputs[port]) || has_unopened(loader, port);
     return busy;
 }
@@ -387,7 +401,7 @@ static int turn(struct loader *loader, bool *moved)
 static bool inputs_have_ended(struct loader *loader, bool stopping)
 {
     bool ended = true;
-    for (unsigned port = 0; port < INPUTS; port++) {
+    for (unsigned port = 0; port < loader->stage->reader_count; port++) {
         struct mr_intake *input = &loader->inputs[port];
         ended &= mr_peek_bytes(input->reader) == 0 && !mr_intake_is_busy(input);
         // A stage before this one that is gone will not end its ring any more.
@@ -447,7 +461,7 @@ static int finish(struct loader *loader)
     enum mr_end end = mr_stage_end_of(loader->stage->pipeline, MR_ROLE_TRANSFORM);
     int code = MR_OK;
     mr_stage_set_phase(loader->stage, MR_PHASE_DRAINING);
-    for (unsigned port = 0; port < INPUTS && code == MR_OK; port++) {
+    for (unsigned port = 0; port < loader->stage->reader_count && code == MR_OK; port++) {
         struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
         run_of_sink->whole = end == MR_END_WHOLE;
         if (run_of_sink->sink)
@@ -468,7 +482,7 @@ static void close_all(struct loader *loader)
 {
     mr_io_close(&loader->io);
     mr_checkpoint_close(&loader->checkpoint);
-    for (unsigned port = 0; port < INPUTS; port++) {
+    for (unsigned port = 0; port < loader->stage->reader_count; port++) {
         struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
         if (run_of_sink->sink)
             run_of_sink->sink->close(run_of_sink);
@@ -481,7 +495,7 @@ static void name_files(struct loader *loader)
 {
     struct mr_stage_gauges *gauges = &loader->stage->shared->gauges;
     size_t used = 0;
-    for (unsigned port = 0; port < INPUTS; port++) {
+    for (unsigned port = 0; port < loader->stage->reader_count; port++) {
         const struct mr_sink_run *run_of_sink = &loader->inputs[port].run;
         if (!run_of_sink->sink || !run_of_sink->files[0])
             continue;

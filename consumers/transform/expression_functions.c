@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "consumers/transform/expression_functions.h"
 
+#include "consumers/transform/lua_value.h"
+
 const struct mr_expression_function mr_expression_functions[] = {
     {"abs", "math", "n", 'n'},     {"ceil", "math", "n", 'n'},       {"floor", "math", "n", 'n'},
     {"round", NULL, "n|n", 'n'},   {"sqrt", "math", "n", 'n'},       {"exp", "math", "n", 'n'},
@@ -15,7 +17,7 @@ const struct mr_expression_function mr_expression_functions[] = {
 };
 
 // Text is searched plainly, without patterns.
-const char mr_expression_functions_lua[] =
+const char mr_expression_functions_lua[] = MR_LUA_READ_NUMBER
     "local floor, find, sub = math.floor, string.find, string.sub\n"
     "local F = {}\n"
     "for _, name in ipairs{'abs', 'ceil', 'floor', 'sqrt', 'exp', 'log', 'log10', 'sin', 'cos', "
@@ -36,7 +38,7 @@ const char mr_expression_functions_lua[] =
     "function F.contains(t, part) return find(t, part, 1, true) ~= nil end\n"
     "function F.starts_with(t, part) return sub(t, 1, #part) == part end\n"
     "function F.ends_with(t, part) return part == '' or sub(t, -#part) == part end\n"
-    "F.pi, F.huge, F.number, F.text = math.pi, math.huge, tonumber, tostring\n"
+    "F.pi, F.huge, F.number, F.text = math.pi, math.huge, read_number, tostring\n"
     "function F.is_null(x) return x == nil end\n"
     "function F.when(condition, a, b) if condition then return a end return b end\n"
     "function F.coalesce(a, b, c, d, e, f, g, h)\n"

@@ -405,13 +405,13 @@ static bool parse_name(struct parser *p, struct operand *out)
     return parse_call(p, function, out);
 }
 
+// Read once, here: LuaJIT reads some long literals differently each time (9223372036854775808e82). Of what is written
+// as %a it takes every bit. strtod ends where the word does: letters behind a number are refused.
 static void add_number(struct parser *p)
 {
-    const char *start = p->text + p->token.at;
-    char *end;
-    mr_steps_add_number(&p->parsed->steps, strtod(start, &end));
-    if (end != start + p->token.length) // Lua sees another number
-        mr_steps_give_up(&p->parsed->steps);
+    double number = strtod(p->text + p->token.at, NULL);
+    fprintf(p->lua, isinf(number) ? "F.huge" : "%a", number);
+    mr_steps_add_number(&p->parsed->steps, number);
 }
 
 static bool parse_primary(struct parser *p, struct operand *out)
@@ -419,7 +419,6 @@ static bool parse_primary(struct parser *p, struct operand *out)
     *out = (struct operand){.at = p->token.at};
     switch (p->token.kind) {
     case MR_TOKEN_NUMBER:
-        fprintf(p->lua, "%.*s", (int)p->token.length, p->text + p->token.at);
         add_number(p);
         out->type = MR_EXPRESSION_NUMBER;
         advance(p);

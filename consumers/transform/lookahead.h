@@ -48,16 +48,27 @@ static inline void mr_lookahead_fill(struct mr_lookahead *ahead, struct mr_reade
     *shared = reader;
 }
 
-// The next record in its turn, or NULL where there is none now (or the reader is corrupt). Valid until
-// the next call.
+static inline bool mr_lookahead_is_empty(const struct mr_lookahead *ahead)
+{
+    return ahead->first == ahead->end;
+}
+
+// The next record, or NULL where there is none now (or the reader is corrupt). Valid until the next call.
 static inline const struct mr_upcoming *
-mr_lookahead_next(struct mr_lookahead *ahead, struct mr_reader *reader, struct mr_chain *chain)
+mr_lookahead_peek(struct mr_lookahead *ahead, struct mr_reader *reader, struct mr_chain *chain)
 {
     if (ahead->end - ahead->first <= ahead->depth)
         mr_lookahead_fill(ahead, reader, chain);
-    if (ahead->first == ahead->end)
-        return NULL;
-    return &ahead->seen[ahead->first++ % MR_LOOKAHEAD_MAX];
+    return mr_lookahead_is_empty(ahead) ? NULL : &ahead->seen[ahead->first % MR_LOOKAHEAD_MAX];
+}
+
+// The same, and takes it: its turn has come.
+static inline const struct mr_upcoming *
+mr_lookahead_next(struct mr_lookahead *ahead, struct mr_reader *reader, struct mr_chain *chain)
+{
+    const struct mr_upcoming *next = mr_lookahead_peek(ahead, reader, chain);
+    ahead->first += next != NULL;
+    return next;
 }
 
 #endif

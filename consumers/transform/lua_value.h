@@ -17,6 +17,20 @@ _Static_assert(sizeof(struct mr_lua_value) == 24, "as FFI lays it out");
 #define MR_LUA_VALUE_CDEF                                                                          \
     "typedef struct { double number; const char *text; int32_t length, null; } mr_lua_value;"
 
+// Lua source: `read_number(text)`, the number or nil, by the C library. LuaJIT's own tonumber gives one result and then
+// another for some texts of many digits (9223372036854775808e82). Nothing of letters: LuaJIT takes the bits of a NaN
+// that it is given for values of other types, and strtod has them from the text.
+#define MR_LUA_READ_NUMBER                                                                         \
+    "local ffi = require('ffi')\n"                                                                 \
+    "ffi.cdef[[double strtod(const char *, char **);]]\n"                                          \
+    "local rest, text_find = ffi.new('char *[1]'), string.find\n"                                  \
+    "local function read_number(text)\n"                                                           \
+    "  if not text_find(text, '^%s*[-+]?%.?%d') then return nil end\n"                             \
+    "  local value = ffi.C.strtod(text, rest)\n"                                                   \
+    "  local length = tonumber(rest[0] - ffi.cast('const char *', text))\n"                        \
+    "  if text_find(text, '^%s*$', length + 1) then return value end\n"                            \
+    "end\n"
+
 // NUMBER, TEXT or BOOL: what the values of this field are.
 enum mr_expression_type mr_lua_type(const struct mr_field *field);
 void mr_lua_load(const struct mr_schema *schema, const struct mr_field *field, const void *record,

@@ -3,8 +3,7 @@
 // its record as an object whose fields are those of the schema.
 #include "consumers/transform/script.h"
 
-const char mr_script_sandbox_lua[] =
-    "local ffi = require('ffi')\n"
+const char mr_script_sandbox_lua[] = MR_LUA_READ_NUMBER
     "ffi.cdef[[" MR_SCRIPT_CDEF "]]\n"
     "local calls = ffi.cast('mr_script_calls *', (...))\n"
     "local value = ffi.new('mr_lua_value')\n"
@@ -21,9 +20,13 @@ const char mr_script_sandbox_lua[] =
     "  math = copy(math, {random = true, randomseed = true}),\n"
     "  assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, pcall = "
     "pcall,\n"
-    "  select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring,\n"
-    "  type = type, unpack = unpack,\n"
+    "  select = select, setmetatable = setmetatable, tostring = tostring, type = type,\n"
+    "  unpack = unpack,\n"
     "}\n"
+    "function env.tonumber(v, base)\n"
+    "  if base or type(v) ~= 'string' then return tonumber(v, base) end\n"
+    "  return read_number(v)\n"
+    "end\n"
     "env._G = env\n"
     "\n"
     "local function run(source, name)\n"

@@ -18,10 +18,10 @@
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/stage_private.h"
 
-#define KILL_AFTER_NS 3000000000LL  // a stage that was told to halt and does not
-#define ARGUMENTS_MAX (2 * 128 + 8) // two per override
+#define KILL_AFTER_NS 3000000000LL   // a stage that was told to halt and does not
+#define ARGUMENTS_MAX (2 * 128 + 10) // two per override
 
-static const char *const stage_commands[MR_ROLE_COUNT] = {"produce", "transform", "load"};
+static const char *const stage_commands[] = {"produce", "transform", "load"};
 
 // ---- its page -----------------------------------------------------------------------------------
 
@@ -48,16 +48,21 @@ static bool attach_own_page(const struct mr_child *child, enum mr_attach mode,
 static void fill_arguments(const struct mr_child_program *program, enum mr_role role,
                            const char **arguments)
 {
+    static const char *const numbers[MR_PRODUCERS_MAX] = {"1", "2", "3", "4"};
     unsigned count = 0;
     arguments[count++] = "millrace";
-    arguments[count++] = stage_commands[role];
+    arguments[count++] = stage_commands[mr_role_is_producer(role) ? MR_ROLE_PRODUCER : role];
     arguments[count++] = program->file;
-    for (unsigned i = 0; i < program->set_count && count < ARGUMENTS_MAX - 4; i++) {
+    for (unsigned i = 0; i < program->set_count && count < ARGUMENTS_MAX - 6; i++) {
         arguments[count++] = "--set";
         arguments[count++] = program->sets[i];
     }
-    if (role == MR_ROLE_PRODUCER)
+    if (mr_role_is_producer(role))
         arguments[count++] = "--after-others";
+    if (role > MR_ROLE_LOADER) {
+        arguments[count++] = "--source";
+        arguments[count++] = numbers[mr_role_source(role)];
+    }
     arguments[count] = NULL;
 }
 
@@ -87,7 +92,7 @@ static int spawn(struct mr_child *child, const struct mr_child_program *program)
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setsigmask(&attributes, program->signals);
-    if (child->role != MR_ROLE_PRODUCER) // standard input is the source's
+    if (!mr_role_is_producer(child->role)) // standard input is a source's
         posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (program->stderr_fd >= 0)
         posix_spawn_file_actions_adddup2(&files, program->stderr_fd, STDERR_FILENO);

@@ -72,7 +72,7 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned sta
 // A stage that runs, or has ended, has its schemas and plugins in its page.
 static bool is_declared(const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         if (!report->stages[role].present || report->stages[role].gauges.phase < MR_PHASE_RUNNING)
             return false;
     return true;

@@ -69,7 +69,7 @@ static const int loader_calls[] = {SCMP_SYS(open),
                                    NEVER};
 
 static const int transform_calls[] = {NEVER};
-static const int *const role_calls[MR_ROLE_COUNT] = {producer_calls, transform_calls, loader_calls};
+static const int *const role_calls[] = {producer_calls, transform_calls, loader_calls};
 
 static int allow_list(scmp_filter_ctx filter, const int *calls)
 {
@@ -128,7 +128,8 @@ static int fill(scmp_filter_ctx filter, const struct mr_stage *stage)
 {
     int failed = allow_list(filter, common_calls);
     if (failed == 0)
-        failed = allow_list(filter, role_calls[stage->role]);
+        failed = allow_list(
+            filter, role_calls[mr_role_is_producer(stage->role) ? MR_ROLE_PRODUCER : stage->role]);
     if (failed == 0)
         failed = allow_memory(filter, stage->role);
     if (failed == 0)

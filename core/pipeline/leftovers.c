@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/pipeline/rundir.h"
+#include "core/pipeline/session.h"
 #include "core/pipeline/stage.h"
 
 // ---- the run directory
@@ -83,14 +84,38 @@ enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role rol
     return end;
 }
 
+enum mr_end mr_stage_end_of_producers(const struct mr_pipeline *pipeline)
+{
+    static const unsigned gravity[] = {
+        [MR_END_WHOLE] = 0, [MR_END_STOPPED] = 1, [MR_END_NOT] = 2, [MR_END_FAILED] = 3};
+    enum mr_end all = MR_END_WHOLE;
+    for (unsigned i = 0; i < mr_pipeline_sources(pipeline); i++) {
+        enum mr_end end = mr_stage_end_of(pipeline, mr_producer_role(i));
+        if ((unsigned)end >= MR_COUNT_OF(gravity))
+            end = MR_END_NOT;
+        if (gravity[end] > gravity[all])
+            all = end;
+    }
+    return all;
+}
+
 // ---- leftovers
 
 struct found {
-    unsigned rings, stages;
+    unsigned rings, pages;    // that are there
+    unsigned stages;          // those of the trio, which any run has
     bool taken;               // a stage has taken a record in, or cannot be read
     bool strange;             // one cannot be read
     bool done[MR_ROLE_COUNT]; // it has ended well
+    bool producer_done;       // one of them has
+    bool several;             // there is more than one
+    bool cut;                 // the stream has ended, and not with its sources
 };
+
+static bool is_cut(enum mr_end end)
+{
+    return end == MR_END_STOPPED || end == MR_END_FAILED;
+}
 
 static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role,
                            struct found *found)
@@ -100,11 +125,16 @@ static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role
     struct mr_stage_slot slot;
     int code = mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL);
     bool there = access(segment.path, F_OK) == 0;
-    found->stages += there;
+    found->pages += there;
+    found->stages += there && role <= MR_ROLE_LOADER;
+    found->several |= there && role > MR_ROLE_LOADER;
     if (code == MR_OK) {
         mr_stage_snapshot(page, &slot);
         found->taken |= slot.counts[MR_COUNT_IN] > 0;
         found->done[role] = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_DONE;
+        found->producer_done |= found->done[role] && mr_role_is_producer(role);
+        found->cut |=
+            role == MR_ROLE_TRANSFORM && is_cut((enum mr_end)mr_load_acquire_u32(&page->end));
         mr_segment_detach(&segment);
     } else {
         found->strange |= there; // another version's, or damaged: not ours to take away
@@ -131,6 +161,56 @@ static bool all_rings_are_finished(const struct mr_pipeline *pipeline)
     return finished;
 }
 
+// Where a producer's stream was cut the transform's was, even if that had ended well (with what its operators let go of).
+static void find_cuts(const struct mr_pipeline *pipeline, bool *cut)
+{
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        cut[role] = is_cut(mr_stage_end_of(pipeline, role));
+    for (unsigned i = 0; i < mr_pipeline_sources(pipeline); i++)
+        cut[MR_ROLE_TRANSFORM] |= cut[mr_producer_role(i)];
+}
+
+static void reopen_ring(const struct mr_pipeline *pipeline, enum mr_ring_index index)
+{
+    struct mr_ring ring;
+    char path[320];
+    mr_pipeline_ring_path(pipeline, index, path, sizeof path);
+    if (mr_ring_attach(&ring, path, MR_ATTACH_READ_WRITE, NULL) != MR_OK)
+        return;
+    mr_store_relaxed_u32(&ring.news->closed, 0);
+    mr_ring_detach(&ring);
+}
+
+// What a stage has come to, which is not the end of what it does: neither how its stream ended (of one that was cut),
+// nor that its process did, which would be taken for that of the next one before that has entered its page.
+static void forget_end(const struct mr_pipeline *pipeline, enum mr_role role, bool cut)
+{
+    struct mr_segment segment;
+    struct mr_stage_layout *page;
+    if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_WRITE, &segment, &page, NULL) != MR_OK)
+        return;
+    if (cut)
+        mr_store_relaxed_u32(&page->end, MR_END_NOT);
+    if (mr_load_relaxed_u32(&page->end) != MR_END_WHOLE)
+        mr_store_release_u32(&page->gauges.phase, MR_PHASE_OFF);
+    mr_segment_detach(&segment);
+}
+
+// The rings first and the loader last: who dies over it leaves an end that the next one finds, or an open ring, which is
+// none.
+void mr_stage_undo_stops(const struct mr_pipeline *pipeline)
+{
+    bool cut[MR_ROLE_COUNT];
+    find_cuts(pipeline, cut);
+    for (unsigned i = 0; i < MR_RING_COUNT; i++)
+        if (cut[mr_ring_writer(i)])
+            reopen_ring(pipeline, i);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (role != MR_ROLE_LOADER)
+            forget_end(pipeline, role, cut[role]);
+    forget_end(pipeline, MR_ROLE_LOADER, cut[MR_ROLE_LOADER]);
+}
+
 // The rings first, a stage's page last: what is left by one who died over it is known for what it is.
 int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err)
 {
@@ -151,6 +231,26 @@ int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error
     return code;
 }
 
+// Of several sources that were stopped: whether the next run is to go on with what is here. Where nothing is in flight
+// a stream merged by time can be made again from the disk, one by arrival cannot. One that has other settings now, or whose
+// journal is gone, begins anew; one that cannot be read is not given up over that.
+static bool is_kept(const struct mr_pipeline *pipeline, const struct found *found, bool finished)
+{
+    char journal[MR_RUNDIR_PATH_BYTES];
+    struct mr_session session;
+    bool there, all = found->rings == 2 * (found->pages - 1); // none has been removed
+    if (!found->several || !found->cut || !found->done[MR_ROLE_LOADER] || !all)
+        return false;
+    if (!finished)
+        return true;
+    if (!mr_session_follow_link(pipeline, journal, sizeof journal))
+        return false;
+    if (mr_session_read(journal, &session, &there, NULL) != MR_OK)
+        return true;
+    bool same = !pipeline->root || session.settings == mr_session_settings(pipeline);
+    return there && same && session.again == MR_AGAIN_MIXED;
+}
+
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
 {
     struct found found = {0};
@@ -162,19 +262,22 @@ enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline)
         mr_pipeline_ring_path(pipeline, i, path, sizeof path);
         found.rings += access(path, F_OK) == 0;
     }
-    if (found.rings + found.stages == 0)
+    if (found.rings + found.pages == 0)
         return MR_LEFTOVERS_NONE;
     // A stage makes its rings before its page: pages alone are left by one who died removing them.
     if (found.rings == 0 && !found.strange)
         return MR_LEFTOVERS_SPENT;
     // A run that failed before it accepted a record leaves nothing to go on from.
     if (!found.taken)
-        return found.done[MR_ROLE_PRODUCER] && found.stages < MR_ROLE_COUNT ? MR_LEFTOVERS_EMPTY
-                                                                            : MR_LEFTOVERS_SPENT;
+        return found.producer_done && found.stages < MR_TRIO ? MR_LEFTOVERS_EMPTY
+                                                             : MR_LEFTOVERS_SPENT;
     // Rings of which nothing is left to read are finished only if all three stages were there: a
     // stage that starts after the others have ended still has its part to do. And the loader must
-    // have ended well: one that died over its files has to finish them.
-    bool finished = found.stages == MR_ROLE_COUNT && found.done[MR_ROLE_LOADER] &&
-                    all_rings_are_finished(pipeline);
+    // have ended well: one that died over its files has to finish them. A further producer that was not there
+    // has not closed its ring, which the transform has made.
+    bool finished =
+        found.stages == MR_TRIO && found.done[MR_ROLE_LOADER] && all_rings_are_finished(pipeline);
+    if (is_kept(pipeline, &found, finished))
+        return MR_LEFTOVERS_STOPPED;
     return finished ? MR_LEFTOVERS_SPENT : MR_LEFTOVERS_UNFINISHED;
 }

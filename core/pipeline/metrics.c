@@ -62,7 +62,7 @@ static void write_run(FILE *out, const struct mr_metric *metric, const struct mr
 
 static void write_count(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
         put_count(out, report->stages[role].slot.counts[metric->what]);
     }
@@ -71,7 +71,7 @@ static void write_count(FILE *out, const struct mr_metric *metric, const struct 
 static void write_rejected(FILE *out, const struct mr_metric *metric,
                            const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         for (unsigned reason = 0; reason < MR_REASON_KINDS; reason++) {
             put_series(out, metric->name, "stage", mr_role_name(role), "reason",
                        mr_reason_name(reason));
@@ -81,7 +81,7 @@ static void write_rejected(FILE *out, const struct mr_metric *metric,
 
 static void write_dropped(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         put_series(out, metric->name, "stage", mr_role_name(role), "reason", "ring_full");
         put_count(out, report->stages[role].slot.counts[MR_COUNT_DROPPED]);
     }
@@ -90,7 +90,7 @@ static void write_dropped(FILE *out, const struct mr_metric *metric, const struc
 static void write_in_flight(FILE *out, const struct mr_metric *metric,
                             const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
         put_count(out, report->stages[role].in_flight);
     }
@@ -100,7 +100,7 @@ enum { SCHEMAS_IN, SCHEMAS_OUT };
 
 static void write_schemas(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         const struct mr_stage_report *stage = &report->stages[role];
         bool in = metric->what == SCHEMAS_IN;
         unsigned count = in ? stage->in_schema_count : stage->out_schema_count;
@@ -115,7 +115,7 @@ static void write_schemas(FILE *out, const struct mr_metric *metric, const struc
 // A plugin's own counters keep the names their plugins gave them: "order_book.unknown_reference".
 static void write_plugin(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         for (unsigned i = 0; i < report->stages[role].plugin_count; i++) {
             put_series(out, metric->name, "stage", mr_role_name(role), "counter",
                        report->stages[role].plugin_name[i]);
@@ -125,7 +125,7 @@ static void write_plugin(FILE *out, const struct mr_metric *metric, const struct
 
 static void write_phase(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         for (unsigned phase = MR_PHASE_OFF; phase <= MR_PHASE_FAILED; phase++) {
             put_series(out, metric->name, "stage", mr_role_name(role), "phase",
                        mr_phase_name(phase));
@@ -135,7 +135,7 @@ static void write_phase(FILE *out, const struct mr_metric *metric, const struct 
 
 static void write_up(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
         put_count(out, report->stages[role].alive);
     }
@@ -144,7 +144,7 @@ static void write_up(FILE *out, const struct mr_metric *metric, const struct mr_
 static void write_restarts(FILE *out, const struct mr_metric *metric,
                            const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
         put_count(out, report->stages[role].restarts);
     }
@@ -152,7 +152,7 @@ static void write_restarts(FILE *out, const struct mr_metric *metric,
 
 static void write_waited(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         struct mr_waits waits;
         mr_waits_of(report, role, &waits);
         for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
@@ -164,7 +164,7 @@ static void write_waited(FILE *out, const struct mr_metric *metric, const struct
 
 static void write_waiting(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         struct mr_waits waits;
         mr_waits_of(report, role, &waits);
         for (unsigned why = MR_WAIT_INPUT; why <= MR_WAIT_DEVICE; why++) {
@@ -176,7 +176,7 @@ static void write_waiting(FILE *out, const struct mr_metric *metric, const struc
 
 static void write_stalled(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         for (unsigned cause = MR_STALL_STOPPED; cause <= MR_STALL_ASLEEP; cause++) {
             put_series(out, metric->name, "stage", mr_role_name(role), "cause",
                        mr_stall_name(cause));
@@ -186,7 +186,7 @@ static void write_stalled(FILE *out, const struct mr_metric *metric, const struc
 
 static void write_parks(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
         put_count(out, report->stages[role].gauges.parks);
     }
@@ -195,7 +195,7 @@ static void write_parks(FILE *out, const struct mr_metric *metric, const struct 
 static void write_heartbeat(FILE *out, const struct mr_metric *metric,
                             const struct mr_report *report)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         struct mr_waits waits;
         mr_waits_of(report, role, &waits);
         put_series(out, metric->name, "stage", mr_role_name(role), NULL, NULL);
@@ -217,7 +217,7 @@ enum {
 
 static void write_ring(FILE *out, const struct mr_metric *metric, const struct mr_report *report)
 {
-    for (unsigned index = 0; index < MR_RING_COUNT; index++) {
+    MR_EACH_RING (report, index) {
         const struct mr_ring_report *ring = &report->rings[index];
         const uint64_t values[] = {
             [RING_CAPACITY] = ring->capacity,

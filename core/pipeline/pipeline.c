@@ -20,7 +20,7 @@ struct file_options {
     struct mr_node *source, *schemas, *transform, *sink, *dead_letter;
     struct mr_node *ring, *ingress, *egress, *metrics;
     struct mr_node *wait, *placement, *supervise, *share;
-    int huge_pages;
+    int huge_pages, merge;
     bool prefault, lock_memory, harden;
     int64_t realtime;
     uint64_t batch_bytes;
@@ -33,7 +33,9 @@ struct file_options {
 static const struct mr_option file_option_table[] = {
     FILE_OPTION("name", MR_OPTION_STRING, name, NULL, "of the run; default: the file's", NULL),
     FILE_OPTION("source", MR_OPTION_NODE, source, MR_OPTION_REQUIRED,
-                "where records come from, {type: ...}", NULL),
+                "where records come from, {type: ...} or a list of such", NULL),
+    FILE_OPTION("merge", MR_OPTION_ENUM, merge, "arrival",
+                "how the records of several sources become one stream", "arrival,time"),
     FILE_OPTION("schemas", MR_OPTION_NODE, schemas, NULL, "declared schemas", NULL),
     FILE_OPTION("transform", MR_OPTION_NODE, transform, NULL, "the chain of operators", NULL),
     FILE_OPTION("sink", MR_OPTION_NODE, sink, MR_OPTION_REQUIRED, "where records go, {type: ...}",
@@ -149,6 +151,8 @@ static int read_rings(struct mr_pipeline *pipeline, const struct file_options *f
         code = override_ring(file->egress, NULL, &pipeline->rings[MR_RING_EGRESS], err);
     pipeline->rings[MR_RING_DEAD_PRODUCER] = dead;
     pipeline->rings[MR_RING_DEAD_TRANSFORM] = dead;
+    for (unsigned i = 1; i < MR_PRODUCERS_MAX; i++)
+        pipeline->rings[mr_ingress_ring(i)] = pipeline->rings[MR_RING_INGRESS];
     return code;
 }
 
@@ -198,14 +202,29 @@ static int expect_typed_map(const struct mr_node *node, struct mr_error *err)
     return mr_config_text(type, &name, err);
 }
 
+static int read_sources(struct mr_pipeline *pipeline, struct mr_node *node, struct mr_error *err)
+{
+    bool several = node->kind == MR_NODE_LIST;
+    pipeline->source_count = several ? node->child_count : 1;
+    if (pipeline->source_count < 1 || pipeline->source_count > MR_PRODUCERS_MAX)
+        return mr_config_fail(node, err, "found a list of %u sources, expected 1 to %d",
+                              pipeline->source_count, MR_PRODUCERS_MAX);
+    int code = MR_OK;
+    for (unsigned i = 0; i < pipeline->source_count && code == MR_OK; i++) {
+        pipeline->source_nodes[i] = several ? node->children[i] : node;
+        code = expect_typed_map(pipeline->source_nodes[i], err);
+    }
+    pipeline->source_node = pipeline->source_nodes[0];
+    return code;
+}
+
 static int read_plugins(struct mr_pipeline *pipeline, const struct file_options *file,
                         struct mr_error *err)
 {
-    pipeline->source_node = file->source;
     pipeline->transform_node = file->transform;
     pipeline->sink_node = file->sink;
     pipeline->schemas_node = file->schemas;
-    int code = expect_typed_map(file->source, err);
+    int code = read_sources(pipeline, file->source, err);
     if (code == MR_OK)
         code = expect_typed_map(file->sink, err);
     if (code == MR_OK && file->transform != NULL && file->transform->kind != MR_NODE_LIST)
@@ -229,6 +248,8 @@ static int read_dead_letter(struct mr_pipeline *pipeline, const struct mr_node *
     if (code == MR_OK)
         code = override_ring(node, "path", &pipeline->rings[MR_RING_DEAD_PRODUCER], err);
     pipeline->rings[MR_RING_DEAD_TRANSFORM] = pipeline->rings[MR_RING_DEAD_PRODUCER];
+    for (unsigned i = 1; i < MR_PRODUCERS_MAX; i++)
+        pipeline->rings[mr_dead_producer_ring(i)] = pipeline->rings[MR_RING_DEAD_PRODUCER];
     pipeline->dead_letter_path = options.path;
     return code;
 }
@@ -359,6 +380,7 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
         code = mr_stages_read_wait(file.wait, pipeline->wait, err);
     if (code == MR_OK)
         code = mr_stages_read_placement(file.placement, &pipeline->placement, err);
+    pipeline->placement.source_count = pipeline->source_count;
     if (code == MR_OK)
         code = mr_supervise_read(file.supervise, &pipeline->supervise, err);
     if (code == MR_OK)
@@ -374,6 +396,7 @@ static int read_pipeline(struct mr_pipeline *pipeline, struct mr_error *err)
         .prefault = file.prefault,
         .lock = file.lock_memory,
     };
+    pipeline->merges_by_time = file.merge == 1;
     pipeline->realtime = (int)file.realtime;
     pipeline->harden = file.harden;
     pipeline->batch_bytes_max = file.batch_bytes;
@@ -417,16 +440,52 @@ void mr_pipeline_free(struct mr_pipeline *pipeline)
     memset(pipeline, 0, sizeof *pipeline);
 }
 
+struct mr_pipeline mr_pipeline_of_source(const struct mr_pipeline *pipeline, unsigned source)
+{
+    struct mr_pipeline own = *pipeline;
+    if (source < pipeline->source_count)
+        own.source_node = pipeline->source_nodes[source];
+    return own;
+}
+
+bool mr_pipeline_has_role(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    return !mr_role_is_producer(role) || mr_role_source(role) < mr_pipeline_sources(pipeline);
+}
+
+bool mr_pipeline_has_ring(const struct mr_pipeline *pipeline, enum mr_ring_index ring)
+{
+    return mr_pipeline_has_role(pipeline, mr_ring_writer(ring));
+}
+
+enum mr_role mr_ring_writer(enum mr_ring_index ring)
+{
+    if (ring >= MR_RING_DEAD_PRODUCER_2)
+        return mr_producer_role(ring - MR_RING_DEAD_PRODUCER_2 + 1);
+    if (ring >= MR_RING_INGRESS_2)
+        return mr_producer_role(ring - MR_RING_INGRESS_2 + 1);
+    return ring == MR_RING_INGRESS || ring == MR_RING_DEAD_PRODUCER ? MR_ROLE_PRODUCER
+                                                                    : MR_ROLE_TRANSFORM;
+}
+
+enum mr_role mr_ring_reader(enum mr_ring_index ring)
+{
+    return mr_ring_is_ingress(ring) ? MR_ROLE_TRANSFORM : MR_ROLE_LOADER;
+}
+
 const char *mr_role_name(enum mr_role role)
 {
-    static const char *const names[] = {"producer", "transform", "loader"};
+    static const char *const names[] = {"producer",   "transform",  "loader",
+                                        "producer-2", "producer-3", "producer-4"};
     _Static_assert(MR_COUNT_OF(names) == MR_ROLE_COUNT, "a name for each role");
     return (unsigned)role < MR_ROLE_COUNT ? names[role] : "unknown";
 }
 
 const char *mr_ring_index_name(enum mr_ring_index ring)
 {
-    static const char *const names[] = {"ingress", "egress", "dead-producer", "dead-transform"};
+    static const char *const names[] = {
+        "ingress",   "egress",    "dead-producer",   "dead-transform",  "ingress-2",
+        "ingress-3", "ingress-4", "dead-producer-2", "dead-producer-3", "dead-producer-4"};
     _Static_assert(MR_COUNT_OF(names) == MR_RING_COUNT, "a name for each ring");
     return (unsigned)ring < MR_RING_COUNT ? names[ring] : "unknown";
 }

@@ -5,7 +5,9 @@
 //
 //     name: itch                    # the run's directory below the shared-memory root; without it
 //                                   # the file's own name
-//     source: {type: itch_file, ...}
+//     source: {type: itch_file, ...}   # or a list of up to four: a producer and a ring for each
+//     merge: arrival                # arrival | time: how the records of several sources become one stream:
+//                                   # consumers/transform/merge.h
 //     schemas: [...]                # declared schemas, for sources that fill such
 //     transform: [ {filter: ...}, {set: {...}}, ... ]
 //     sink: {type: journal, ...}
@@ -35,16 +37,70 @@
 #include "ringbuf/ring.h"
 #include "ringbuf/wait.h"
 
-enum mr_role { MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM, MR_ROLE_LOADER, MR_ROLE_COUNT };
-// The rings of a trio. The two dead rings carry rejected records, whole and with their reason, to
-// the loader, which keeps a dead-letter journal for each.
+// The trio, and behind it the producers of further sources, which few runs have. Whether a run has a role, or a
+// ring, mr_pipeline_has_role and mr_pipeline_has_ring say.
+#define MR_PRODUCERS_MAX 4
+enum mr_role {
+    MR_ROLE_PRODUCER,
+    MR_ROLE_TRANSFORM,
+    MR_ROLE_LOADER,
+    MR_ROLE_PRODUCER_2,
+    MR_ROLE_PRODUCER_3,
+    MR_ROLE_PRODUCER_4,
+    MR_ROLE_COUNT
+};
+// The rings. The dead rings carry rejected records, whole and with their reason, to the loader, which keeps
+// a dead-letter journal for each.
 enum mr_ring_index {
     MR_RING_INGRESS,        // producer  -> transform
     MR_RING_EGRESS,         // transform -> loader
     MR_RING_DEAD_PRODUCER,  // producer  -> loader
     MR_RING_DEAD_TRANSFORM, // transform -> loader
+    MR_RING_INGRESS_2,      // producer-2 -> transform
+    MR_RING_INGRESS_3,
+    MR_RING_INGRESS_4,
+    MR_RING_DEAD_PRODUCER_2, // producer-2 -> loader
+    MR_RING_DEAD_PRODUCER_3,
+    MR_RING_DEAD_PRODUCER_4,
     MR_RING_COUNT
 };
+
+#define MR_TRIO (MR_ROLE_LOADER + 1) // the first roles, which every run has
+
+// By number of the source, from 0.
+static inline enum mr_role mr_producer_role(unsigned source)
+{
+    return source == 0 ? MR_ROLE_PRODUCER : (enum mr_role)(MR_ROLE_PRODUCER_2 + source - 1);
+}
+static inline enum mr_ring_index mr_ingress_ring(unsigned source)
+{
+    return source == 0 ? MR_RING_INGRESS : (enum mr_ring_index)(MR_RING_INGRESS_2 + source - 1);
+}
+static inline enum mr_ring_index mr_dead_producer_ring(unsigned source)
+{
+    return source == 0 ? MR_RING_DEAD_PRODUCER
+                       : (enum mr_ring_index)(MR_RING_DEAD_PRODUCER_2 + source - 1);
+}
+static inline bool mr_role_is_producer(enum mr_role role)
+{
+    return role == MR_ROLE_PRODUCER || role >= MR_ROLE_PRODUCER_2;
+}
+// Of a producer.
+static inline unsigned mr_role_source(enum mr_role role)
+{
+    return role == MR_ROLE_PRODUCER ? 0 : role - MR_ROLE_PRODUCER_2 + 1;
+}
+static inline bool mr_ring_is_ingress(enum mr_ring_index ring)
+{
+    return ring == MR_RING_INGRESS || (ring >= MR_RING_INGRESS_2 && ring <= MR_RING_INGRESS_4);
+}
+static inline bool mr_ring_is_dead_producer(enum mr_ring_index ring)
+{
+    return ring == MR_RING_DEAD_PRODUCER || ring >= MR_RING_DEAD_PRODUCER_2;
+}
+// Who writes to a ring, and who reads it.
+enum mr_role mr_ring_writer(enum mr_ring_index ring);
+enum mr_role mr_ring_reader(enum mr_ring_index ring);
 
 // Which core each stage runs on: core/pipeline/placement.h.
 enum mr_placement_kind { MR_PLACEMENT_NONE, MR_PLACEMENT_AUTO, MR_PLACEMENT_LIST };
@@ -52,6 +108,7 @@ struct mr_placement {
     enum mr_placement_kind kind;
     int core[MR_ROLE_COUNT];    // MR_PLACEMENT_LIST
     const struct mr_node *node; // for what is wrong with it; NULL: not given
+    unsigned source_count;      // producers; 0 is 1
 };
 
 // How shared memory is held: core/pipeline/memory.h.
@@ -75,8 +132,11 @@ struct mr_pipeline {
     struct mr_node *root; // owned; option strings point into it
     const char *file;
     char name[MR_NAME_BYTES];
-    char directory[256];            // of the segments: <shm>/millrace-<uid>/<name>
-    struct mr_node *source_node;    // a mapping with `type`
+    char directory[256];         // of the segments: <shm>/millrace-<uid>/<name>
+    struct mr_node *source_node; // a mapping with `type`: a producer's own, else the first
+    struct mr_node *source_nodes[MR_PRODUCERS_MAX];
+    bool merges_by_time;
+    unsigned source_count;          // mr_pipeline_sources says it, also where no file was read: 0
     struct mr_node *transform_node; // a list, or NULL: everything passes
     struct mr_node *sink_node;      // a mapping with `type`
     struct mr_schema_set declared;  // the file's `schemas`
@@ -104,9 +164,23 @@ int mr_pipeline_load(struct mr_pipeline *pipeline, const char *path, const char 
 int mr_pipeline_parse(struct mr_pipeline *pipeline, const char *text, const char *file_name,
                       struct mr_error *err);
 void mr_pipeline_free(struct mr_pipeline *pipeline);
+// As the producer of one of its sources sees it: source_node is that one. It owns nothing.
+struct mr_pipeline mr_pipeline_of_source(const struct mr_pipeline *pipeline, unsigned source);
 
 extern const char *const mr_wait_strategy_names[]; // by mr_wait_strategy; NULL-ended
-const char *mr_role_name(enum mr_role role);       // "producer", ...
+// How many sources, and so producers, it has: 1 at least.
+static inline unsigned mr_pipeline_sources(const struct mr_pipeline *pipeline)
+{
+    return pipeline->source_count > 1 ? pipeline->source_count : 1;
+}
+// Several, by event time: only then does it matter.
+static inline bool mr_pipeline_merges(const struct mr_pipeline *pipeline)
+{
+    return pipeline->merges_by_time && mr_pipeline_sources(pipeline) > 1;
+}
+bool mr_pipeline_has_role(const struct mr_pipeline *pipeline, enum mr_role role);
+bool mr_pipeline_has_ring(const struct mr_pipeline *pipeline, enum mr_ring_index ring);
+const char *mr_role_name(enum mr_role role); // "producer", ..., "producer-2"
 const char *
 mr_ring_index_name(enum mr_ring_index ring); // "ingress", "egress", "dead-producer", ...
 void mr_pipeline_ring_path(const struct mr_pipeline *pipeline, enum mr_ring_index ring, char *out,

@@ -32,21 +32,30 @@ static unsigned pick_cores(const struct mr_cores *cores, unsigned wanted, unsign
     return count;
 }
 
-static void place_by_itself(const struct mr_cores *cores, struct mr_place places[MR_ROLE_COUNT])
+static unsigned stages_of(const struct mr_placement *placement)
+{
+    return MR_TRIO + (placement->source_count > 1 ? placement->source_count - 1 : 0);
+}
+
+static void place_by_itself(unsigned stages, const struct mr_cores *cores,
+                            struct mr_place places[MR_ROLE_COUNT])
 {
     // By number of cores: which of those picked each role gets.
-    static const unsigned seats[MR_ROLE_COUNT][MR_ROLE_COUNT] = {{0, 0, 0}, {1, 0, 1}, {0, 1, 2}};
-    unsigned picked[MR_ROLE_COUNT];
-    unsigned wanted = mr_cores_usable(cores);
-    unsigned count = pick_cores(cores, wanted < MR_ROLE_COUNT ? wanted : MR_ROLE_COUNT, picked);
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        places[role].core = cores->cpu[picked[seats[count - 1][role]]];
+    static const unsigned seats[MR_TRIO][MR_TRIO] = {{0, 0, 0}, {1, 0, 1}, {0, 1, 2}};
+    unsigned picked[MR_ROLE_COUNT] = {0};
+    unsigned usable = mr_cores_usable(cores);
+    unsigned count = pick_cores(cores, usable < stages ? usable : stages, picked);
+    const unsigned *seat = seats[mr_min_u64(mr_max_u64(count, 1), MR_TRIO) - 1];
+    for (unsigned role = 0; role < stages; role++) {
+        unsigned at = role < MR_TRIO ? seat[role] : role < count ? role : seat[MR_ROLE_PRODUCER];
+        places[role].core = cores->cpu[picked[at]];
+    }
 }
 
 static int place_by_list(const struct mr_placement *placement, const struct mr_cores *cores,
                          struct mr_place places[MR_ROLE_COUNT], struct mr_error *err)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    for (unsigned role = 0; role < stages_of(placement); role++) {
         places[role].core = placement->core[role];
         if (!is_allowed(cores, places[role].core))
             return mr_config_fail(placement->node, err,
@@ -61,12 +70,13 @@ static int place_by_list(const struct mr_placement *placement, const struct mr_c
 // About as much again as a turn of the loader with the two switches: then most of what is due is on time.
 #define KEEP_NS 10000
 
-static void find_shares(const struct mr_cores *cores, struct mr_place places[MR_ROLE_COUNT])
+static void find_shares(unsigned stages, const struct mr_cores *cores,
+                        struct mr_place places[MR_ROLE_COUNT])
 {
     unsigned used = 0;
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    for (unsigned role = 0; role < stages; role++) {
         unsigned on_it = 0, before = 0;
-        for (unsigned other = 0; other < MR_ROLE_COUNT; other++) {
+        for (unsigned other = 0; other < stages; other++) {
             on_it += places[other].core == places[role].core;
             before += other < role && places[other].core == places[role].core;
         }
@@ -74,9 +84,10 @@ static void find_shares(const struct mr_cores *cores, struct mr_place places[MR_
         places[role].share = on_it > 1 ? MR_CORE_SHARED : MR_CORE_OWN;
     }
     // A transform on the same core is to answer at once.
-    if (places[MR_ROLE_PRODUCER].core != places[MR_ROLE_TRANSFORM].core)
-        places[MR_ROLE_PRODUCER].keep_ns = KEEP_NS;
-    for (unsigned role = 0; role < MR_ROLE_COUNT && cores->quota < used; role++)
+    for (unsigned role = 0; role < stages; role++)
+        if (mr_role_is_producer(role) && places[role].core != places[MR_ROLE_TRANSFORM].core)
+            places[role].keep_ns = KEEP_NS;
+    for (unsigned role = 0; role < stages && cores->quota < used; role++)
         places[role].share = MR_CORE_METERED;
 }
 
@@ -84,17 +95,18 @@ int mr_placement_plan(const struct mr_placement *placement, const struct mr_core
                       struct mr_place places[MR_ROLE_COUNT], struct mr_error *err)
 {
     int code = MR_OK;
-    enum mr_core_share share = cores->count < MR_ROLE_COUNT   ? MR_CORE_SHARED
-                               : cores->quota < MR_ROLE_COUNT ? MR_CORE_METERED
-                                                              : MR_CORE_OWN;
+    unsigned stages = stages_of(placement);
+    enum mr_core_share share = cores->count < stages   ? MR_CORE_SHARED
+                               : cores->quota < stages ? MR_CORE_METERED
+                                                       : MR_CORE_OWN;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         places[role] = (struct mr_place){.core = -1, .share = share};
     if (placement->kind == MR_PLACEMENT_NONE)
         return MR_OK;
     if (placement->kind == MR_PLACEMENT_AUTO)
-        place_by_itself(cores, places);
+        place_by_itself(stages, cores, places);
     else
         code = place_by_list(placement, cores, places, err);
-    find_shares(cores, places);
+    find_shares(stages, cores, places);
     return code;
 }

@@ -8,8 +8,9 @@
 //          there when the transform is done. Where there is always something due, it keeps the core for
 //          some time, for what comes due in another's turn is late: more than half of the records are on
 //          time in the egress ring, and the loader takes them in groups. One: all three on it.
-//          A quota of cores counts as so many cores.
-//   list   [producer, transform, loader], numbers of cores
+//          A quota of cores counts as so many cores. The producers of further sources have a core each where
+//          there are more, else they share the first one's.
+//   list   [producer, transform, loader], numbers of cores; all producers on the first
 //
 // Pure: each stage finds the same plan for itself, however it was started.
 #ifndef MR_CORE_PIPELINE_PLACEMENT_H

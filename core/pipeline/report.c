@@ -207,18 +207,13 @@ static void read_ring(struct mr_report *report, const struct mr_pipeline *pipeli
 // The writers have watched their rings; who looks now may have seen more.
 static void note_used_max(struct mr_report *report)
 {
-    static const struct {
-        enum mr_role writer;
-        unsigned port;
-    } writers[MR_RING_COUNT] = {[MR_RING_INGRESS] = {MR_ROLE_PRODUCER, MR_PORT_MAIN},
-                                [MR_RING_EGRESS] = {MR_ROLE_TRANSFORM, MR_PORT_MAIN},
-                                [MR_RING_DEAD_PRODUCER] = {MR_ROLE_PRODUCER, MR_PORT_DEAD},
-                                [MR_RING_DEAD_TRANSFORM] = {MR_ROLE_TRANSFORM, MR_PORT_DEAD}};
     for (unsigned index = 0; index < MR_RING_COUNT; index++) {
         struct mr_ring_report *ring = &report->rings[index];
-        const struct mr_stage_gauges *gauges = &report->stages[writers[index].writer].gauges;
-        ring->used_bytes_max = mr_max_u64(gauges->used_bytes_max[writers[index].port],
-                                          mr_ring_used_bytes(ring->write_pos, ring->read_pos));
+        const struct mr_stage_gauges *gauges = &report->stages[mr_ring_writer(index)].gauges;
+        bool dead = index != MR_RING_EGRESS && !mr_ring_is_ingress(index);
+        ring->used_bytes_max =
+            mr_max_u64(gauges->used_bytes_max[dead ? MR_PORT_DEAD : MR_PORT_MAIN],
+                       mr_ring_used_bytes(ring->write_pos, ring->read_pos));
     }
 }
 
@@ -251,25 +246,51 @@ static bool check_stage(struct mr_report *report, enum mr_role role)
     return true;
 }
 
-static bool check_ring(struct mr_report *report, enum mr_ring_index index, enum mr_role upstream,
-                       enum mr_role downstream)
+uint64_t mr_report_produced(const struct mr_report *report, enum mr_count count)
 {
-    struct mr_ring_report *ring = &report->rings[index];
-    uint64_t emitted = report->stages[upstream].slot.counts[MR_COUNT_EMITTED];
-    uint64_t in = report->stages[downstream].slot.counts[MR_COUNT_IN];
-    ring->in_flight = emitted > in ? emitted - in : 0;
-    if (in > emitted || (ring->finished && in != emitted))
-        return unbalanced(report, "%s ring: the %s emitted %llu, the %s took in %llu",
-                          mr_ring_index_name(index), mr_role_name(upstream),
-                          (unsigned long long)emitted, mr_role_name(downstream),
-                          (unsigned long long)in);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++)
+        sum += report->stages[mr_producer_role(i)].slot.counts[count];
+    return sum;
+}
+
+static bool check_hop(struct mr_report *report, enum mr_ring_index ring, const char *upstream,
+                      uint64_t emitted, uint64_t in, bool finished)
+{
+    report->rings[ring].in_flight = emitted > in ? emitted - in : 0;
+    if (in > emitted || (finished && in != emitted))
+        return unbalanced(report, "%s ring%s emitted %llu, the %s took in %llu",
+                          mr_ring_index_name(ring), upstream, (unsigned long long)emitted,
+                          mr_role_name(mr_ring_reader(ring)), (unsigned long long)in);
     return true;
 }
 
-// What a stage rejected goes through its dead ring to the loader, which counts what it has written.
-static bool check_dead_letters(struct mr_report *report, enum mr_ring_index index,
-                               enum mr_role upstream)
+// The transform counts what it took in from all producers together; so are what they emitted, and the rings between.
+static bool check_ingress(struct mr_report *report)
 {
+    uint64_t emitted = mr_report_produced(report, MR_COUNT_EMITTED);
+    uint64_t in = report->stages[MR_ROLE_TRANSFORM].slot.counts[MR_COUNT_IN];
+    bool finished = true;
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++)
+        if (mr_report_has_ring(report, mr_ingress_ring(i)))
+            finished &= report->rings[mr_ingress_ring(i)].finished;
+    const char *upstream =
+        mr_report_has_role(report, MR_ROLE_PRODUCER_2) ? "s: the producers" : ": the producer";
+    return check_hop(report, MR_RING_INGRESS, upstream, emitted, in, finished);
+}
+
+static bool check_egress(struct mr_report *report)
+{
+    return check_hop(report, MR_RING_EGRESS, ": the transform",
+                     report->stages[MR_ROLE_TRANSFORM].slot.counts[MR_COUNT_EMITTED],
+                     report->stages[MR_ROLE_LOADER].slot.counts[MR_COUNT_IN],
+                     report->rings[MR_RING_EGRESS].finished);
+}
+
+// What a stage rejected goes through its dead ring to the loader, which counts what it has written.
+static bool check_dead_letters(struct mr_report *report, enum mr_ring_index index)
+{
+    enum mr_role upstream = mr_ring_writer(index);
     struct mr_ring_report *ring = &report->rings[index];
     const struct mr_stage_report *loader = &report->stages[MR_ROLE_LOADER];
     uint64_t rejected = report->stages[upstream].slot.counts[MR_COUNT_REJECTED], written = 0;
@@ -288,10 +309,12 @@ static bool check_dead_letters(struct mr_report *report, enum mr_ring_index inde
 
 static void measure_time(struct mr_report *report)
 {
-    const struct mr_stage_report *producer = &report->stages[MR_ROLE_PRODUCER];
-    int64_t started_ns = producer->gauges.started_ns, ended_ns = 0;
+    int64_t started_ns = 0, ended_ns = 0;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
         const struct mr_stage_report *stage = &report->stages[role];
+        int64_t first_ns = stage->gauges.started_ns;
+        if (mr_role_is_producer(role) && first_ns && (!started_ns || first_ns < started_ns))
+            started_ns = first_ns;
         // A process that is gone without a word was there until its last heartbeat.
         int64_t until_ns = stage->alive             ? report->read_mono_ns
                            : stage->gauges.ended_ns ? stage->gauges.ended_ns
@@ -302,7 +325,7 @@ static void measure_time(struct mr_report *report)
     report->seconds =
         started_ns && ended_ns > started_ns ? (double)(ended_ns - started_ns) / 1e9 : 0;
     report->records_per_second =
-        report->seconds > 0 ? (double)producer->slot.counts[MR_COUNT_IN] / report->seconds : 0;
+        report->seconds > 0 ? (double)mr_report_produced(report, MR_COUNT_IN) / report->seconds : 0;
     if (report->records_per_second > PER_SECOND_MAX)
         report->records_per_second = PER_SECOND_MAX;
 }
@@ -322,10 +345,11 @@ void mr_report_conclude(struct mr_report *report)
     report->balance = true;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         report->balance &= check_stage(report, role);
-    report->balance &= check_ring(report, MR_RING_INGRESS, MR_ROLE_PRODUCER, MR_ROLE_TRANSFORM);
-    report->balance &= check_ring(report, MR_RING_EGRESS, MR_ROLE_TRANSFORM, MR_ROLE_LOADER);
-    report->balance &= check_dead_letters(report, MR_RING_DEAD_PRODUCER, MR_ROLE_PRODUCER);
-    report->balance &= check_dead_letters(report, MR_RING_DEAD_TRANSFORM, MR_ROLE_TRANSFORM);
+    report->balance &= check_ingress(report);
+    report->balance &= check_egress(report);
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++)
+        report->balance &= check_dead_letters(report, mr_dead_producer_ring(i));
+    report->balance &= check_dead_letters(report, MR_RING_DEAD_TRANSFORM);
     measure_time(report);
 }
 
@@ -336,10 +360,12 @@ int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
     mr_report_blank(report, pipeline);
     // Back to front: what a stage took in was emitted before, so the one before it, read later,
     // cannot seem to be behind.
-    for (unsigned role = MR_ROLE_COUNT; role-- > 0;) {
+    for (unsigned role = MR_ROLE_LOADER + 1; role-- > 0;)
         read_stage(report, pipeline, role);
+    for (unsigned role = MR_ROLE_PRODUCER_2; role < MR_ROLE_COUNT; role++)
+        read_stage(report, pipeline, role);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         any |= report->stages[role].present;
-    }
     for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
         read_ring(report, pipeline, ring);
     mr_report_conclude(report);
@@ -347,6 +373,36 @@ int mr_report_read(struct mr_report *report, const struct mr_pipeline *pipeline,
         return mr_fail(err, MR_ERR_SHM, "%s: no stage of pipeline \"%s\" is there",
                        pipeline->directory, pipeline->name);
     return MR_OK;
+}
+
+bool mr_report_has_role(const struct mr_report *report, enum mr_role role)
+{
+    return role <= MR_ROLE_LOADER || report->stages[role].present;
+}
+
+bool mr_report_has_ring(const struct mr_report *report, enum mr_ring_index ring)
+{
+    return ring <= MR_RING_DEAD_TRANSFORM || report->rings[ring].present;
+}
+
+int mr_report_next_role(const struct mr_report *report, int role)
+{
+    static const int behind[MR_ROLE_COUNT] = {
+        [MR_ROLE_PRODUCER] = MR_ROLE_PRODUCER_2,   [MR_ROLE_PRODUCER_2] = MR_ROLE_PRODUCER_3,
+        [MR_ROLE_PRODUCER_3] = MR_ROLE_PRODUCER_4, [MR_ROLE_PRODUCER_4] = MR_ROLE_TRANSFORM,
+        [MR_ROLE_TRANSFORM] = MR_ROLE_LOADER,      [MR_ROLE_LOADER] = -1};
+    do {
+        role = role < 0 ? MR_ROLE_PRODUCER : behind[role];
+    } while (role >= 0 && !mr_report_has_role(report, (enum mr_role)role));
+    return role;
+}
+
+int mr_report_next_ring(const struct mr_report *report, int ring)
+{
+    do {
+        ring++;
+    } while (ring < MR_RING_COUNT && !mr_report_has_ring(report, (enum mr_ring_index)ring));
+    return ring < MR_RING_COUNT ? ring : -1;
 }
 
 bool mr_report_is_alive(const struct mr_report *report)
@@ -359,16 +415,19 @@ bool mr_report_is_alive(const struct mr_report *report)
 
 const char *mr_report_phase(const struct mr_report *report)
 {
-    unsigned done = 0, least = MR_PHASE_DONE;
+    unsigned stages = 0, done = 0, least = MR_PHASE_DONE;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
         unsigned phase = report->stages[role].gauges.phase;
+        if (!mr_report_has_role(report, role))
+            continue;
+        stages++;
         if (phase == MR_PHASE_FAILED)
             return mr_phase_name(MR_PHASE_FAILED);
         done += phase == MR_PHASE_DONE;
         if (phase < least)
             least = phase;
     }
-    if (done == MR_ROLE_COUNT)
+    if (done == stages)
         return mr_phase_name(MR_PHASE_DONE);
     if (!mr_report_is_alive(report))
         return "stopped";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The status of a run: what its three stage pages and four rings say, put together, checked, and
+// The status of a run: what its stage pages and rings say, put together, checked, and
 // printed as JSON, as text or (core/pipeline/metrics.h) as Prometheus metrics. Reading it takes
 // nothing from the run: everything is mapped read-only.
 //
@@ -94,6 +94,22 @@ void mr_report_conclude(struct mr_report *report);
 // there).
 const char *mr_report_phase(const struct mr_report *report);
 bool mr_report_is_alive(const struct mr_report *report);
+// The trio and its four rings are shown in any case, those of further sources where they are there.
+bool mr_report_has_role(const struct mr_report *report, enum mr_role role);
+bool mr_report_has_ring(const struct mr_report *report, enum mr_ring_index ring);
+// Those, as the records go: producers, transform, loader; -1 is before the first and behind the last.
+int mr_report_next_role(const struct mr_report *report, int role);
+int mr_report_next_ring(const struct mr_report *report, int ring);
+// NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared
+#define MR_EACH_ROLE(report, role)                                                                 \
+    for (int role = mr_report_next_role(report, -1); role >= 0;                                    \
+         role = mr_report_next_role(report, role))
+#define MR_EACH_RING(report, ring)                                                                 \
+    for (int ring = mr_report_next_ring(report, -1); ring >= 0;                                    \
+         ring = mr_report_next_ring(report, ring))
+// NOLINTEND(bugprone-macro-parentheses)
+// Of all producers together.
+uint64_t mr_report_produced(const struct mr_report *report, enum mr_count count);
 const char *mr_phase_name(unsigned phase);   // mr_stage_phase
 const char *mr_wait_name(unsigned wait_for); // mr_wait_for
 const char *mr_io_backend_name(unsigned io_backend);

@@ -170,15 +170,15 @@ void mr_report_json(const struct mr_report *report, struct mr_json *json)
     if (report->problem[0])
         mr_json_text(json, "problem", report->problem);
     mr_json_real(json, "seconds", report->seconds);
-    mr_json_u64(json, "records", report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN]);
+    mr_json_u64(json, "records", mr_report_produced(report, MR_COUNT_IN));
     mr_json_real(json, "records_per_second", report->records_per_second);
     json_chain(json, report);
     mr_json_open(json, "stages", '{');
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         json_stage(json, report, role);
     mr_json_close(json);
     mr_json_open(json, "rings", '{');
-    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+    MR_EACH_RING (report, ring)
         json_ring(json, &report->rings[ring], mr_ring_index_name(ring));
     mr_json_close(json);
     mr_json_open(json, "latency_ns", '{');

@@ -48,7 +48,7 @@ static int column_width(const struct mr_report *report, unsigned column, const c
 {
     char number[32];
     size_t width = strlen(title);
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         mr_report_count_text(column_value(&report->stages[role], column), number, sizeof number);
         width = mr_max_u64(width, strlen(number));
     }
@@ -66,7 +66,7 @@ static void text_counts(const struct mr_report *report, FILE *out)
         fprintf(out, "  %*s", widths[i], title);
     }
     fputc('\n', out);
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         fprintf(out, "  %-10s", mr_role_name(role));
         for (unsigned i = 0; i < COLUMNS; i++)
             fprintf(out, "  %*s", widths[i],
@@ -107,7 +107,7 @@ static void text_details(const struct mr_report *report, FILE *out)
     char title[64];
     for (unsigned reason = 0; reason < MR_REASON_KINDS; reason++)
         snprintf(reasons[reason], sizeof reasons[reason], "%s", mr_reason_name(reason));
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         const struct mr_stage_report *stage = &report->stages[role];
         if (role != MR_ROLE_LOADER) {
             snprintf(title, sizeof title, "%s emitted", mr_role_name(role));
@@ -183,7 +183,7 @@ static void text_waited(const struct mr_report *report, enum mr_role role, FILE 
 static void text_fill(const struct mr_report *report, FILE *out)
 {
     fprintf(out, "  %-20s", "rings (at most)");
-    for (unsigned index = 0; index < MR_RING_COUNT; index++) {
+    MR_EACH_RING (report, index) {
         const struct mr_ring_report *ring = &report->rings[index];
         double percent = ring->capacity ? 100 / (double)ring->capacity : 0;
         fprintf(out, "%s%s %.1f %% (%.1f %%)", index ? ", " : "", mr_ring_index_name(index),
@@ -211,18 +211,20 @@ static void text_waits(const struct mr_report *report, FILE *out)
 static void text_problems(const struct mr_report *report, FILE *out)
 {
     char number[32];
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    bool several = mr_report_has_role(report, MR_ROLE_PRODUCER_2);
+    MR_EACH_ROLE (report, role)
         if (report->stages[role].restarts)
             fprintf(out, "  %s restarts: %s\n", mr_role_name(role),
                     mr_report_count_text(report->stages[role].restarts, number, sizeof number));
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         if (report->stages[role].gauges.phase == MR_PHASE_FAILED &&
             report->stages[role].gauges.failure[0]) // else: halted, as it was told
             fprintf(out, "  %s failed: %s\n", mr_role_name(role),
                     report->stages[role].gauges.failure);
-    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+    MR_EACH_RING (report, ring)
         if (report->rings[ring].in_flight)
-            fprintf(out, "  %s ring: %s records on their way\n", mr_ring_index_name(ring),
+            fprintf(out, "  %s ring%s: %s records on their way\n", mr_ring_index_name(ring),
+                    ring == MR_RING_INGRESS && several ? "s" : "",
                     mr_report_count_text(report->rings[ring].in_flight, number, sizeof number));
 }
 
@@ -243,14 +245,14 @@ static void text_results(const struct mr_stage_gauges *gauges, FILE *out)
 void mr_report_text(const struct mr_report *report, FILE *out)
 {
     char in[32], rate[32];
-    mr_report_count_text(report->stages[MR_ROLE_PRODUCER].slot.counts[MR_COUNT_IN], in, sizeof in);
+    mr_report_count_text(mr_report_produced(report, MR_COUNT_IN), in, sizeof in);
     mr_report_count_text((uint64_t)report->records_per_second, rate, sizeof rate);
     fprintf(out, "%s: %s, %s records in %.3f s, %s records/s\n", report->name,
             mr_report_phase(report), in, report->seconds, rate);
     text_counts(report, out);
     fprintf(out, "  balance: %s\n\n", report->balance ? "exact" : report->imbalance);
     text_details(report, out);
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    MR_EACH_ROLE (report, role)
         text_waited(report, role, out);
     text_fill(report, out);
     text_waits(report, out);

@@ -156,6 +156,12 @@ void mr_rundir_conclude(int fd, int code)
         mr_warn("cannot note that the run has ended: %s", strerror(errno));
 }
 
+void mr_rundir_disown(int fd)
+{
+    if (ftruncate(fd, 0) < 0)
+        mr_warn("cannot clear the run's lock: %s", strerror(errno));
+}
+
 void mr_rundir_unlock(int fd, const struct mr_rundir_before *before)
 {
     if (before && before->pid ? write_lock(fd, before) : ftruncate(fd, 0))

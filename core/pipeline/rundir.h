@@ -41,6 +41,8 @@ int mr_rundir_lock(const struct mr_pipeline *pipeline, int *fd, struct mr_rundir
                    struct mr_error *err);
 // The run has ended, its report is saved, and it will exit with `code`: not to be done again by anybody.
 void mr_rundir_conclude(int fd, int code);
+// Held, and by nobody whose end somebody is to hear of.
+void mr_rundir_disown(int fd);
 // Gives it back; where `before` is given, as it was found.
 void mr_rundir_unlock(int fd, const struct mr_rundir_before *before);
 // Takes setup.lock, waiting for up to 5 s; close(*fd) gives it back.

@@ -241,7 +241,8 @@ bool mr_session_directory(const struct mr_pipeline *pipeline, char *out, size_t 
 
 uint64_t mr_session_settings(const struct mr_pipeline *pipeline)
 {
-    static const char *const keys[] = {"source", "schemas", "transform", "sink", "dead_letter"};
+    static const char *const keys[] = {"source",    "merge", "schemas",
+                                       "transform", "sink",  "dead_letter"};
     uint64_t parts[MR_COUNT_OF(keys) + 2 * (size_t)MR_RING_COUNT];
     unsigned count = 0;
     for (unsigned i = 0; i < MR_COUNT_OF(keys); i++)
@@ -251,6 +252,19 @@ uint64_t mr_session_settings(const struct mr_pipeline *pipeline)
         parts[count++] = pipeline->rings[ring].full_policy;
     }
     return XXH3_64bits(parts, sizeof parts);
+}
+
+enum mr_again mr_session_again(const struct mr_pipeline *pipeline, const enum mr_again *again)
+{
+    unsigned gone = 0, sources = mr_pipeline_sources(pipeline);
+    enum mr_again most = again[0];
+    for (unsigned i = 0; i < sources; i++) {
+        gone += again[i] == MR_AGAIN_NEVER;
+        most = again[i] > most ? again[i] : most;
+    }
+    if (gone == sources || sources == 1)
+        return most;
+    return pipeline->merges_by_time && gone == 0 ? most : MR_AGAIN_MIXED;
 }
 
 // Where the journal behind a ring ends, of a session whose stream in it begins at from_pos. Who has a
@@ -272,6 +286,8 @@ static int journals_hold_some(const struct mr_pipeline *pipeline, const struct m
     *some = false;
     for (unsigned ring = MR_RING_EGRESS; ring < MR_RING_COUNT && code == MR_OK; ring++) {
         uint64_t end_pos;
+        if (mr_ring_is_ingress(ring) || !mr_pipeline_has_ring(pipeline, ring))
+            continue;
         code = find_end(pipeline, ring, session->start_pos[ring], &end_pos, err);
         *some |= code == MR_OK && end_pos > session->start_pos[ring];
     }
@@ -290,14 +306,23 @@ static bool is_being_written(const char *directory)
 
 static int refuse(const struct mr_pipeline *pipeline, const char *directory, struct mr_error *err)
 {
-    if (is_being_written(directory))
-        return mr_fail(err, MR_ERR_BUSY, "%s: locked by another process: another run writes there",
-                       directory);
     return mr_fail(err, MR_ERR_OUTPUT,
                    "%s: found a run that was cut off, with other settings (source, schemas, "
                    "operators, sink or ring sizes), expected the same: finish it with its own, or "
                    "give it up with `millrace clean %s`; what it has written stays",
                    directory, pipeline->file);
+}
+
+static int refuse_mixed(const struct mr_pipeline *pipeline, const struct mr_session *session,
+                        const char *directory, struct mr_error *err)
+{
+    bool stopped = session->state == MR_SESSION_STOPPED; // by request, or an input failed
+    return mr_fail(err, MR_ERR_INPUT,
+                   "%s: found a run of several sources that %s: in which order their records were "
+                   "taken is not known any more, so it cannot be made again (with `merge: time` it "
+                   "can, of sources that can be read again); give it up with `millrace clean %s`: "
+                   "what it has written stays, and the next run begins anew behind it",
+                   directory, stopped ? "ended before they did" : "was cut off", pipeline->file);
 }
 
 int mr_session_plan(const struct mr_pipeline *pipeline, struct mr_session_plan *plan,
@@ -308,20 +333,31 @@ int mr_session_plan(const struct mr_pipeline *pipeline, struct mr_session_plan *
     plan->resume = MR_RESUME_NOT;
     if (!mr_session_directory(pipeline, directory, sizeof directory))
         return MR_OK;
-    int code = mr_session_read(directory, &plan->session, &found, err);
+    struct mr_session *session = &plan->session;
+    int code = mr_session_read(directory, session, &found, err);
     if (code != MR_OK)
         return mr_error_within(err, "`millrace clean %s` gives up the run that it is of",
                                pipeline->file);
     if (!found)
         return MR_OK;
-    if (plan->session.settings == mr_session_settings(pipeline)) {
-        plan->resume = plan->session.again == MR_AGAIN_NEVER ? MR_RESUME_BEHIND : MR_RESUME_AGAIN;
+    if (mr_pipeline_sources(pipeline) > 1)
+        session->has_checkpoint = 0; // none that we made
+    bool same = session->settings == mr_session_settings(pipeline);
+    bool mixed = session->again == MR_AGAIN_MIXED;
+    if (same && !mixed) {
+        plan->resume = session->again == MR_AGAIN_NEVER ? MR_RESUME_BEHIND : MR_RESUME_AGAIN;
         return MR_OK;
     }
-    if (plan->session.state == MR_SESSION_STOPPED)
+    if (!same && session->state == MR_SESSION_STOPPED)
         return MR_OK;
-    code = journals_hold_some(pipeline, &plan->session, &some, err);
-    return code == MR_OK && some ? refuse(pipeline, directory, err) : code;
+    code = journals_hold_some(pipeline, session, &some, err);
+    if (code != MR_OK || !some)
+        return code;
+    if (is_being_written(directory))
+        return mr_fail(err, MR_ERR_BUSY, "%s: locked by another process: another run writes there",
+                       directory);
+    return same ? refuse_mixed(pipeline, session, directory, err)
+                : refuse(pipeline, directory, err);
 }
 
 static uint64_t checkpoint_pos(const struct mr_session *session, enum mr_ring_index ring)
@@ -351,7 +387,7 @@ int mr_session_start_pos(const struct mr_session_plan *plan, const struct mr_pip
             session->has_checkpoint ? checkpoint_pos(session, ring) : session->start_pos[ring];
         return MR_OK;
     }
-    bool behind = plan->resume == MR_RESUME_BEHIND && ring != MR_RING_INGRESS;
+    bool behind = plan->resume == MR_RESUME_BEHIND && !mr_ring_is_ingress(ring);
     if (!behind && !mr_stream_appends_to(pipeline, ring, journal, sizeof journal))
         return MR_OK;
     int code = behind ? find_end(pipeline, ring, session->start_pos[ring], &end_pos, err)
@@ -364,7 +400,8 @@ int mr_session_start_pos(const struct mr_session_plan *plan, const struct mr_pip
 bool mr_session_slot(const struct mr_session_plan *plan, enum mr_role role,
                      struct mr_stage_slot *slot)
 {
-    if (plan->resume != MR_RESUME_AGAIN || !plan->session.has_checkpoint)
+    if (plan->resume != MR_RESUME_AGAIN || !plan->session.has_checkpoint ||
+        role >= MR_SESSION_STAGES)
         return false;
     *slot = plan->session.checkpoint[role];
     return true;

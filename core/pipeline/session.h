@@ -5,12 +5,12 @@
 //
 //     <journal>/.session      two slots of 8192 bytes; the one that checks and has the higher epoch holds
 //
-//   byte 0       8     12      16      24      32         40      44      48             80
-//        +-------+-----+-------+-------+-------+----------+-------+-------+--------------+-------------+
-//        | magic |vers | bytes | epoch | check | settings | again | state | start_pos[4] | capacity[4] |
-//        +-------+-----+-------+-------+-------+----------+-------+-------+--------------+-------------+
-//   112  | has_checkpoint | 0 | checkpoint: a committed slot (core/pipeline/stage.h) of each stage        |
-//        +----------------+---+-------------------------------------------------------------------------+
+//   byte 0       8     12      16      24      32         40      44      48              128
+//        +-------+-----+-------+-------+-------+----------+-------+-------+---------------+--------------+
+//        | magic |vers | bytes | epoch | check | settings | again | state | start_pos[10] | capacity[10] |
+//        +-------+-----+-------+-------+-------+----------+-------+-------+---------------+--------------+
+//   208  | has_checkpoint | 0 | checkpoint: a committed slot (core/pipeline/stage.h) of each stage          |
+//        +----------------+---+---------------------------------------------------------------------------+
 //
 // It is made, whole and synced with its directory, before the first byte of the stream is written, and
 // removed when the run has come to a clean end. From then on only the slot that does not hold is written,
@@ -25,21 +25,29 @@
 //
 // A source that cannot be read again goes on behind the journal's end, in a session of its own that begins
 // at the next lap of the ring.
+//
+// Of several sources the order in which their records were taken is part of the stream. By `merge: time` it follows
+// from them. By arrival it stands nowhere else: a session of several is not gone on with where one of them would be
+// read from its beginning again, and a run that finds one says so. Where none can be read again, it goes on behind
+// the journal's end like one.
 #ifndef MR_CORE_PIPELINE_SESSION_H
 #define MR_CORE_PIPELINE_SESSION_H
 
 #include "core/pipeline/stage.h"
 
 #define MR_SESSION_MAGIC 0x3153534553524c4dULL // "MLRSESS1"
-#define MR_SESSION_VERSION 1u
+#define MR_SESSION_VERSION 2u
 #define MR_SESSION_SLOT_BYTES 8192u
+#define MR_SESSION_STAGES                                                                          \
+    3u // producer, transform, loader: only a run of one source has checkpoints
 #define MR_SESSION_FILE_BYTES ((size_t)2 * MR_SESSION_SLOT_BYTES)
 #define MR_SESSION_FILE ".session"
 
 enum mr_session_state {
     MR_SESSION_RUNNING = 1, // or cut off: it is not finished
     // By request or by its source's failure, before its input had ended, and all that it took in is written:
-    // the same settings go on with it, others may follow it.
+    // the same settings go on with it (several sources by arrival in the memory that they left, or not at all:
+    // core/pipeline/stage.h, MR_LEFTOVERS_STOPPED), others may follow it.
     MR_SESSION_STOPPED = 2,
 };
 
@@ -56,13 +64,13 @@ struct mr_session {
     uint64_t capacity[MR_RING_COUNT];  // of the rings
     uint32_t has_checkpoint;           // 1: what follows holds
     uint32_t reserved;                 // 0
-    struct mr_stage_slot checkpoint[MR_ROLE_COUNT];
+    struct mr_stage_slot checkpoint[MR_SESSION_STAGES];
 };
 _Static_assert(offsetof(struct mr_session, check) == 24, "check");
 _Static_assert(offsetof(struct mr_session, start_pos) == 48, "start positions");
-_Static_assert(offsetof(struct mr_session, has_checkpoint) == 112, "checkpoint");
-_Static_assert(offsetof(struct mr_session, checkpoint) == 120, "slots of the stages");
-_Static_assert(sizeof(struct mr_session) == 120 + MR_ROLE_COUNT * sizeof(struct mr_stage_slot),
+_Static_assert(offsetof(struct mr_session, has_checkpoint) == 208, "checkpoint");
+_Static_assert(offsetof(struct mr_session, checkpoint) == 216, "slots of the stages");
+_Static_assert(sizeof(struct mr_session) == 216 + MR_SESSION_STAGES * sizeof(struct mr_stage_slot),
                "no padding");
 _Static_assert(sizeof(struct mr_session) <= MR_SESSION_SLOT_BYTES, "a session fits its slot");
 
@@ -104,6 +112,9 @@ bool mr_session_follow_link(const struct mr_pipeline *pipeline, char *directory,
 // The journal whose session it would be: only a journal has one. False: the sink is none.
 bool mr_session_directory(const struct mr_pipeline *pipeline, char *out, size_t out_bytes);
 uint64_t mr_session_settings(const struct mr_pipeline *pipeline);
+
+// What can be done about all sources together, again[i] being of each.
+enum mr_again mr_session_again(const struct mr_pipeline *pipeline, const enum mr_again *again);
 
 struct mr_session_plan {
     enum mr_resume resume;

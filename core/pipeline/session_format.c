@@ -84,12 +84,12 @@ static int check_checkpoint(const struct mr_session *session, struct mr_error *e
 
 static int check_session(const struct mr_session *session, struct mr_error *err)
 {
-    if (session->again < MR_AGAIN_SAME || session->again > MR_AGAIN_NEVER ||
+    if (session->again < MR_AGAIN_SAME || session->again > MR_AGAIN_MIXED ||
         session->state < MR_SESSION_RUNNING || session->state > MR_SESSION_STOPPED ||
         session->has_checkpoint > 1)
         return mr_fail(
             err, MR_ERR_CORRUPT,
-            "byte 40: found source %u, state %u, checkpoint %u, expected 1 to 3, 1 to 2, "
+            "byte 40: found source %u, state %u, checkpoint %u, expected 1 to 4, 1 to 2, "
             "0 to 1",
             session->again, session->state, session->has_checkpoint);
     int code = check_rings(session, err);

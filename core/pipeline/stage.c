@@ -141,16 +141,26 @@ unsigned mr_stage_add_counter(struct mr_stage *stage, const char *plugin, const 
 
 // ---- stopping -----------------------------------------------------------------------------------
 
-// Whether the process of the stage before this one is gone. Its lock tells; asked rarely.
+static bool is_gone(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    struct mr_segment segment;
+    mr_pipeline_stage_path(pipeline, role, segment.path, sizeof segment.path);
+    return !mr_segment_is_locked(&segment);
+}
+
+// Whether the processes of the stages before this one are gone. Their locks tell; asked rarely.
 static bool upstream_is_gone(struct mr_stage *stage)
 {
     int64_t now_ns = mr_mono_ns();
     if (now_ns - stage->upstream_seen_ns < UPSTREAM_LOOK_INTERVAL_NS)
         return stage->upstream_gone;
-    struct mr_segment upstream;
-    mr_pipeline_stage_path(stage->pipeline, stage->role - 1, upstream.path, sizeof upstream.path);
     stage->upstream_seen_ns = now_ns;
-    stage->upstream_gone = !mr_segment_is_locked(&upstream);
+    stage->upstream_gone = true;
+    if (stage->role == MR_ROLE_LOADER)
+        stage->upstream_gone = is_gone(stage->pipeline, MR_ROLE_TRANSFORM);
+    for (unsigned i = 0;
+         i < mr_pipeline_sources(stage->pipeline) && stage->role == MR_ROLE_TRANSFORM; i++)
+        stage->upstream_gone &= is_gone(stage->pipeline, mr_producer_role(i));
     return stage->upstream_gone;
 }
 
@@ -172,7 +182,7 @@ bool mr_stage_is_stopping(const struct mr_stage *stage)
         return true;
     if (ask == MR_STOP_NONE)
         return false;
-    return stage->role == MR_ROLE_PRODUCER || upstream_is_gone(mutable_stage);
+    return mr_role_is_producer(stage->role) || upstream_is_gone(mutable_stage);
 }
 
 // ---- waiting ------------------------------------------------------------------------------------
@@ -190,6 +200,14 @@ void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout
     } else {
         mr_wait_until(&stage->wait, mr_mono_ns() + timeout_ns);
     }
+    mr_stage_beat(stage);
+}
+
+void mr_stage_wait_for(struct mr_stage *stage, unsigned port, int64_t timeout_ns)
+{
+    struct mr_reader *reader = &stage->readers[port];
+    begin_waiting(stage, MR_WAIT_INPUT, port);
+    mr_wait_for_data(&stage->wait, &reader, 1, timeout_ns < WAIT_MAX_NS ? timeout_ns : WAIT_MAX_NS);
     mr_stage_beat(stage);
 }
 
@@ -309,8 +327,9 @@ static void publish_cursors(struct mr_stage *stage)
     for (unsigned i = 0; i < stage->writer_count; i++)
         mr_publish(&stage->writers[i], origin_tick);
     struct mr_reader_timing timing = {&stage->shared->hop_ns, &stage->shared->age_ns};
+    unsigned main_inputs = stage->role == MR_ROLE_TRANSFORM ? stage->reader_count : 1;
     for (unsigned i = 0; i < stage->reader_count; i++)
-        mr_release(&stage->readers[i], stage->now.in_pos[i], i == MR_PORT_MAIN ? &timing : NULL);
+        mr_release(&stage->readers[i], stage->now.in_pos[i], i < main_inputs ? &timing : NULL);
 }
 
 void mr_stage_commit(struct mr_stage *stage)

@@ -25,7 +25,7 @@
 #include "ringbuf/wait.h"
 #include "ringbuf/writer.h"
 
-#define MR_STAGE_PORTS_MAX 4        // inputs or outputs of one stage
+#define MR_STAGE_PORTS_MAX 8        // inputs or outputs of one stage
 #define MR_STAGE_OUTPUTS_MAX 2      // of these
 #define MR_STAGE_PLUGIN_COUNTS 48   // counters of its plugins
 #define MR_STAGE_MARK_BYTES 64      // a source's own resume mark
@@ -67,6 +67,8 @@ enum mr_again {
     MR_AGAIN_SAME = 1,  // it can be read again, and gives the same bytes
     MR_AGAIN_LATER = 2, // the same records, but for their ingest times
     MR_AGAIN_NEVER = 3, // what it gave is gone
+    MR_AGAIN_MIXED =
+        4, // of several sources, together: each may be read again, but not in the same order
 };
 
 // How a stage's stream ended. Written before its outputs are closed.
@@ -160,15 +162,15 @@ struct mr_stage_layout { // at byte 4096 of the segment, behind the segment head
     struct mr_stage_note note; // producer, transform
 };
 
-_Static_assert(offsetof(struct mr_stage_slot, counts) == 64, "counts");
-_Static_assert(offsetof(struct mr_stage_slot, plugin) == 200, "plugin counters");
-_Static_assert(offsetof(struct mr_stage_slot, in_by_schema) == 584, "counts by schema");
-_Static_assert(offsetof(struct mr_stage_slot, mark) == 1608, "source mark");
-_Static_assert(sizeof(struct mr_stage_slot) == 1672, "slot");
+_Static_assert(offsetof(struct mr_stage_slot, counts) == 128, "counts");
+_Static_assert(offsetof(struct mr_stage_slot, plugin) == 264, "plugin counters");
+_Static_assert(offsetof(struct mr_stage_slot, in_by_schema) == 648, "counts by schema");
+_Static_assert(offsetof(struct mr_stage_slot, mark) == 1672, "source mark");
+_Static_assert(sizeof(struct mr_stage_slot) == 1736, "slot");
 _Static_assert(offsetof(struct mr_stage_layout, gauges) == 40, "gauges");
-_Static_assert(offsetof(struct mr_stage_layout, plugin_name) == 1648, "plugin names");
-_Static_assert(offsetof(struct mr_stage_layout, slots) == 8048, "slots");
-_Static_assert(offsetof(struct mr_stage_layout, hop_ns) == 11392, "hop histogram");
+_Static_assert(offsetof(struct mr_stage_layout, plugin_name) == 1712, "plugin names");
+_Static_assert(offsetof(struct mr_stage_layout, slots) == 8112, "slots");
+_Static_assert(offsetof(struct mr_stage_layout, hop_ns) == 11584, "hop histogram");
 
 // At byte 4096 of the state segment; the state follows, page-aligned. An entry is the old bytes,
 // rounded up to 8, and a trailer: so the log can be walked backwards.
@@ -225,9 +227,10 @@ struct mr_stage {
 
 #define MR_SCHEMA_UNKNOWN 0xFF
 
-// Ports, by role. producer: out 0 ingress, 1 dead. transform: in 0 ingress, out 0 egress, 1 dead.
-// loader: in 0 egress, 1 dead-producer, 2 dead-transform.
-enum { MR_PORT_MAIN = 0, MR_PORT_DEAD = 1, MR_PORT_DEAD_2 = 2 };
+// Ports, by role. producer: out 0 ingress, 1 dead. transform: in 0 ingress and 1 to 3 those of further producers,
+// out 0 egress, 1 dead. loader: in 0 egress, 1 dead-producer, 2 dead-transform, 3 to 5 of further producers.
+enum { MR_PORT_MAIN = 0, MR_PORT_DEAD = 1, MR_PORT_DEAD_2 = 2, MR_PORT_DEAD_3 = 3 };
+#define MR_STAGE_INPUTS_MAX (MR_PRODUCERS_MAX + 2)
 
 // Attaches or makes the segments of this role's rings and its own, takes the stage's lock
 // (MR_ERR_BUSY where another process holds it), and recovers where the last process left off.
@@ -236,8 +239,9 @@ enum { MR_PORT_MAIN = 0, MR_PORT_DEAD = 1, MR_PORT_DEAD_2 = 2 };
 int mr_stage_open(struct mr_stage *stage, const struct mr_pipeline *pipeline, enum mr_role role,
                   struct mr_error *err);
 int mr_stage_reserve_state(struct mr_stage *stage, uint64_t state_bytes, struct mr_error *err);
-// Waits until the writer of input 0 has described its ring, then in_schemas stand. They are empty
-// where a stop was asked for, or the stage before ended without describing it: nothing will come.
+// Waits until the writers of the inputs have described their rings (of the loader: of input 0), then in_schemas
+// stand, those of all together. They are empty where a stop was asked for, or the stages before ended without
+// describing theirs: nothing will come. MR_ERR_CONFIG where two have different schemas of one number or name.
 int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err);
 // Waits until the stages behind this one have opened all they need (or a stop was asked for).
 void mr_stage_await_downstream(struct mr_stage *stage);
@@ -326,6 +330,8 @@ static inline bool mr_stage_should_commit(const struct mr_stage *stage)
 void mr_stage_commit(struct mr_stage *stage);
 // Waits for input on the readers (or just `timeout_ns` where there are none), beats the heart.
 void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout_ns);
+// For records in one of several inputs.
+void mr_stage_wait_for(struct mr_stage *stage, unsigned port, int64_t timeout_ns);
 // The same for input that comes from a descriptor: until it is readable.
 void mr_stage_wait_readable(struct mr_stage *stage, int fd, int64_t timeout_ns);
 // A drain was asked for: by signal or through the page.
@@ -352,6 +358,8 @@ int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, 
 void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_gauges *out);
 // How the stage's stream ended; MR_END_NOT where there is no page.
 enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role role);
+// How those of all producers did, as one: failed or stopped where one of them was.
+enum mr_end mr_stage_end_of_producers(const struct mr_pipeline *pipeline);
 // A consistent copy of the committed slot. False: the epoch never stood still; what was copied last is
 // there all the same.
 bool mr_stage_snapshot(const struct mr_stage_layout *shared, struct mr_stage_slot *out);
@@ -363,9 +371,15 @@ enum mr_leftovers {
     MR_LEFTOVERS_SPENT,      // all done, or nothing was accepted: removed by the next run
     MR_LEFTOVERS_EMPTY,      // the input ended without a record: others may still hear of that
     MR_LEFTOVERS_UNFINISHED, // something is in flight: the next run goes on with it
-    MR_LEFTOVERS_ALIVE,      // a stage is running
+    // Of several sources: ended before they did, by request or because one failed. Where each of them was, and in which
+    // order they were taken, stands here alone: the next run goes on with it.
+    MR_LEFTOVERS_STOPPED,
+    MR_LEFTOVERS_ALIVE, // a stage is running
 };
 enum mr_leftovers mr_stage_leftovers(const struct mr_pipeline *pipeline);
+// Where the stream was cut because sources were stopped or failed, and all stages go on now: their ends, and those of the
+// stages behind them, are none. Only where no stage is alive, and with setup.lock held.
+void mr_stage_undo_stops(const struct mr_pipeline *pipeline);
 // Removes rings, stage and state segments. Only where no stage is alive, and with setup.lock held where
 // one could come (mr_rundir_clear does both).
 int mr_stage_remove_segments(const struct mr_pipeline *pipeline, struct mr_error *err);

@@ -8,7 +8,8 @@
 bool mr_notes_are_wanted(const struct mr_pipeline *pipeline)
 {
     char journal[MR_STREAM_PATH_BYTES];
-    return mr_stream_journal(pipeline, MR_RING_EGRESS, journal, sizeof journal) &&
+    return mr_pipeline_sources(pipeline) == 1 &&
+           mr_stream_journal(pipeline, MR_RING_EGRESS, journal, sizeof journal) &&
            mr_stream_is_synced(pipeline, MR_RING_EGRESS);
 }
 

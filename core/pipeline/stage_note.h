@@ -14,7 +14,7 @@
 
 #define MR_NOTE_INTERVAL_NS 20000000LL
 
-// In use where the sink has a session and is synced.
+// In use where the sink has a session and is synced, and one source feeds it.
 bool mr_notes_are_wanted(const struct mr_pipeline *pipeline);
 // Leaves the note in the stage's own page.
 void mr_note_leave(struct mr_stage *stage, const struct mr_stage_note *note);

@@ -98,33 +98,48 @@ struct port {
     bool writes;
 };
 
-static const struct port *ports_of(enum mr_role role, unsigned *count)
+struct ports {
+    struct port of[MR_STAGE_INPUTS_MAX + MR_STAGE_OUTPUTS_MAX];
+    unsigned count;
+};
+
+static void add_port(struct ports *ports, enum mr_ring_index ring, bool writes)
 {
-    static const struct port producer[] = {{MR_RING_INGRESS, true}, {MR_RING_DEAD_PRODUCER, true}};
-    static const struct port transform[] = {
-        {MR_RING_INGRESS, false}, {MR_RING_EGRESS, true}, {MR_RING_DEAD_TRANSFORM, true}};
-    static const struct port loader[] = {
-        {MR_RING_EGRESS, false}, {MR_RING_DEAD_PRODUCER, false}, {MR_RING_DEAD_TRANSFORM, false}};
-    static const struct port *const all[] = {producer, transform, loader};
-    *count = role == MR_ROLE_PRODUCER ? 2 : 3;
-    return all[role];
+    ports->of[ports->count++] = (struct port){ring, writes};
+}
+
+// In the order of their numbers (core/pipeline/stage.h).
+static struct ports ports_of(const struct mr_pipeline *pipeline, enum mr_role role)
+{
+    struct ports ports = {.count = 0};
+    unsigned sources = mr_pipeline_sources(pipeline);
+    if (mr_role_is_producer(role)) {
+        add_port(&ports, mr_ingress_ring(mr_role_source(role)), true);
+        add_port(&ports, mr_dead_producer_ring(mr_role_source(role)), true);
+    } else if (role == MR_ROLE_TRANSFORM) {
+        add_port(&ports, MR_RING_INGRESS, false);
+        for (unsigned i = 1; i < sources; i++)
+            add_port(&ports, mr_ingress_ring(i), false);
+        add_port(&ports, MR_RING_EGRESS, true);
+        add_port(&ports, MR_RING_DEAD_TRANSFORM, true);
+    } else {
+        add_port(&ports, MR_RING_EGRESS, false);
+        add_port(&ports, MR_RING_DEAD_PRODUCER, false);
+        add_port(&ports, MR_RING_DEAD_TRANSFORM, false);
+        for (unsigned i = 1; i < sources; i++)
+            add_port(&ports, mr_dead_producer_ring(i), false);
+    }
+    return ports;
 }
 
 static int open_rings(struct mr_stage *stage, const struct mr_session_plan *plan,
                       struct mr_error *err)
 {
-    unsigned count;
-    const struct port *ports = ports_of(stage->role, &count);
+    const struct ports ports = ports_of(stage->pipeline, stage->role);
     int code = MR_OK;
-    for (unsigned i = 0; i < count && code == MR_OK; i++)
-        code = open_ring(stage, ports[i].ring, plan, err);
+    for (unsigned i = 0; i < ports.count && code == MR_OK; i++)
+        code = open_ring(stage, ports.of[i].ring, plan, err);
     return code;
-}
-
-static enum mr_role writer_of(enum mr_ring_index index)
-{
-    return index == MR_RING_INGRESS || index == MR_RING_DEAD_PRODUCER ? MR_ROLE_PRODUCER
-                                                                      : MR_ROLE_TRANSFORM;
 }
 
 // A stage that failed has closed its ring, so that what it had written could be finished; when the run is
@@ -134,7 +149,7 @@ static void reopen_input(struct mr_stage *stage, enum mr_ring_index index)
     struct mr_ring_writer_news *news = stage->rings[index].news;
     struct mr_segment segment;
     struct mr_stage_layout *page;
-    if (mr_stage_attach_page(stage->pipeline, writer_of(index), MR_ATTACH_READ_ONLY, &segment,
+    if (mr_stage_attach_page(stage->pipeline, mr_ring_writer(index), MR_ATTACH_READ_ONLY, &segment,
                              &page, NULL) != MR_OK)
         return;
     bool works_on = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_FAILED &&
@@ -147,14 +162,13 @@ static void reopen_input(struct mr_stage *stage, enum mr_ring_index index)
 // Only with the stage's lock held: to open a writer is to say that the stream goes on.
 static void open_ports(struct mr_stage *stage)
 {
-    unsigned count;
-    const struct port *ports = ports_of(stage->role, &count);
-    for (unsigned i = 0; i < count; i++) {
-        struct mr_ring *ring = &stage->rings[ports[i].ring];
-        if (ports[i].writes) {
+    const struct ports ports = ports_of(stage->pipeline, stage->role);
+    for (unsigned i = 0; i < ports.count; i++) {
+        struct mr_ring *ring = &stage->rings[ports.of[i].ring];
+        if (ports.of[i].writes) {
             mr_writer_open(&stage->writers[stage->writer_count++], ring);
         } else {
-            reopen_input(stage, ports[i].ring);
+            reopen_input(stage, ports.of[i].ring);
             mr_reader_open(&stage->readers[stage->reader_count++], ring);
         }
     }
@@ -165,12 +179,14 @@ static void open_ports(struct mr_stage *stage)
 const char *mr_stage_settings_key(enum mr_role role)
 {
     static const char *const keys[] = {"source", "transform", "sink"};
-    return keys[role];
+    return mr_role_is_producer(role) ? keys[0] : keys[role];
 }
 
 uint64_t mr_stage_settings(const struct mr_pipeline *pipeline, enum mr_role role)
 {
-    return mr_config_digest(mr_config_child(pipeline->root, mr_stage_settings_key(role)));
+    uint64_t digest =
+        mr_config_digest(mr_config_child(pipeline->root, mr_stage_settings_key(role)));
+    return role == MR_ROLE_TRANSFORM && pipeline->merges_by_time ? ~digest : digest;
 }
 
 struct beginning {
@@ -184,16 +200,16 @@ static void fill_stage(void *base, void *context)
     struct mr_stage_layout *shared = (void *)((uint8_t *)base + MR_PAGE_BYTES);
     const struct beginning *beginning = context;
     const struct mr_stage *stage = beginning->stage;
-    unsigned count, readers = 0, writers = 0;
+    unsigned readers = 0, writers = 0;
     shared->resume = beginning->plan->resume;
     if (mr_session_slot(beginning->plan, stage->role, &shared->slots[0]))
         shared->epoch = MR_STAGE_EPOCH_CHECKPOINT;
-    const struct port *ports = ports_of(stage->role, &count);
+    const struct ports ports = ports_of(stage->pipeline, stage->role);
     shared->role = stage->role;
     shared->settings = mr_stage_settings(stage->pipeline, stage->role);
-    for (unsigned i = 0; i < count; i++) {
-        const struct mr_ring *ring = &stage->rings[ports[i].ring];
-        if (ports[i].writes)
+    for (unsigned i = 0; i < ports.count; i++) {
+        const struct mr_ring *ring = &stage->rings[ports.of[i].ring];
+        if (ports.of[i].writes)
             shared->slots[0].out_pos[writers++] =
                 mr_load_acquire_u64(&ring->writer_line->write_pos);
         else
@@ -297,10 +313,9 @@ static int plan_beginning(const struct mr_stage *stage, struct mr_session_plan *
 {
     char path[320];
     bool whole = true;
-    unsigned count;
-    const struct port *ports = ports_of(stage->role, &count);
-    for (unsigned i = 0; i < count; i++) {
-        mr_pipeline_ring_path(stage->pipeline, ports[i].ring, path, sizeof path);
+    const struct ports ports = ports_of(stage->pipeline, stage->role);
+    for (unsigned i = 0; i < ports.count; i++) {
+        mr_pipeline_ring_path(stage->pipeline, ports.of[i].ring, path, sizeof path);
         whole &= access(path, F_OK) == 0;
     }
     mr_pipeline_stage_path(stage->pipeline, stage->role, path, sizeof path);
@@ -335,9 +350,12 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
     int code = MR_OK;
     // A supervisor has done it before it started its stages; they keep what another one of them,
     // failed already, left to be read.
-    if (mr_stage_leftovers(stage->pipeline) == MR_LEFTOVERS_SPENT &&
-        mr_rundir_supervisor(stage->pipeline) == 0)
+    bool by_hand = mr_rundir_supervisor(stage->pipeline) == 0;
+    enum mr_leftovers left = by_hand ? mr_stage_leftovers(stage->pipeline) : MR_LEFTOVERS_NONE;
+    if (left == MR_LEFTOVERS_SPENT)
         code = mr_stage_remove_segments(stage->pipeline, err);
+    else if (left == MR_LEFTOVERS_STOPPED)
+        mr_stage_undo_stops(stage->pipeline);
     if (code == MR_OK)
         code = plan_beginning(stage, &plan, err);
     if (code == MR_OK)

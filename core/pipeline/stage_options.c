@@ -10,17 +10,19 @@ const char *const mr_wait_strategy_names[] = {"spin", "yield", "park", "auto", N
 _Static_assert(MR_WAIT_SPIN == 0 && MR_WAIT_YIELD == 1 && MR_WAIT_PARK == 2 && MR_WAIT_AUTO == 3,
                "the names of waits are in the enum's order");
 
-// The node that speaks for a role: the word itself, or its place in the list.
+// The node that speaks for a role: the word itself, or its place in the list. What is said of the producer is said
+// of each.
 static const struct mr_node *node_of(const struct mr_node *node, unsigned role)
 {
-    return node->kind == MR_NODE_LIST ? node->children[role] : node;
+    unsigned at = mr_role_is_producer(role) ? MR_ROLE_PRODUCER : role;
+    return node->kind == MR_NODE_LIST ? node->children[at] : node;
 }
 
 static int check_shape(const struct mr_node *node, const char *expected, struct mr_error *err)
 {
     if (node->kind == MR_NODE_MAP)
         return mr_config_fail(node, err, "found keys and values, expected %s", expected);
-    if (node->kind == MR_NODE_LIST && node->child_count != MR_ROLE_COUNT)
+    if (node->kind == MR_NODE_LIST && node->child_count != MR_TRIO)
         return mr_config_fail(
             node, err, "found a list of %u, expected three: producer's, transform's, loader's",
             node->child_count);
@@ -76,7 +78,7 @@ int mr_stages_read_placement(const struct mr_node *node, struct mr_placement *pl
     if (node->kind == MR_NODE_LIST) {
         placement->kind = MR_PLACEMENT_LIST;
         for (unsigned role = 0; role < MR_ROLE_COUNT && code == MR_OK; role++)
-            code = read_core(node->children[role], &placement->core[role], err);
+            code = read_core(node_of(node, role), &placement->core[role], err);
         return code;
     }
     if (strcmp(node->text, "auto") == 0)
@@ -93,7 +95,7 @@ int mr_stages_check_realtime(const struct mr_pipeline *pipeline, int64_t priorit
     if (priority < 0 || priority > MR_REALTIME_PRIORITY_MAX)
         return mr_config_fail(node, err, "found %lld, expected a priority from 1 to %d, or 0: none",
                               (long long)priority, MR_REALTIME_PRIORITY_MAX);
-    for (unsigned role = 0; role < MR_ROLE_COUNT && priority > 0; role++)
+    for (unsigned role = 0; role < MR_TRIO && priority > 0; role++)
         if (pipeline->wait[role] == MR_WAIT_SPIN || pipeline->wait[role] == MR_WAIT_YIELD)
             return mr_config_fail(
                 node, err,

@@ -18,23 +18,39 @@ static void index_schemas(const struct mr_schema_set *set, uint8_t *index,
     mr_store_release_u32(count, set->count);
 }
 
-int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err)
+// Of one input; none where a stop was asked for or its stream ended before it was described.
+static int await_schemas_of(struct mr_stage *stage, struct mr_reader *reader,
+                            struct mr_schema_set *schemas, struct mr_error *err)
 {
-    struct mr_ring *ring = stage->readers[MR_PORT_MAIN].ring;
     for (;;) {
-        int code = mr_ring_schemas(ring, &stage->in_schemas, err);
-        if (code == MR_OK) {
-            index_schemas(&stage->in_schemas, stage->in_schema_index, stage->shared->in_schema_name,
-                          &stage->shared->in_schema_count);
-            return MR_OK;
-        }
+        int code = mr_ring_schemas(reader->ring, schemas, err);
         if (code != MR_ERR_BUSY)
             return code;
-        if (mr_stage_is_stopping(stage) || mr_reader_at_end(&stage->readers[MR_PORT_MAIN]))
+        if (mr_stage_is_stopping(stage) || mr_reader_at_end(reader))
             return MR_OK;
         mr_stage_beat(stage);
         mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);
     }
+}
+
+// Where one input gives none the others' are not all there is: what would be made of them could not be gone on with.
+int mr_stage_await_schemas(struct mr_stage *stage, struct mr_error *err)
+{
+    unsigned inputs = stage->role == MR_ROLE_TRANSFORM ? stage->reader_count : 1;
+    int code = await_schemas_of(stage, &stage->readers[MR_PORT_MAIN], &stage->in_schemas, err);
+    for (unsigned i = 1; i < inputs && code == MR_OK && stage->in_schemas.count > 0; i++) {
+        struct mr_schema_set more = {0};
+        code = await_schemas_of(stage, &stage->readers[i], &more, err);
+        if (code == MR_OK && more.count == 0)
+            mr_schema_set_clear(&stage->in_schemas);
+        if (code == MR_OK && (code = mr_schema_set_merge(&stage->in_schemas, &more, err)) != MR_OK)
+            mr_error_within(err, "%s", stage->readers[i].ring->segment.path);
+        mr_schema_set_clear(&more);
+    }
+    if (code == MR_OK)
+        index_schemas(&stage->in_schemas, stage->in_schema_index, stage->shared->in_schema_name,
+                      &stage->shared->in_schema_count);
+    return code;
 }
 
 // Running, or through already: a resumed run may have nothing left to do for it.
@@ -53,7 +69,8 @@ static bool is_ready(const struct mr_pipeline *pipeline, enum mr_role role)
 
 void mr_stage_await_downstream(struct mr_stage *stage)
 {
-    for (unsigned role = stage->role + 1; role < MR_ROLE_COUNT; role++)
+    unsigned first = mr_role_is_producer(stage->role) ? MR_ROLE_TRANSFORM : stage->role + 1;
+    for (unsigned role = first; role <= MR_ROLE_LOADER; role++)
         while (!is_ready(stage->pipeline, role) && !mr_stage_is_stopping(stage)) {
             mr_stage_beat(stage);
             mr_sleep_until_mono_ns(mr_mono_ns() + LOOK_INTERVAL_NS);

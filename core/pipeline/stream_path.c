@@ -20,7 +20,7 @@ static bool sink_is_journal(const struct mr_pipeline *pipeline)
 void mr_dead_letter_directory(const struct mr_pipeline *pipeline, enum mr_ring_index ring,
                               char *out, size_t out_bytes)
 {
-    const char *last = ring == MR_RING_DEAD_PRODUCER ? "producer" : "transform";
+    const char *last = mr_role_name(mr_ring_writer(ring));
     const char *path = sink_text(pipeline, "path");
     if (pipeline->dead_letter_path) {
         snprintf(out, out_bytes, "%s/%s", pipeline->dead_letter_path, last);
@@ -44,7 +44,7 @@ bool mr_stream_journal(const struct mr_pipeline *pipeline, enum mr_ring_index ri
                        size_t out_bytes)
 {
     const char *path = sink_text(pipeline, "path");
-    if (ring == MR_RING_INGRESS)
+    if (mr_ring_is_ingress(ring))
         return false;
     if (ring != MR_RING_EGRESS) {
         mr_dead_letter_directory(pipeline, ring, out, out_bytes);

@@ -50,40 +50,86 @@ static bool ring_is_read(const struct mr_supervisor *supervisor, enum mr_ring_in
     return read;
 }
 
+// How far behind the sources a stage stands.
+static unsigned depth_of(enum mr_role role)
+{
+    return mr_role_is_producer(role) ? MR_ROLE_PRODUCER : role;
+}
+
+// A producer beside the failed one that has not ended: more may come from it.
+static bool may_write(const struct mr_supervisor *supervisor, enum mr_role writer,
+                      enum mr_role failed)
+{
+    enum mr_child_state state = supervisor->children[writer].state;
+    return writer != failed && depth_of(writer) == depth_of(failed) &&
+           (state == MR_CHILD_RUNNING || state == MR_CHILD_WAITING);
+}
+
 // The stages behind the failed one go on until nothing is left for them. From front to back: what a
 // stage has let go of in its input stands in its output.
 static void let_downstream_finish(struct mr_supervisor *supervisor, enum mr_role failed)
 {
-    static const struct {
-        enum mr_ring_index ring;
-        enum mr_role writer;
-    } rings[] = {{MR_RING_INGRESS, MR_ROLE_PRODUCER},
-                 {MR_RING_EGRESS, MR_ROLE_TRANSFORM},
-                 {MR_RING_DEAD_PRODUCER, MR_ROLE_PRODUCER},
-                 {MR_RING_DEAD_TRANSFORM, MR_ROLE_TRANSFORM}};
-    bool quiet = true, ends_by_itself = true;
-    for (unsigned i = 0; i < MR_COUNT_OF(rings); i++) {
+    static const enum mr_ring_index front_to_back[] = {
+        MR_RING_INGRESS,         MR_RING_INGRESS_2,       MR_RING_INGRESS_3,
+        MR_RING_INGRESS_4,       MR_RING_EGRESS,          MR_RING_DEAD_PRODUCER,
+        MR_RING_DEAD_PRODUCER_2, MR_RING_DEAD_PRODUCER_3, MR_RING_DEAD_PRODUCER_4,
+        MR_RING_DEAD_TRANSFORM};
+    _Static_assert(MR_COUNT_OF(front_to_back) == MR_RING_COUNT, "each of them");
+    bool held_up = mr_pipeline_merges(supervisor->pipeline) && mr_role_is_producer(failed);
+    bool quiet = true, ends_by_itself = !held_up;
+    for (unsigned i = 0; i < MR_RING_COUNT; i++) {
         bool closed;
-        if (rings[i].writer < failed)
+        enum mr_role writer = mr_ring_writer(front_to_back[i]);
+        if (depth_of(writer) < depth_of(failed) ||
+            (held_up && mr_ring_is_ingress(front_to_back[i])) ||
+            !mr_pipeline_has_ring(supervisor->pipeline, front_to_back[i]))
             continue;
-        quiet &= ring_is_read(supervisor, rings[i].ring, &closed);
-        ends_by_itself &= closed || rings[i].writer != failed;
+        quiet &= ring_is_read(supervisor, front_to_back[i], &closed) &&
+                 !may_write(supervisor, writer, failed);
+        ends_by_itself &= closed || writer != failed;
     }
     if (ends_by_itself || !quiet)
         return;
-    for (unsigned role = failed + 1; role < MR_ROLE_COUNT; role++)
-        tell(supervisor, role, MR_STOP_HALT);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        if (depth_of(role) > depth_of(failed))
+            tell(supervisor, role, MR_STOP_HALT);
 }
 
+// Those in front of it have nobody left to write for; those beside it end as if they had been told to. But for a merge
+// by time: it can only go on as far as each source does, and what the others have beyond that waits in their rings.
 static void contain_failures(struct mr_supervisor *supervisor)
 {
     for (unsigned failed = 0; failed < MR_ROLE_COUNT; failed++) {
         if (supervisor->children[failed].state != MR_CHILD_FAILED)
             continue;
-        for (unsigned role = 0; role < failed; role++)
-            tell(supervisor, role, MR_STOP_HALT);
+        for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+            if (depth_of(role) < depth_of(failed))
+                tell(supervisor, role, MR_STOP_HALT);
+            else if (depth_of(role) == depth_of(failed) && role != failed)
+                tell(supervisor, role,
+                     mr_pipeline_merges(supervisor->pipeline) ? MR_STOP_HALT : MR_STOP_DRAIN);
         let_downstream_finish(supervisor, failed);
     }
+}
+
+static void tell_producers(struct mr_supervisor *supervisor, uint32_t ask)
+{
+    for (unsigned i = 0; i < mr_pipeline_sources(supervisor->pipeline); i++)
+        tell(supervisor, mr_producer_role(i), ask);
+}
+
+// Of several sources some may still have something to write, which nobody takes any more: it waits in their rings. Who
+// is halted does not close its rings, so the loader is told when nothing more will come in them.
+static void end_without_transform(struct mr_supervisor *supervisor)
+{
+    bool over = true;
+    for (unsigned i = 0; i < mr_pipeline_sources(supervisor->pipeline); i++) {
+        enum mr_child_state state = supervisor->children[mr_producer_role(i)].state;
+        over &= state != MR_CHILD_RUNNING && state != MR_CHILD_WAITING;
+    }
+    tell_producers(supervisor, MR_STOP_HALT);
+    if (over)
+        tell(supervisor, MR_ROLE_LOADER, MR_STOP_DRAIN);
 }
 
 // What has been decided, said again: see tell.
@@ -95,7 +141,9 @@ static void pursue(struct mr_supervisor *supervisor)
         return;
     }
     if (supervisor->signals_seen == 1)
-        tell(supervisor, MR_ROLE_PRODUCER, MR_STOP_DRAIN);
+        tell_producers(supervisor, MR_STOP_DRAIN);
+    if (supervisor->children[MR_ROLE_TRANSFORM].state == MR_CHILD_ENDED)
+        end_without_transform(supervisor);
     contain_failures(supervisor);
 }
 
@@ -109,18 +157,25 @@ static bool stopped_before_it_began(const struct mr_supervisor *supervisor,
            (end->signal == SIGTERM || end->signal == SIGINT || end->signal == SIGHUP);
 }
 
-// Whether the first record was taken in: what fails before is refused at once, and has touched nothing.
-static bool has_begun(const struct mr_supervisor *supervisor)
+static bool has_taken(const struct mr_pipeline *pipeline, enum mr_role role)
 {
     struct mr_segment segment;
     struct mr_stage_layout *page;
     struct mr_stage_slot slot;
-    if (mr_stage_attach_page(supervisor->pipeline, MR_ROLE_PRODUCER, MR_ATTACH_READ_ONLY, &segment,
-                             &page, NULL) != MR_OK)
+    if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
         return false;
     bool read = mr_stage_snapshot(page, &slot);
     mr_segment_detach(&segment);
     return read && slot.counts[MR_COUNT_IN] > 0;
+}
+
+// Whether the first record was taken in: what fails before is refused at once, and has touched nothing.
+static bool has_begun(const struct mr_supervisor *supervisor)
+{
+    bool begun = false;
+    for (unsigned i = 0; i < mr_pipeline_sources(supervisor->pipeline); i++)
+        begun |= has_taken(supervisor->pipeline, mr_producer_role(i));
+    return begun;
 }
 
 static bool may_try_again(const struct mr_supervisor *supervisor, const struct mr_child_end *end)
@@ -383,7 +438,10 @@ static int look_at_leftovers(struct mr_supervisor *supervisor, struct mr_error *
         return supervisor->takes_over ? MR_OK : mr_stage_remove_segments(pipeline, err);
     case MR_LEFTOVERS_ALIVE:
         return adopt_living(supervisor, err);
+    case MR_LEFTOVERS_STOPPED:
     case MR_LEFTOVERS_UNFINISHED:
+        // All stages are started: whoever comes first is not to find an end.
+        mr_stage_undo_stops(pipeline);
         mr_rundir_look(pipeline, &contents);
         supervisor->resumed = true;
         supervisor->resumed_bytes = contents.waiting_bytes;
@@ -431,8 +489,11 @@ int mr_supervisor_open(struct mr_supervisor *supervisor, const struct mr_pipelin
     *supervisor = (struct mr_supervisor){
         .pipeline = pipeline, .options = *options, .lock_fd = -1, .signal_fd = -1};
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        supervisor->children[role] =
-            (struct mr_child){.pipeline = pipeline, .role = role, .pidfd = -1};
+        supervisor->children[role] = (struct mr_child){
+            .pipeline = pipeline,
+            .role = role,
+            .pidfd = -1,
+            .state = mr_pipeline_has_role(pipeline, role) ? MR_CHILD_OFF : MR_CHILD_ENDED};
     int code = mr_stage_make_run_directory(pipeline, err);
     if (code == MR_OK)
         code = mr_rundir_lock(pipeline, &supervisor->lock_fd, &supervisor->before, err);
@@ -444,6 +505,27 @@ int mr_supervisor_open(struct mr_supervisor *supervisor, const struct mr_pipelin
     if (code != MR_OK)
         mr_rundir_unlock(supervisor->lock_fd, &supervisor->before);
     return code;
+}
+
+// Whether what is left is what was asked for.
+static int judge_leftovers(const struct mr_supervisor *supervisor, struct mr_error *err)
+{
+    enum mr_leftovers left = mr_stage_leftovers(supervisor->pipeline);
+    bool unfinished = left == MR_LEFTOVERS_UNFINISHED;
+    bool stopped_early = unfinished && err->code == MR_OK && supervisor->signals_seen > 0 &&
+                         mr_pipeline_merges(supervisor->pipeline); // before each had begun
+    if (left == MR_LEFTOVERS_STOPPED || stopped_early) {
+        mr_info("stopped before its sources ended; where they were, and what waits in their rings, "
+                "is in %s for the next run",
+                supervisor->pipeline->directory);
+        return err->code;
+    }
+    if (err->code == MR_OK && unfinished)
+        return mr_fail(err, MR_ERR_STAGE,
+                       "all stages have ended, but not everything in %s is through; run the "
+                       "pipeline again to finish it",
+                       supervisor->pipeline->directory);
+    return err->code;
 }
 
 int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
@@ -462,12 +544,7 @@ int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err)
                        "halted by a second signal; what was accepted waits in %s, run the pipeline "
                        "again to finish it",
                        supervisor->pipeline->directory);
-    if (err->code == MR_OK && mr_stage_leftovers(supervisor->pipeline) == MR_LEFTOVERS_UNFINISHED)
-        return mr_fail(err, MR_ERR_STAGE,
-                       "all stages have ended, but not everything in %s is through; run the "
-                       "pipeline again to finish it",
-                       supervisor->pipeline->directory);
-    return err->code;
+    return judge_leftovers(supervisor, err);
 }
 
 void mr_supervisor_close(struct mr_supervisor *supervisor, int code)

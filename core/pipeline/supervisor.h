@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the trio as three processes and watches them; it never touches a record. Each stage is this
+// Runs the stages, a process each, and watches them; it never touches a record. Each stage is this
 // same program, started as `millrace produce|transform|load FILE --set ...`: whatever a person can
 // start by hand, the supervisor starts in the same way.
 //
 //     struct mr_supervisor supervisor;
 //     code = mr_supervisor_open(&supervisor, pipeline, &options, &err);   // lock, leftovers, signals
 //     if (code == MR_OK) {
-//         code = mr_supervisor_run(&supervisor, &err);   // until all three have ended
+//         code = mr_supervisor_run(&supervisor, &err);   // until all have ended
 //         ... read the report, save it ...
 //         mr_supervisor_close(&supervisor, code);        // what is spent is removed
 //     }
 //
-// Stopping. The first SIGINT, SIGTERM or SIGHUP (not under nohup) asks the producer to drain; the others end when
-// their input ends, and the files are complete. The second one halts all three at once: what is in
+// Stopping. The first SIGINT, SIGTERM or SIGHUP (not under nohup) asks the producers to drain; the others end when
+// their input ends, and the files are complete. The second one halts all at once: what is in
 // the rings stays there and the next run goes on with it.
 //
 // A stage that dies is started again (core/pipeline/restart.h), goes on where its last commit stands, and nobody sees
@@ -23,7 +23,7 @@
 // they have accepted stays in their rings. The stages behind it go on until they have read everything that is
 // there; if its ring was closed they end by themselves, otherwise they are halted then. So nothing
 // accepted is lost, and nothing is finished that is not finished: the next run resumes exactly
-// there. The exception is a source whose input is cut or damaged: what came before it is taken in and
+// there. Other producers beside one that failed drain, as if they had been told to. The exception is a source whose input is cut or damaged: what came before it is taken in and
 // finished, and the next run begins anew.
 //
 // The stages do not die with their supervisor. The next run of the same pipeline adopts those that live
@@ -60,7 +60,7 @@ struct mr_supervisor {
         before;      // this is what it left: concluded, its report stands in the run's directory
     bool takes_over; // its stages live, or have ended all by themselves
     bool ran;
-    bool ready; // all three were seen at work
+    bool ready; // all were seen at work
 };
 
 // Takes the run's lock, makes its directory, removes what is spent of earlier runs, adopts what lives. MR_ERR_BUSY
@@ -68,7 +68,7 @@ struct mr_supervisor {
 // before threads are made.
 int mr_supervisor_open(struct mr_supervisor *supervisor, const struct mr_pipeline *pipeline,
                        const struct mr_supervisor_options *options, struct mr_error *err);
-// MR_OK where all three drained; else the code and text of the stage that failed first,
+// MR_OK where all drained; else the code and text of the stage that failed first,
 // MR_ERR_STAGE where one was killed or the run was halted.
 int mr_supervisor_run(struct mr_supervisor *supervisor, struct mr_error *err);
 // `code`: what the run exits with. Where it was not run after all, what an earlier supervisor left stays as it is.

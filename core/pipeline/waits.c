@@ -12,23 +12,21 @@
 
 static enum mr_ring_index output_ring(enum mr_role role, unsigned port)
 {
-    if (role == MR_ROLE_PRODUCER)
-        return port == MR_PORT_MAIN ? MR_RING_INGRESS : MR_RING_DEAD_PRODUCER;
+    if (mr_role_is_producer(role))
+        return port == MR_PORT_MAIN ? mr_ingress_ring(mr_role_source(role))
+                                    : mr_dead_producer_ring(mr_role_source(role));
     return port == MR_PORT_MAIN ? MR_RING_EGRESS : MR_RING_DEAD_TRANSFORM;
 }
 
-static enum mr_role reader_of(enum mr_ring_index ring)
-{
-    return ring == MR_RING_INGRESS ? MR_ROLE_TRANSFORM : MR_ROLE_LOADER;
-}
-
-static const char *whom(const struct mr_waits *waits, enum mr_role role)
+static const char *whom(const struct mr_waits *waits, enum mr_role role, unsigned port)
 {
     switch (waits->what) {
     case MR_WAIT_INPUT:
-        return role == MR_ROLE_PRODUCER ? "source" : mr_role_name(role - 1);
+        if (role == MR_ROLE_TRANSFORM && port < MR_PRODUCERS_MAX)
+            return mr_role_name(mr_producer_role(port));
+        return mr_role_is_producer(role) ? "source" : mr_role_name(role - 1);
     case MR_WAIT_OUTPUT:
-        return mr_role_name(reader_of(waits->ring));
+        return mr_role_name(mr_ring_reader(waits->ring));
     case MR_WAIT_DEVICE:
         return "device";
     default:
@@ -86,7 +84,7 @@ void mr_waits_of(const struct mr_report *report, enum mr_role role, struct mr_wa
     out->what = waiting_for(stage, role);
     if (out->what != MR_WAIT_NOTHING) {
         out->ring = output_ring(role, gauges->waiting_port);
-        out->whom = whom(out, role);
+        out->whom = whom(out, role, gauges->waiting_port);
         out->lasted_ns = lasted_ns(report, gauges);
         out->since_wall_ns = wall_ns(report, gauges->waiting_since_ns);
         out->total_ns[out->what] += (uint64_t)out->lasted_ns;
@@ -103,7 +101,7 @@ const char *mr_waits_for_text(const struct mr_waits *waits, enum mr_role role, c
 {
     switch (waits->what) {
     case MR_WAIT_INPUT:
-        snprintf(out, out_bytes, role == MR_ROLE_PRODUCER ? "its source" : "records of the %s",
+        snprintf(out, out_bytes, mr_role_is_producer(role) ? "its source" : "records of the %s",
                  waits->whom);
         break;
     case MR_WAIT_OUTPUT:
@@ -228,6 +226,10 @@ static enum mr_chain follow(struct chain *chain, enum mr_role role)
             say(chain, ": the %s is not running", mr_role_name(role));
             return MR_CHAIN_BROKEN;
         }
+        if (waits.what == MR_WAIT_INPUT && waits.lasted_ns >= NAMEABLE_NS) { // of another source
+            say_wait(chain, role, &waits);
+            return MR_CHAIN_PRESSED;
+        }
         if (!is_pressed(&waits)) {
             say(chain, ": the %s is at work", mr_role_name(role));
             return MR_CHAIN_PRESSED;
@@ -237,7 +239,7 @@ static enum mr_chain follow(struct chain *chain, enum mr_role role)
             say_device(chain);
             return MR_CHAIN_PRESSED;
         }
-        role = reader_of(waits.ring); // always further behind: this ends
+        role = mr_ring_reader(waits.ring); // always further behind: this ends
     }
 }
 
@@ -245,8 +247,10 @@ static enum mr_chain follow(struct chain *chain, enum mr_role role)
 static enum mr_chain look_idle(struct chain *chain)
 {
     struct mr_waits waits;
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (chain->report, role) {
         mr_waits_of(chain->report, role, &waits);
+        if (role > MR_ROLE_LOADER && chain->report->stages[role].gauges.phase == MR_PHASE_DONE)
+            continue;
         if (waits.what != MR_WAIT_INPUT || waits.lasted_ns < NAMEABLE_NS)
             return MR_CHAIN_NONE;
     }
@@ -260,7 +264,7 @@ enum mr_chain mr_waits_chain(const struct mr_report *report, char *out, size_t o
     struct chain chain = {.report = report, .text = out, .room = out_bytes};
     out[0] = '\0';
     // The one furthest in front: its chain leads past the others.
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    MR_EACH_ROLE (report, role) {
         struct mr_waits waits;
         mr_waits_of(report, role, &waits);
         if (report->stages[role].stall.since_ns != 0 || is_pressed(&waits))

@@ -25,7 +25,13 @@ wrong() {
 wrong "an unknown key" 3 'p.yaml:2: snik: unknown key, did you mean sink' "$source" 'snik: {}' "$sink"
 wrong "an unknown option" 3 'p.yaml:1: source.cuont: unknown key, did you mean count' 'source: {type: mock, cuont: 1}' "$sink"
 wrong "a wrong type" 3 'p.yaml:1: source.count: found "ten", expected an integer' 'source: {type: mock, count: ten}' "$sink"
-wrong "a list for a mapping" 3 'p.yaml:1: source: expected keys and values' 'source: [1]' "$sink"
+wrong "a list for a mapping" 3 'p.yaml:2: sink: expected keys and values' "$source" 'sink: [1]'
+wrong "a number for a source" 3 'p.yaml:1: source\[0\]: expected keys and values' 'source: [1]' "$sink"
+wrong "a list of no sources" 3 'p.yaml:1: source: found a list of 0 sources, expected 1 to 4' 'source: []' "$sink"
+wrong "an unknown option of the second source" 3 'p.yaml:1: source\[1\].cuont: unknown key' 'source: [{type: mock}, {type: mock, cuont: 1}]' "$sink"
+wrong "an unknown second source" 3 'p.yaml:1: source\[1\].type: found "mok", expected one of' 'source: [{type: mock}, {type: mok}]' "$sink"
+wrong "a missing file of the second source" 4 'p.yaml:1: source\[1\].path: .*20200130.itch.*No such file' 'source: [{type: mock}, {type: itch_file, path: 20200130.itch}]' "$sink"
+wrong "a way to merge that is none" 3 'p.yaml:2: merge: found "tmie", expected arrival or time' 'source: [{type: mock}, {type: mock}]' 'merge: tmie' "$sink"
 wrong "a ring that is no power of two" 3 'p.yaml:3: ring.size: found 1000, expected a power of two' "$source" "$sink" 'ring: {size: 1000}'
 wrong "a ring larger than any" 3 'ring.size: found 64TiB, expected .* to 64GiB' "$source" "$sink" 'ring: {size: 64TiB}'
 wrong "a negative size" 3 'ring.size: found "-1", expected a size' "$source" "$sink" 'ring: {size: -1}'

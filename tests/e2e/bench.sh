@@ -29,6 +29,9 @@ check_status "trio: a rate that cannot be reached fails the run" 12 \
 "$MILLRACE" bench trio --rate 0 --records 50000 --record-bytes 1000 --taps 2 --json >"$WORK/out" 2>"$WORK/log"
 check_equal "trio: records of another size, taps beside" "$? $(tail -n 3 "$WORK/log" | grep -v 'writing with pwrite')" "0 "
 check "trio: the taps saw records" jq -e '.runs[0].tapped > 0' "$WORK/out"
+"$MILLRACE" bench trio --rate 0 --records 100003 --producers 3 --durability none --no-raw-write --json >"$WORK/out" 2>"$WORK/log"
+check_equal "trio: three producers, every record verified" "$? $(jq -c '[.producers, .runs[0].verified]' "$WORK/out")" "0 [3,100003]"
+check_status "trio: more producers than there can be" 2 "$MILLRACE" bench trio --producers 5
 check_status "trio: a size that a record cannot have" 2 "$MILLRACE" bench trio --record-bytes 63
 check_status "trio: a rate that is none" 2 "$MILLRACE" bench trio --rate fast
 "$MILLRACE" bench trio --rate 1000 --seconds 60 >"$WORK/out" 2>&1 &

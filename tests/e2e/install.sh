@@ -15,6 +15,9 @@ done
 check "no placeholder is left in millrace.pc" sh -c "! grep -q @ '$root/lib/pkgconfig/millrace.pc'"
 check_match "the installed program runs" "$("$root/bin/millrace" version)" "$(pkg-config \
     --modversion "$root/lib/pkgconfig/millrace.pc")"
+for n in 2 3 4; do
+    check "a unit for the producer of source $n" test -f "$root/lib/systemd/system/millrace-producer-$n@.service"
+done
 check "a manual page for it" test -f "$root/share/man/man1/millrace.1"
 
 export PKG_CONFIG_PATH=$root/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$tree

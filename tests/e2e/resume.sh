@@ -47,7 +47,7 @@ cut_off() {
     rm -rf "$SHM/millrace-$(id -u)/$name"
     [ -e "$name/.session" ]
 }
-checkpoints() { echo $(od -An -tu4 -j112 -N4 part/.session) $(od -An -tu4 -j$((8192 + 112)) -N4 part/.session); }
+checkpoints() { echo $(od -An -tu4 -j208 -N4 part/.session) $(od -An -tu4 -j$((8192 + 208)) -N4 part/.session); }
 # Whether it was cut off behind its second checkpoint, where it is to go on from one.
 is_far_enough() { [ $chain$durability$cuts != plainrecord1 ] || [ "$(checkpoints)" = "1 1" ]; }
 # spoil DIRECTORY SEED SYNCED: what a power cut may do to what was not durable. Where nothing was synced, to anything.
@@ -130,6 +130,33 @@ cp day.gz part.gz
 run part.yaml
 check_equal "mended: goes on" "$status $(jq .balance final)" "0 true"
 check "mended: the journal of an undisturbed run" diff -r whole-bars part
+
+# So it is with lines, where it may be cut in the middle of one.
+{ echo n,text; seq 40000 | awk '{ print ($1 % 1000 ? $1 : "bad") ",text " $1 }'; } >lines.csv
+gzip -kc lines.csv >whole.gz
+lines() { # NAME
+    cat >"$1.yaml" <<END
+name: $1
+source: {type: lines, format: csv, path: $1.gz, schema: l}
+schemas: [{name: l, fields: [{name: n, type: u64}, {name: text, type: "char[16]"}]}]
+sink: {type: journal, path: $1, segment_size: 1MiB, checkpoint_interval: 5ms}
+END
+}
+rm -rf part part.dead
+lines whole
+run whole.yaml
+lines part
+for part in 3 2; do # of it is there
+    head -c $(($(stat -c %s whole.gz) / part)) whole.gz >part.gz
+    run part.yaml
+    check_equal "cut lines: exit code" "$status $(jq .balance final)" "4 true"
+done
+cp whole.gz part.gz
+run part.yaml
+check_equal "mended lines: go on" "$status $(jq -c '[.balance, .stages.producer.in, .stages.loader.out]' final)" "0 [true,40000,39960]"
+check "mended lines: the journal of an undisturbed run" diff -r whole part
+check_equal "mended lines: no line was taken in halves" "$(letters part.dead/producer | sed 's/part.gz/whole.gz/' | md5sum)" \
+    "$(letters whole.dead/producer | md5sum)"
 
 # Stopped, and run again.
 for chain in books plain; do

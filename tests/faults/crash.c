@@ -5,8 +5,9 @@
 // twice would show.
 //
 //     crash --program build/release/millrace --sample day.itch [--kills 1000] [--seed 1] [--messages 3000000]
-//           [--judge 99]
+//           [--judge 99] [--sources 3]
 //
+// With several sources each has the messages of a part of the symbols, and they are merged by time: the same stream.
 // Measured is the time from a kill to the first record that the stage's next process commits. The moments come from the
 // seed, and from when the machine gets round to them. Ends with one line; where something is wrong that line is
 // FAILED, with what and with the command that does it again, and the files stay.
@@ -41,29 +42,12 @@
     250.0 // from a kill to the first new record, at the percentile that is judged
 #define SAMPLES_MAX 100000
 
-// A stage, by mr_role, or more than one.
-enum { TARGET_ALL = MR_ROLE_COUNT, TARGET_SUPERVISOR, TARGET_EVERYTHING, TARGETS };
-// Of 20 kills.
-static const unsigned targets[20] = {0,
-                                     0,
-                                     0,
-                                     0,
-                                     0,
-                                     1,
-                                     1,
-                                     1,
-                                     1,
-                                     1,
-                                     2,
-                                     2,
-                                     2,
-                                     2,
-                                     2,
-                                     TARGET_ALL,
-                                     TARGET_ALL,
-                                     TARGET_SUPERVISOR,
-                                     TARGET_SUPERVISOR,
-                                     TARGET_EVERYTHING};
+// What a kill is of. Of 20 kills 15 are of one stage, each as often.
+enum target { TARGET_ONE, TARGET_ALL, TARGET_SUPERVISOR, TARGET_EVERYTHING };
+static const struct {
+    enum target target;
+    unsigned of_20;
+} targets[] = {{TARGET_ONE, 15}, {TARGET_ALL, 2}, {TARGET_SUPERVISOR, 2}, {TARGET_EVERYTHING, 1}};
 
 // A stage that was killed, until its next process has committed something new.
 struct victim {
@@ -78,7 +62,9 @@ static struct {
     char directory[64], shm[64], yaml[128];
     struct mr_pipeline pipeline;
     unsigned judged; // percentile of the restarts that must be short enough
-} test = {.kills = 1000, .seed = 1, .messages = 3000000, .judged = 99};
+    unsigned sources;
+    char *inputs[ITCH_LOOP_FILES_MAX]; // their files
+} test = {.kills = 1000, .seed = 1, .messages = 3000000, .judged = 99, .sources = 1};
 
 static struct {
     pid_t supervisor;
@@ -88,7 +74,7 @@ static struct {
     struct victim victims[MR_ROLE_COUNT];
 } run;
 
-static uint64_t random_state, kills_of[TARGETS], kills, runs;
+static uint64_t random_state, kills_of[MR_ROLE_COUNT], kills_of_supervisor, kills, runs;
 static double restart_ms[SAMPLES_MAX];
 static unsigned restarts;
 
@@ -101,8 +87,9 @@ static void failed(const char *format, ...)
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
-    printf("; %s and %s are kept; again: make crash KILLS=%llu SEED=%llu\n", test.directory,
-           test.shm, (unsigned long long)test.kills, (unsigned long long)test.seed);
+    printf("; %s and %s are kept; again: make crash KILLS=%llu SEED=%llu SOURCES=%u\n",
+           test.directory, test.shm, (unsigned long long)test.kills, (unsigned long long)test.seed,
+           test.sources);
     exit(1);
 }
 
@@ -154,7 +141,12 @@ static void write_pipeline(void)
     fprintf(out,
             "name: crash\n"
             "shm: %s\n"
-            "source: {type: itch_file, path: %s/20200130.itch}\n"
+            "merge: time\n"
+            "source:\n",
+            test.shm);
+    for (unsigned i = 0; i < test.sources; i++)
+        fprintf(out, "  - {type: itch_file, path: %s}\n", test.inputs[i]);
+    fprintf(out,
             "transform:\n"
             "  - order_book: {pass: true, orders_max: 1000000}\n"
             "  - bars: {on: book_trade, key: symbol, price: price, volume: shares, every: 1s, "
@@ -163,17 +155,24 @@ static void write_pipeline(void)
             "sink: {type: journal, path: %s/journal, segment_size: 64MiB}\n"
             // Each kill is the first: nothing is waited for and nothing given up.
             "supervise: {limit: 100, within: 1us}\n",
-            test.shm, test.directory, test.directory);
+            test.directory);
     if (fclose(out) != 0 || mr_pipeline_load(&test.pipeline, test.yaml, NULL, 0, &err) != MR_OK)
         failed("%s: cannot be used", test.yaml);
 }
 
 // ---- looking ------------------------------------------------------------------------------------
 
+static bool has(unsigned role)
+{
+    return mr_pipeline_has_role(&test.pipeline, role);
+}
+
 static bool attach_pages(void)
 {
     bool all = true;
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+        if (!has(role))
+            continue;
         if (!run.pages[role] &&
             mr_stage_attach_page(&test.pipeline, role, MR_ATTACH_READ_ONLY, &run.segments[role],
                                  &run.pages[role], NULL) != MR_OK)
@@ -198,7 +197,7 @@ static void attach_new_pages(void)
         struct stat status;
         struct mr_segment segment;
         struct mr_stage_layout *page;
-        if (fstat(run.segments[role].fd, &status) < 0 || status.st_nlink > 0 ||
+        if (!has(role) || fstat(run.segments[role].fd, &status) < 0 || status.st_nlink > 0 ||
             mr_stage_attach_page(&test.pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page,
                                  NULL) != MR_OK)
             continue;
@@ -268,16 +267,16 @@ static int open_stage(enum mr_role role)
     return -1;
 }
 
-static void kill_stages(unsigned first, unsigned last)
+static void kill_stages(const bool *wanted)
 {
     int pidfds[MR_ROLE_COUNT];
-    for (unsigned role = first; role <= last; role++)
-        pidfds[role] = open_stage(role);
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        pidfds[role] = wanted[role] ? open_stage(role) : -1;
     int64_t now_ns = mr_mono_ns();
-    for (unsigned role = first; role <= last; role++)
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
         if (pidfds[role] >= 0)
             pidfd_send_signal(pidfds[role], SIGKILL, NULL, 0);
-    for (unsigned role = first; role <= last; role++) {
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
         if (pidfds[role] < 0)
             continue;
         await_death(pidfds[role]);
@@ -285,6 +284,22 @@ static void kill_stages(unsigned first, unsigned last)
         kills_of[role]++;
         kills++;
     }
+}
+
+static void kill_all_stages(void)
+{
+    bool all[MR_ROLE_COUNT];
+    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+        all[role] = has(role);
+    kill_stages(all);
+}
+
+static void kill_one_stage(void)
+{
+    bool one[MR_ROLE_COUNT] = {false};
+    unsigned role = (unsigned)below(MR_TRIO + test.sources - 1);
+    one[role] = true;
+    kill_stages(one);
 }
 
 // Whether the run was over already, and all that is lost is its exit code.
@@ -302,9 +317,9 @@ static bool kill_supervisor(bool with_stages)
     int status;
     kill(run.supervisor, SIGKILL);
     if (with_stages)
-        kill_stages(MR_ROLE_PRODUCER, MR_ROLE_LOADER);
+        kill_all_stages();
     waitpid(run.supervisor, &status, 0);
-    kills_of[TARGET_SUPERVISOR]++;
+    kills_of_supervisor++;
     kills++;
     if (was_over())
         return false;
@@ -317,14 +332,23 @@ static bool kill_supervisor(bool with_stages)
     return true;
 }
 
-static bool kill_target(unsigned target)
+static enum target choose_target(void)
 {
-    if (target >= TARGET_SUPERVISOR)
+    unsigned drawn = (unsigned)below(20), i = 0;
+    while (drawn >= targets[i].of_20)
+        drawn -= targets[i++].of_20;
+    return targets[i].target;
+}
+
+// Returns false where the run is over.
+static bool kill_target(enum target target)
+{
+    if (target == TARGET_SUPERVISOR || target == TARGET_EVERYTHING)
         return kill_supervisor(target == TARGET_EVERYTHING);
     if (target == TARGET_ALL)
-        kill_stages(MR_ROLE_PRODUCER, MR_ROLE_LOADER);
+        kill_all_stages();
     else
-        kill_stages(target, target);
+        kill_one_stage();
     return true;
 }
 
@@ -373,7 +397,7 @@ static int run_killing(void)
         if (!let_work(wait_ns, !again, &code))
             return code;
         again = below(100) < AGAIN_PERCENT;
-        if (!kill_target(targets[below(20)]))
+        if (!kill_target(choose_target()))
             return 0;
     }
     while (!is_over(&code)) {
@@ -446,23 +470,25 @@ static double percentile(double percent)
 
 static int conclude(void)
 {
+    uint64_t producers = 0;
     qsort(restart_ms, restarts, sizeof restart_ms[0], by_value);
+    for (unsigned i = 0; i < test.sources; i++)
+        producers += kills_of[mr_producer_role(i)];
     bool fast = percentile(test.judged) <= RESTART_MS_MAX;
-    printf("crash: %llu kills (producer %llu, transform %llu, loader %llu, supervisor %llu), %llu "
-           "runs of %llu messages, 0 lost, 0 repeated; restart to first new record p50 %.1f p99 "
-           "%.1f max %.1f ms of %u%s; seed %llu\n",
-           (unsigned long long)kills, (unsigned long long)kills_of[MR_ROLE_PRODUCER],
-           (unsigned long long)kills_of[MR_ROLE_TRANSFORM],
-           (unsigned long long)kills_of[MR_ROLE_LOADER],
-           (unsigned long long)kills_of[TARGET_SUPERVISOR], (unsigned long long)runs,
-           (unsigned long long)test.messages, percentile(50), percentile(99), percentile(100),
-           restarts, fast ? "" : " (FAILED: expected <= 250 ms)", (unsigned long long)test.seed);
+    printf("crash: %llu kills (%u producer%s %llu, transform %llu, loader %llu, supervisor %llu), "
+           "%llu runs of %llu messages, 0 lost, 0 repeated; restart to first new record p50 %.1f "
+           "p99 %.1f max %.1f ms of %u%s; seed %llu\n",
+           (unsigned long long)kills, test.sources, test.sources > 1 ? "s" : "",
+           (unsigned long long)producers, (unsigned long long)kills_of[MR_ROLE_TRANSFORM],
+           (unsigned long long)kills_of[MR_ROLE_LOADER], (unsigned long long)kills_of_supervisor,
+           (unsigned long long)runs, (unsigned long long)test.messages, percentile(50),
+           percentile(99), percentile(100), restarts, fast ? "" : " (FAILED: expected <= 250 ms)",
+           (unsigned long long)test.seed);
     return fast ? 0 : 1;
 }
 
 static void set_up(void)
 {
-    char path[128];
     struct mr_error err;
     const char *temporary = getenv("TMPDIR");
     snprintf(test.directory, sizeof test.directory, "%.40s/millrace-crash.XXXXXX",
@@ -470,8 +496,10 @@ static void set_up(void)
     snprintf(test.shm, sizeof test.shm, "/dev/shm/millrace-crash.XXXXXX");
     if (!mkdtemp(test.directory) || !mkdtemp(test.shm))
         failed("%s: %s", test.directory, strerror(errno));
-    file_path(path, sizeof path, "20200130.itch");
-    if (itch_loop(test.sample, path, test.messages, &err) != MR_OK)
+    for (unsigned i = 0; i < test.sources; i++)
+        if (asprintf(&test.inputs[i], "%s/20200130-%u.itch", test.directory, i + 1) < 0)
+            failed("no memory");
+    if (itch_loop(test.sample, test.inputs, test.sources, test.messages, &err) != MR_OK)
         failed("%s", err.text);
     write_pipeline();
 }
@@ -489,12 +517,15 @@ static void undisturbed(void)
 
 static void tear_down(void)
 {
-    static const char *const files[] = {"20200130.itch", "crash.yaml", "final", "whole.final",
-                                        "log"};
+    static const char *const files[] = {"crash.yaml", "final", "whole.final", "log"};
     static const char *const run_files[] = {"run.lock", "setup.lock", MR_LAST_JSON, MR_LAST_TEXT,
                                             "session"};
     char path[512];
     remove_directory("whole");
+    for (unsigned i = 0; i < test.sources; i++) {
+        unlink(test.inputs[i]);
+        free(test.inputs[i]);
+    }
     for (unsigned i = 0; i < MR_COUNT_OF(files); i++) {
         file_path(path, sizeof path, files[i]);
         unlink(path);
@@ -528,11 +559,14 @@ static void parse(int argc, char **argv)
             test.messages = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--judge") == 0)
             test.judged = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--sources") == 0)
+            test.sources = (unsigned)strtoul(argv[i + 1], NULL, 10);
     }
-    if (test.program && test.sample && argc % 2 == 1)
+    if (test.program && test.sample && argc % 2 == 1 && test.sources >= 1 &&
+        test.sources <= ITCH_LOOP_FILES_MAX)
         return;
     fprintf(stderr, "usage: crash --program MILLRACE --sample ITCH [--kills N] [--seed S] "
-                    "[--messages N] [--judge PERCENTILE]\n");
+                    "[--messages N] [--judge PERCENTILE] [--sources 1..4]\n");
     exit(2);
 }
 

@@ -249,7 +249,8 @@ static int play(enum part part, struct mr_error *err)
     case TAKE_OUT:
         return take_out(random_below(&choice, 2) ? MR_RING_EGRESS : MR_RING_INGRESS, false, err);
     case TAP:
-        return tap_ring((enum mr_ring_index)random_below(&choice, MR_RING_COUNT), 500, err);
+        return tap_ring((enum mr_ring_index)random_below(&choice, MR_RING_DEAD_TRANSFORM + 1), 500,
+                        err);
     default:
         return look(err);
     }

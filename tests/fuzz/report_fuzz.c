@@ -14,11 +14,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-#define SEGMENTS (MR_ROLE_COUNT + MR_RING_COUNT)
+#define STAGES (MR_ROLE_LOADER + 1)
+#define RINGS (MR_RING_DEAD_TRANSFORM + 1)
+#define SEGMENTS (STAGES + RINGS)
 #define PATCH_HEAD_BYTES 5
 #define PATCHES_MAX 64
-#define LOOKS_PER_FORM 16
-#define LOOKS_PER_ATTACH 64
+#define LOOKS_PER_FORM 64
+#define LOOKS_PER_ATTACH 256
 
 enum form { FORM_TEXT, FORM_JSON, FORM_METRICS };
 
@@ -51,7 +53,7 @@ static void apply(struct patch *patch, const uint8_t *head, const uint8_t *bytes
 {
     unsigned index = head[0] % SEGMENTS;
     const struct mr_segment *segment =
-        index < MR_ROLE_COUNT ? &run.segments[index] : &run.rings[index - MR_ROLE_COUNT].segment;
+        index < STAGES ? &run.segments[index] : &run.rings[index - STAGES].segment;
     size_t offset = (head[1] | head[2] << 8 | head[3] << 16) % segment->bytes;
     patch->at = (uint8_t *)segment->base + offset;
     patch->bytes = mr_min_u64(length, segment->bytes - offset);
@@ -90,7 +92,7 @@ static void show(unsigned form)
     char chain[MR_WAITS_TEXT_BYTES];
     mr_waits_chain(report, chain, sizeof chain);
     must_be_printable(chain, sizeof chain);
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    for (unsigned role = 0; role < STAGES; role++)
         look_at_stage(&report->stages[role]);
     if (form == FORM_TEXT)
         mr_report_text(report, nowhere);
@@ -113,9 +115,9 @@ static void look(unsigned locked, bool attach)
         return;
     }
     mr_report_blank(report, &run.pipeline);
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    for (unsigned role = 0; role < STAGES; role++)
         mr_report_take_stage(report, role, run.pages[role], locked >> role & 1);
-    for (unsigned ring = 0; ring < MR_RING_COUNT; ring++)
+    for (unsigned ring = 0; ring < RINGS; ring++)
         mr_report_take_ring(report, ring, &run.rings[ring]);
     mr_report_conclude(report);
 }

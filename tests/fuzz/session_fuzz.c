@@ -20,10 +20,10 @@ static void make_sound(uint8_t file[MR_SESSION_FILE_BYTES])
         slot.capacity[ring] = MR_RING_CAPACITY_MIN;
         slot.start_pos[ring] = MR_RING_CAPACITY_MIN;
     }
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    for (unsigned role = 0; role < MR_SESSION_STAGES; role++)
         for (unsigned port = 0; port < MR_COUNT_OF(slot.checkpoint[role].out_pos); port++)
             slot.checkpoint[role].out_pos[port] = MR_RING_CAPACITY_MIN;
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    for (unsigned role = 0; role < MR_SESSION_STAGES; role++)
         for (unsigned port = 0; port < MR_COUNT_OF(slot.checkpoint[role].in_pos); port++)
             slot.checkpoint[role].in_pos[port] = MR_RING_CAPACITY_MIN;
     for (uint64_t epoch = 2; epoch < 4; epoch++) {

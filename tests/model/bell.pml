@@ -7,9 +7,11 @@
 // What stands for what:
 //
 //     here                                  in ringbuf/
-//     cursor                                what the waker publishes: a commit word, or read_pos
+//     cursor                                what the waker publishes: a commit word; or read_pos, and the ring's size on
+//                                           top of it: up to there the writer may write (for_room)
 //     asleep, rung                          asleep and bell of struct mr_ring_reader_sleep (or writer's)
-//     Waker: publish, ring                  mr_publish or mr_release, then mr_ring_bell_if
+//     Waker: publish, ring                  mr_publish or mr_release, then mr_ring_wake_reader or mr_ring_wake_writer
+//     taken                                 read up to there; or write_pos, and PART of ROOM is MR_WAKE_PART of the ring
 //     Waker: recovery                       mr_writer_recover or mr_reader_recover, which ring, too
 //     Sleeper: park                         park_readers or park_writer
 //     fenced_by_others                      mr_bell_is_fenced_by_others: the waker has registered
@@ -24,12 +26,19 @@
 // -DBUG_... seeds an error; each must be found (scripts/model.sh).
 
 #define RECORDS 3
+#define ROOM 3
+#ifdef BUG_WAKES_FOR_MORE_THAN_THE_RING
+#define PART (ROOM + 1)
+#else
+#define PART 2
+#endif
 
 byte cursor, asleep;
 bool rung;                // the bell is not what the sleeper has seen: it takes 2^32 rings to come round
 byte taken;               // by the sleeper, committed
 bool queued;              // in the kernel's queue, on the futex
 bool fenced_by_others, refused, chosen;
+bool for_room;            // the sleeper is the writer
 
 // A side's stores go to one word, so the newest but one matters only until it is visible: two places.
 byte cursor_stores[2], cursor_count; // of the waker
@@ -91,7 +100,7 @@ inline waker_dies()
     saw = 0
 }
 
-// mr_ring_bell_if, then mr_ring_bell
+// mr_ring_finds_asleep, then mr_ring_bell or mr_ring_bell_for_room
 inline ring_if_asleep()
 {
     if
@@ -99,6 +108,10 @@ inline ring_if_asleep()
     :: !fenced_by_others -> WAKER_STEP(cursor_count == 0) // mr_fence_full
     fi;
     WAKER_STEP(saw = asleep);
+    if
+    :: saw == 1 && for_room -> WAKER_STEP(saw = (published - taken >= PART -> 1 : 0))
+    :: else
+    fi;
     if
     :: saw == 1 ->
         WAKER_STEP(cursor_count == 0; rung = true; saw = 0);
@@ -115,12 +128,13 @@ restart:
 #ifndef BUG_RECOVERY_DOES_NOT_RING
     ring_if_asleep();
 #endif
+idles:
     do
-    :: published < RECORDS ->
+    :: !for_room && published < RECORDS || for_room && published < taken + ROOM ->
         WAKER_STEP(published++); // committed in the stage's slot
         WAKER_STEP(cursor_count < 2; cursor_stores[cursor_count] = published; cursor_count++);
         ring_if_asleep()
-    :: published == RECORDS -> break
+    :: published == (for_room -> RECORDS + ROOM : RECORDS) -> break
     od;
 is_done:
     if
@@ -204,7 +218,7 @@ end:
 active proctype Watch()
 {
     do
-    :: Waker@is_done && Sleeper@sleeps && queued && !(refused && fenced_by_others) && cursor_count == 0 &&
+    :: (Waker@is_done || Waker@idles && for_room && published == taken + ROOM) && Sleeper@sleeps && queued && !(refused && fenced_by_others) && cursor_count == 0 &&
        asleep_count == 0 && cursor > taken ->
         assert(false)
     od
@@ -220,6 +234,10 @@ init
     if
     :: refused = true
     :: refused = false
+    fi;
+    if
+    :: for_room = true; published = ROOM; cursor = ROOM
+    :: for_room = false
     fi;
     chosen = true
 }

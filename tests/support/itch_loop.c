@@ -8,6 +8,7 @@
 #include "core/formats/bytes.h"
 #include "core/formats/itch.h"
 
+#define SYMBOL_AT 1 // the stock locate, behind the type
 #define ORDER_REF_AT 11
 #define NEW_ORDER_REF_AT 19 // U
 #define BETWEEN_COPIES_NS 1000000
@@ -73,22 +74,46 @@ static void rewrite(const struct session *session, uint8_t *bytes, uint64_t copy
     }
 }
 
-int itch_loop(const char *sample, const char *path, uint64_t messages, struct mr_error *err)
+// Each message into the file of its symbol. False: one of them could not be written.
+static bool deal(const struct session *session, const uint8_t *bytes, FILE *const *out,
+                 unsigned count)
+{
+    bool good = true;
+    for (size_t at = 0; at < session->length; at += 2 + mr_get_be16(bytes + at)) {
+        size_t length = 2 + (size_t)mr_get_be16(bytes + at);
+        uint16_t symbol = mr_get_be16(bytes + at + 2 + SYMBOL_AT);
+        good &= fwrite(bytes + at, 1, length, out[symbol % count]) == length;
+    }
+    return good;
+}
+
+static int write_copies(const struct session *session, FILE *const *out, unsigned count,
+                        uint64_t messages, struct mr_error *err)
+{
+    uint8_t *bytes = malloc(session->length);
+    bool good = bytes != NULL;
+    for (uint64_t copy = 0; good && copy * session->messages < messages; copy++) {
+        rewrite(session, bytes, copy);
+        good = deal(session, bytes, out, count);
+    }
+    free(bytes);
+    return good ? MR_OK : mr_fail_errno(err, MR_ERR_OUTPUT, "cannot write the messages");
+}
+
+int itch_loop(const char *sample, char *const *paths, unsigned count, uint64_t messages,
+              struct mr_error *err)
 {
     struct session session = {0};
+    FILE *out[ITCH_LOOP_FILES_MAX] = {NULL};
     int code = load(&session, sample, err);
-    uint8_t *bytes = code == MR_OK ? malloc(session.length) : NULL;
-    FILE *out = bytes ? fopen(path, "we") : NULL;
-    if (code == MR_OK && !out)
-        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
-    for (uint64_t copy = 0; code == MR_OK && copy * session.messages < messages; copy++) {
-        rewrite(&session, bytes, copy);
-        if (fwrite(bytes, 1, session.length, out) != session.length)
-            code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
-    }
-    if (out && fclose(out) != 0 && code == MR_OK)
-        code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
-    free(bytes);
+    for (unsigned i = 0; i < count && code == MR_OK; i++)
+        if (!(out[i] = fopen(paths[i], "we")))
+            code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", paths[i]);
+    if (code == MR_OK)
+        code = write_copies(&session, out, count, messages, err);
+    for (unsigned i = 0; i < count; i++)
+        if (out[i] && fclose(out[i]) != 0 && code == MR_OK)
+            code = mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", paths[i]);
     free(session.bytes);
     return code;
 }

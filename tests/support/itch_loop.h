@@ -6,7 +6,11 @@
 
 #include "core/error.h"
 
-// Writes at least `messages` messages of whole copies to `path`. MR_ERR_INPUT where the file is not whole messages.
-int itch_loop(const char *sample, const char *path, uint64_t messages, struct mr_error *err);
+#define ITCH_LOOP_FILES_MAX 4
+
+// Writes at least `messages` messages of whole copies to `count` files, each with those of its part of the symbols, as
+// exchanges do it: symbol number modulo count. MR_ERR_INPUT where the sample is not whole messages.
+int itch_loop(const char *sample, char *const *paths, unsigned count, uint64_t messages,
+              struct mr_error *err);
 
 #endif

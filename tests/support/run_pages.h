@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The segments of a run, made by hand: three stage pages and four rings of which a test says what
+// The segments of a run, made by hand: the pages of its stages and its rings, of which a test says what
 // stands in them.
 //
 //     struct run_pages run;
@@ -21,10 +21,12 @@ struct run_pages {
     struct mr_ring rings[MR_RING_COUNT];
 };
 
-// Everything zero, rings empty and open.
+// Everything zero, rings empty and open. Three stages and four rings.
 void run_pages_open(struct run_pages *run, const char *name);
+// With a producer, and two rings, for each of so many sources.
+void run_pages_open_several(struct run_pages *run, const char *name, unsigned sources);
 void run_pages_close(struct run_pages *run);
-// A run that took `records` in and has ended well: every stage done, every ring closed.
+// A run that took `records` in from each source and has ended well: every stage done, every ring closed.
 void run_pages_finish(struct run_pages *run, uint64_t records);
 
 #endif

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/journal.h"
+
+#include "core/disk.h"
 #include "core/journal_file.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,6 +127,40 @@ Test(journal, preallocated_zeroes_are_a_clean_end)
 }
 
 // A tail that was never durable may be cut at any byte; what stands before it is kept.
+static uint64_t bytes_read;
+
+static ssize_t count_read(int fd, void *out, size_t bytes, uint64_t at)
+{
+    ssize_t got = mr_disk_real.read(fd, out, bytes, at);
+    bytes_read += got > 0 ? (uint64_t)got : 0;
+    return got;
+}
+
+// Nor is what reading has brought into memory of it taken for data, and read.
+Test(journal, reserved_space_is_not_read)
+{
+    const uint64_t segment_bytes = 64u << 20;
+    struct mr_disk counting = mr_disk_real;
+    struct mr_journal journal;
+    counting.read = count_read;
+    mr_test_segment(directory, &schemas, 0, 0, segment_bytes, stream, stream_bytes, 0);
+    int fd = open(path, O_RDWR);
+    cr_assert_eq(posix_fallocate(fd, 0, 4096 + (off_t)segment_bytes), 0);
+    fsync(fd);
+    bool says = lseek(fd, 1 << 20, SEEK_DATA) < 0;
+    close(fd);
+    if (!says)
+        cr_skip_test("this file system does not say what is reserved");
+    mr_disk = &counting;
+    for (unsigned i = 0; i < 3; i++) {
+        bytes_read = 0;
+        cr_assert_eq(count_records(&journal), RECORDS);
+        cr_assert_eq(journal.stop, MR_JOURNAL_END);
+        cr_expect_leq(bytes_read, 8u << 20, "%llu bytes", (unsigned long long)bytes_read);
+    }
+    mr_disk = &mr_disk_real;
+}
+
 Test(journal, torn_tail_at_every_byte)
 {
     for (uint64_t cut = starts[RECORDS - 1] + 1; cut < stream_bytes; cut++) {

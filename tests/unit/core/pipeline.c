@@ -142,7 +142,7 @@ Test(pipeline, wrong_files_are_refused)
 {
     refuse(ENDS "souce: 1\n", ":3: souce: unknown key, did you mean source?");
     refuse("sink: {type: csv}\n",
-           ":1: key source is missing: where records come from, {type: ...}");
+           ":1: key source is missing: where records come from, {type: ...} or a list of such");
     refuse("source: {type: mock}\n", ":1: key sink is missing: where records go, {type: ...}");
     refuse("source: mock\nsink: {type: csv}\n", ":1: source: expected keys and values with a type");
     refuse("source: {type: mock}\nsink: {path: x}\n",
@@ -341,4 +341,119 @@ Test(pipeline, supervise)
     refuse(ENDS "supervise: {backoff_max: 1ms}\n",
            ":3: supervise.backoff_max: found a backoff of 0.100 s and a backoff_max of 0.001 s, "
            "expected the second to be no shorter");
+}
+
+// ---- several sources
+
+#define SINK "sink: {type: csv}\n"
+
+static void expect_roles(unsigned sources)
+{
+    cr_expect_eq(mr_pipeline_sources(&pipeline), sources);
+    cr_expect_eq(pipeline.placement.source_count, sources);
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++) {
+        cr_expect_eq(mr_pipeline_has_role(&pipeline, mr_producer_role(i)), i < sources);
+        cr_expect_eq(mr_pipeline_has_ring(&pipeline, mr_ingress_ring(i)), i < sources);
+        cr_expect_eq(mr_pipeline_has_ring(&pipeline, mr_dead_producer_ring(i)), i < sources);
+    }
+    cr_expect(mr_pipeline_has_role(&pipeline, MR_ROLE_TRANSFORM));
+    cr_expect(mr_pipeline_has_role(&pipeline, MR_ROLE_LOADER));
+    cr_expect(mr_pipeline_has_ring(&pipeline, MR_RING_EGRESS));
+    cr_expect(mr_pipeline_has_ring(&pipeline, MR_RING_DEAD_TRANSFORM));
+}
+
+Test(pipeline, a_source_or_a_list_of_up_to_four)
+{
+    load("source: {type: mock}\n" SINK);
+    expect_roles(1);
+    cr_expect_eq(pipeline.source_nodes[0], pipeline.source_node);
+    load("source: [{type: mock}]\n" SINK);
+    expect_roles(1);
+    load("source:\n  - {type: mock}\n  - {type: lines}\n" SINK);
+    expect_roles(2);
+    load("source: [{type: mock}, {type: mock}, {type: mock}, {type: mock}]\n" SINK);
+    expect_roles(4);
+    refuse("source: []\n" SINK, ":1: source: found a list of 0 sources, expected 1 to 4");
+    refuse("source: [{type: a}, {type: a}, {type: a}, {type: a}, {type: a}]\n" SINK,
+           ":1: source: found a list of 5 sources, expected 1 to 4");
+}
+
+Test(pipeline, what_is_wrong_with_one_of_several_sources_is_named)
+{
+    refuse("source:\n  - {type: mock}\n  - mock\n" SINK,
+           ":3: source[1]: expected keys and values with a type");
+    refuse("source:\n  - {count: 1}\n  - {type: mock}\n" SINK,
+           ":2: source[0]: expected keys and values with a type");
+    refuse("source:\n  - {type: mock}\n  - {type: [a]}\n" SINK,
+           ":3: source[1].type: found a list, expected a text");
+}
+
+Test(pipeline, each_producer_sees_its_own_source)
+{
+    load("source: [{type: mock}, {type: lines}]\n" SINK);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct mr_pipeline own = mr_pipeline_of_source(&pipeline, i);
+        cr_expect_eq(own.source_node, pipeline.source_nodes[i]);
+        cr_expect_eq(own.source_count, 2);
+    }
+    cr_expect_str_eq(mr_config_child(pipeline.source_nodes[1], "type")->text, "lines");
+    cr_expect_eq(mr_pipeline_of_source(&pipeline, 2).source_node, pipeline.source_node);
+}
+
+Test(pipeline, the_rings_of_further_sources_are_like_the_first_ones)
+{
+    load("source: [{type: mock}, {type: mock}]\n" SINK
+         "ring: {size: 1MiB}\ningress: {size: 2MiB, full: drop_newest}\n"
+         "dead_letter: {size: 64KiB}\n");
+    for (unsigned i = 1; i < MR_PRODUCERS_MAX; i++) {
+        const struct mr_ring_options *ring = &pipeline.rings[mr_ingress_ring(i)];
+        cr_expect_eq(ring->capacity, 2 << 20);
+        cr_expect_eq(ring->full_policy, MR_FULL_DROP_NEWEST);
+        ring = &pipeline.rings[mr_dead_producer_ring(i)];
+        cr_expect_eq(ring->capacity, 65536);
+        cr_expect(ring->checksummed);
+    }
+}
+
+Test(pipeline, who_is_at_the_ends_of_a_ring)
+{
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++) {
+        enum mr_role role = mr_producer_role(i);
+        cr_expect(mr_role_is_producer(role));
+        cr_expect_eq(mr_role_source(role), i);
+        cr_expect_eq(mr_ring_writer(mr_ingress_ring(i)), role);
+        cr_expect_eq(mr_ring_reader(mr_ingress_ring(i)), MR_ROLE_TRANSFORM);
+        cr_expect(mr_ring_is_ingress(mr_ingress_ring(i)));
+        cr_expect_not(mr_ring_is_dead_producer(mr_ingress_ring(i)));
+        cr_expect_eq(mr_ring_writer(mr_dead_producer_ring(i)), role);
+        cr_expect_eq(mr_ring_reader(mr_dead_producer_ring(i)), MR_ROLE_LOADER);
+        cr_expect_not(mr_ring_is_ingress(mr_dead_producer_ring(i)));
+        cr_expect(mr_ring_is_dead_producer(mr_dead_producer_ring(i)));
+    }
+    for (enum mr_ring_index ring = MR_RING_EGRESS; ring <= MR_RING_DEAD_TRANSFORM;
+         ring += MR_RING_DEAD_TRANSFORM - MR_RING_EGRESS) {
+        cr_expect_eq(mr_ring_writer(ring), MR_ROLE_TRANSFORM);
+        cr_expect_eq(mr_ring_reader(ring), MR_ROLE_LOADER);
+        cr_expect_not(mr_ring_is_ingress(ring) || mr_ring_is_dead_producer(ring));
+    }
+    cr_expect_not(mr_role_is_producer(MR_ROLE_TRANSFORM) || mr_role_is_producer(MR_ROLE_LOADER));
+    cr_expect_str_eq(mr_role_name(mr_producer_role(3)), "producer-4");
+    cr_expect_str_eq(mr_ring_index_name(mr_ingress_ring(1)), "ingress-2");
+    cr_expect_str_eq(mr_ring_index_name(mr_dead_producer_ring(2)), "dead-producer-3");
+}
+
+Test(pipeline, what_is_said_of_the_producer_is_said_of_each)
+{
+    load("source: [{type: mock}, {type: mock}]\n" SINK "wait: [park, spin, yield]\n"
+         "placement: [3, 5, 7]\n");
+    for (unsigned i = 0; i < MR_PRODUCERS_MAX; i++) {
+        cr_expect_eq(pipeline.wait[mr_producer_role(i)], MR_WAIT_PARK);
+        cr_expect_eq(pipeline.placement.core[mr_producer_role(i)], 3);
+    }
+    cr_expect_eq(pipeline.wait[MR_ROLE_TRANSFORM], MR_WAIT_SPIN);
+    cr_expect_eq(pipeline.placement.core[MR_ROLE_LOADER], 7);
+    load("source: [{type: mock}, {type: mock}]\n" SINK "wait: yield\n");
+    cr_expect_eq(pipeline.wait[MR_ROLE_PRODUCER_2], MR_WAIT_YIELD);
+    refuse("source: [{type: mock}, {type: mock}]\n" SINK "wait: [park, park, park, park]\n",
+           ":3: wait: found a list of 4, expected three: producer's, transform's, loader's");
 }

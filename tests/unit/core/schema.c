@@ -199,6 +199,71 @@ Test(schema, sets_have_unique_ids_and_names)
     mr_schema_set_clear(&copy);
 }
 
+static struct mr_schema_set one_schema(const char *name, uint16_t id, const char *type)
+{
+    struct mr_schema_set set = {0};
+    struct mr_schema *schema = mr_schema_new(name, id);
+    cr_assert_eq(mr_schema_add(schema, "value", type, false, NULL), MR_OK);
+    mr_schema_seal(schema);
+    cr_assert_eq(mr_schema_set_add(&set, schema, NULL), MR_OK);
+    return set;
+}
+
+Test(schema, a_merge_adds_what_is_new)
+{
+    struct mr_schema_set all = {0}, same = one_schema("a", 100, "u32"),
+                         more = one_schema("b", 101, "u32");
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert_eq(mr_schema_set_merge(&all, &same, NULL), MR_OK);
+        cr_expect_eq(all.count, 1);
+    }
+    cr_assert_eq(mr_schema_set_merge(&all, &more, NULL), MR_OK);
+    cr_assert_eq(mr_schema_set_merge(&all, &all, NULL), MR_OK);
+    cr_assert_eq(all.count, 2);
+    cr_expect_str_eq(all.schemas[1]->name, "b");
+    cr_expect_neq(all.schemas[1], more.schemas[0], "a copy");
+    mr_schema_set_clear(&same), mr_schema_set_clear(&more), mr_schema_set_clear(&all);
+}
+
+static void refuse_merge(const char *name, uint16_t id, const char *type, const char *text)
+{
+    struct mr_schema_set all = one_schema("a", 100, "u32"), other = one_schema(name, id, type);
+    struct mr_error err = {0};
+    cr_expect_eq(mr_schema_set_merge(&all, &other, &err), MR_ERR_CONFIG);
+    cr_expect_str_eq(err.text, text);
+    cr_expect_eq(all.count, 1);
+    mr_schema_set_clear(&all), mr_schema_set_clear(&other);
+}
+
+Test(schema, a_merge_refuses_another_schema_of_one_name_or_id)
+{
+    refuse_merge("b", 100, "u32",
+                 "found schema b (id 100) beside another schema a (id 100), expected the same, or "
+                 "another name and id");
+    refuse_merge("a", 101, "u32",
+                 "found schema a (id 101) beside another schema a (id 100), expected the same, or "
+                 "another name and id");
+    refuse_merge("a", 100, "u64",
+                 "found schema a (id 100) beside another schema a (id 100), expected the same, or "
+                 "another name and id");
+}
+
+Test(schema, a_merge_goes_no_further_than_a_table_has_room)
+{
+    struct mr_schema_set all = {0};
+    struct mr_error err = {0};
+    char name[16];
+    for (unsigned i = 0; i <= MR_SCHEMAS_MAX; i++) {
+        snprintf(name, sizeof name, "s%u", i);
+        struct mr_schema_set one = one_schema(name, (uint16_t)(100 + i), "u32");
+        int code = mr_schema_set_merge(&all, &one, &err);
+        cr_expect_eq(code == MR_OK, i < MR_SCHEMAS_MAX, "%u: %s", i, err.text);
+        mr_schema_set_clear(&one);
+    }
+    cr_expect_eq(all.count, MR_SCHEMAS_MAX);
+    mr_schema_set_clear(&all);
+}
+
 // ---- the table -----------------------------------------------------------------------------
 
 static struct mr_schema_set two_schemas(void)

@@ -40,9 +40,9 @@ Test(session, the_layout_is_what_the_header_shows)
     cr_expect_eq(offsetof(struct mr_session, again), 40);
     cr_expect_eq(offsetof(struct mr_session, state), 44);
     cr_expect_eq(offsetof(struct mr_session, start_pos), 48);
-    cr_expect_eq(offsetof(struct mr_session, capacity), 80);
-    cr_expect_eq(offsetof(struct mr_session, has_checkpoint), 112);
-    cr_expect_eq(offsetof(struct mr_session, checkpoint), 120);
+    cr_expect_eq(offsetof(struct mr_session, capacity), 128);
+    cr_expect_eq(offsetof(struct mr_session, has_checkpoint), 208);
+    cr_expect_eq(offsetof(struct mr_session, checkpoint), 216);
     cr_expect_eq(MR_SESSION_SLOT_BYTES, 8192);
 }
 
@@ -103,8 +103,8 @@ Test(session, what_no_ring_can_be_made_of_is_refused)
     session.start_pos[MR_RING_EGRESS] = 8;
     expect_refused(&session, "start position 8");
     session = sound();
-    session.again = 4;
-    expect_refused(&session, "found source 4");
+    session.again = 5;
+    expect_refused(&session, "found source 5");
     session = sound();
     session.has_checkpoint = 1; // and its positions are before the session's
     expect_refused(&session, "found position 0");

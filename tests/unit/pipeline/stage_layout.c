@@ -9,14 +9,14 @@
 Test(stage_layout, slot)
 {
     cr_assert_eq(offsetof(struct mr_stage_slot, in_pos), 0);
-    cr_assert_eq(offsetof(struct mr_stage_slot, out_pos), 32);
-    cr_assert_eq(offsetof(struct mr_stage_slot, counts), 64);
-    cr_assert_eq(offsetof(struct mr_stage_slot, rejected), 128);
-    cr_assert_eq(offsetof(struct mr_stage_slot, plugin), 200);
-    cr_assert_eq(offsetof(struct mr_stage_slot, in_by_schema), 584);
-    cr_assert_eq(offsetof(struct mr_stage_slot, out_by_schema), 1096);
-    cr_assert_eq(offsetof(struct mr_stage_slot, mark), 1608);
-    cr_assert_eq(sizeof(struct mr_stage_slot), 1672);
+    cr_assert_eq(offsetof(struct mr_stage_slot, out_pos), 64);
+    cr_assert_eq(offsetof(struct mr_stage_slot, counts), 128);
+    cr_assert_eq(offsetof(struct mr_stage_slot, rejected), 192);
+    cr_assert_eq(offsetof(struct mr_stage_slot, plugin), 264);
+    cr_assert_eq(offsetof(struct mr_stage_slot, in_by_schema), 648);
+    cr_assert_eq(offsetof(struct mr_stage_slot, out_by_schema), 1160);
+    cr_assert_eq(offsetof(struct mr_stage_slot, mark), 1672);
+    cr_assert_eq(sizeof(struct mr_stage_slot), 1736);
 }
 
 Test(stage_layout, page)
@@ -26,15 +26,15 @@ Test(stage_layout, page)
     cr_assert_eq(offsetof(struct mr_stage_layout, settings), 16);
     cr_assert_eq(offsetof(struct mr_stage_layout, role), 24);
     cr_assert_eq(offsetof(struct mr_stage_layout, gauges), 40);
-    cr_assert_eq(offsetof(struct mr_stage_layout, plugin_name), 1648);
-    cr_assert_eq(offsetof(struct mr_stage_layout, in_schema_name), 3952);
-    cr_assert_eq(offsetof(struct mr_stage_layout, out_schema_name), 6000);
-    cr_assert_eq(offsetof(struct mr_stage_layout, slots), 8048);
-    cr_assert_eq(offsetof(struct mr_stage_layout, hop_ns), 11392);
-    cr_assert_eq(offsetof(struct mr_stage_layout, age_ns), 29336);
-    cr_assert_eq(offsetof(struct mr_stage_layout, handed_ns), 47280);
-    cr_assert_eq(offsetof(struct mr_stage_layout, published_ns), 65224);
-    cr_assert_eq(offsetof(struct mr_stage_layout, seen_ns), 83168);
+    cr_assert_eq(offsetof(struct mr_stage_layout, plugin_name), 1712);
+    cr_assert_eq(offsetof(struct mr_stage_layout, in_schema_name), 4016);
+    cr_assert_eq(offsetof(struct mr_stage_layout, out_schema_name), 6064);
+    cr_assert_eq(offsetof(struct mr_stage_layout, slots), 8112);
+    cr_assert_eq(offsetof(struct mr_stage_layout, hop_ns), 11584);
+    cr_assert_eq(offsetof(struct mr_stage_layout, age_ns), 29528);
+    cr_assert_eq(offsetof(struct mr_stage_layout, handed_ns), 47472);
+    cr_assert_eq(offsetof(struct mr_stage_layout, published_ns), 65416);
+    cr_assert_eq(offsetof(struct mr_stage_layout, seen_ns), 83360);
 }
 
 Test(stage_layout, counts_and_reasons)

@@ -53,9 +53,9 @@ Test(stage_note, one_that_is_being_written_is_not_taken_until_the_next_is_left)
     cr_expect_eq(seen % 2, 0);
 }
 
-static bool wanted(const char *text)
+static bool wanted(const char *text, unsigned sources)
 {
-    struct mr_pipeline pipeline = {0};
+    struct mr_pipeline pipeline = {.source_count = sources};
     struct mr_error err;
     cr_assert_eq(mr_config_parse(text, "p.yaml", &pipeline.root, &err), MR_OK, "%s", err.text);
     pipeline.sink_node = pipeline.root;
@@ -66,7 +66,12 @@ static bool wanted(const char *text)
 
 Test(stage_note, only_a_journal_that_is_synced_wants_them)
 {
-    cr_expect(wanted("{type: journal, path: j}"));
-    cr_expect_not(wanted("{type: journal, path: j, durability: none}"));
-    cr_expect_not(wanted("{type: text, path: j}"));
+    cr_expect(wanted("{type: journal, path: j}", 1));
+    cr_expect_not(wanted("{type: journal, path: j, durability: none}", 1));
+    cr_expect_not(wanted("{type: text, path: j}", 1));
+}
+
+Test(stage_note, of_several_sources_no_one_moment_is_known)
+{
+    cr_expect_not(wanted("{type: journal, path: j}", 2));
 }

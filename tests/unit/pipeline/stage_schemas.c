@@ -106,6 +106,66 @@ Test(stage_schemas, a_dead_ring_of_others_is_refused)
     cr_expect_eq(producer.writers[MR_PORT_MAIN].ring->news->schemas_ready, 0);
 }
 
+// ---- of several producers
+
+static struct mr_stage second;
+
+static void open_two(const char *first_field, const char *second_field)
+{
+    mr_stage_detach(&producer), mr_stage_detach(&transform);
+    counting_run_close(&run);
+    counting_run_open(&run, 0, 1);
+    run.pipeline.source_count = 2;
+    open_as(&producer, MR_ROLE_PRODUCER);
+    open_as(&second, MR_ROLE_PRODUCER_2);
+    open_as(&transform, MR_ROLE_TRANSFORM);
+    add_schema(&producer, first_field);
+    cr_assert_eq(mr_stage_describe(&producer, &err), MR_OK, "%s", err.text);
+    if (second_field)
+        add_schema(&second, second_field);
+}
+
+Test(stage_schemas, those_of_all_producers_together)
+{
+    open_two("price", NULL);
+    struct mr_schema *schema = mr_schema_new("text", MR_SCHEMA_ID_DECLARED + 1);
+    cr_assert_eq(mr_schema_add(schema, "text", "bytes", false, &err), MR_OK);
+    mr_schema_seal(schema);
+    cr_assert_eq(mr_schema_set_add(&second.out_schemas, schema, &err), MR_OK);
+    cr_assert_eq(mr_stage_describe(&second, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(mr_stage_await_schemas(&transform, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(transform.in_schemas.count, 2);
+    cr_expect_eq(transform.in_schema_index[MR_SCHEMA_ID_DECLARED + 1], 1);
+    cr_expect_str_eq(transform.shared->in_schema_name[1], "text");
+}
+
+Test(stage_schemas, the_same_of_two_producers_are_one)
+{
+    open_two("price", "price");
+    cr_assert_eq(mr_stage_describe(&second, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(mr_stage_await_schemas(&transform, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(transform.in_schemas.count, 1);
+}
+
+Test(stage_schemas, other_schemas_of_one_name_are_refused_with_the_ring)
+{
+    open_two("price", "size");
+    cr_assert_eq(mr_stage_describe(&second, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(mr_stage_await_schemas(&transform, &err), MR_ERR_CONFIG);
+    cr_expect(strstr(err.text, "ingress-2.ring") && strstr(err.text, "schema number (id"), "%s",
+              err.text);
+}
+
+// What would be made of the others' could not be gone on with.
+Test(stage_schemas, there_are_none_where_a_producer_ended_without_any)
+{
+    open_two("price", NULL);
+    cr_assert_eq(mr_stage_close(&second, MR_OK, NULL), MR_OK);
+    cr_expect_eq(mr_stage_await_schemas(&transform, &err), MR_OK, "%s", err.text);
+    cr_expect_eq(transform.in_schemas.count, 0);
+    cr_expect_eq(transform.shared->in_schema_count, 0);
+}
+
 // ---- who is ready
 
 static void *run_later(void *unused)

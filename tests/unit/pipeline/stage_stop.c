@@ -82,6 +82,26 @@ Test(stage_stop, a_transform_drains_only_where_the_producer_is_gone)
     mr_stage_detach(&stage);
 }
 
+Test(stage_stop, a_transform_of_several_drains_only_where_all_producers_are_gone)
+{
+    static struct mr_stage second;
+    run.pipeline.source_count = 2;
+    open_as(&producer, MR_ROLE_PRODUCER);
+    open_as(&second, MR_ROLE_PRODUCER_2);
+    open_as(&stage, MR_ROLE_TRANSFORM);
+    cr_assert_eq(stage.reader_count, 2);
+    ask(MR_STOP_DRAIN);
+    mr_stage_detach(&producer);
+    usleep(60000);
+    cr_expect_not(mr_stage_is_stopping(&stage));
+    mr_store_release_u32(&second.shared->gauges.drain_asked, MR_STOP_DRAIN);
+    cr_expect(mr_stage_is_stopping(&second), "a producer waits for nobody");
+    mr_stage_detach(&second);
+    usleep(60000);
+    cr_expect(mr_stage_is_stopping(&stage));
+    mr_stage_detach(&stage);
+}
+
 // ---- waiting
 
 Test(stage_stop, waits_are_short_and_are_counted)

@@ -203,6 +203,56 @@ Test(supervisor, what_another_try_does_not_help_is_not_tried)
     }
 }
 
+// ---- several producers
+
+// A script's $who: produce, produce-2, transform, load.
+#define WHO "case \"$*\" in *'--source 2'*) who=produce-2 ;; *) who=$1 ;; esac; "
+
+Test(supervisor, starts_a_producer_for_each_source)
+{
+    pipeline.source_count = 3;
+    cr_expect_eq(supervise("for word in \"$@\"; do last=$word; done\n"
+                           "printf '%s|' \"$@\" > $1.$last.arguments; echo >> all.starts"),
+                 MR_OK, "%s", err.text);
+    expect_text("produce.--after-others.arguments",
+                "produce|pipe.yaml|--set|a=1|--set|b=two words|--after-others|");
+    expect_text("produce.2.arguments",
+                "produce|pipe.yaml|--set|a=1|--set|b=two words|--after-others|--source|2|");
+    expect_text("produce.3.arguments",
+                "produce|pipe.yaml|--set|a=1|--set|b=two words|--after-others|--source|3|");
+    expect_text("load.b=two words.arguments", "load|pipe.yaml|--set|a=1|--set|b=two words|");
+    cr_expect_eq(starts_of("all"), 5);
+}
+
+// What is beside the failed one is told to drain; those behind are not halted before it has.
+Test(supervisor, a_producer_that_fails_ends_the_other_and_then_the_rest)
+{
+    pipeline.source_count = 2;
+    cr_expect_eq(supervise(WHO "[ $who = produce-2 ] && exit 4\n"
+                               "if [ $who = produce ]; then\n"
+                               "  trap 'trap : TERM; sleep 0.5; echo > drained; exit 0' TERM\n"
+                               "else\n"
+                               "  trap '[ -e drained ] && echo yes > $who.last; exit 9' TERM\n"
+                               "fi\n"
+                               "for i in $(seq 200); do sleep 0.05; done"),
+                 MR_ERR_INPUT);
+    cr_expect(strstr(err.text, "producer-2") && strstr(err.text, "exit code 4 (input)"), "%s",
+              err.text);
+    expect_text("transform.last", "yes\n");
+    expect_text("load.last", "yes\n");
+}
+
+Test(supervisor, a_killed_second_producer_is_started_again)
+{
+    pipeline.source_count = 2;
+    restart_up_to(5, 1000000);
+    cr_expect_eq(supervise(WHO "echo >> $who.starts; [ $who = produce-2 ] && "
+                               "[ $(wc -l <produce-2.starts) -lt 3 ] && kill -9 $$; exit 0"),
+                 MR_OK, "%s", err.text);
+    cr_expect_eq(starts_of("produce-2"), 3);
+    cr_expect_eq(starts_of("produce"), 1);
+}
+
 Test(supervisor, a_run_that_was_concluded_is_not_done_again)
 {
     const struct mr_rundir_before concluded = {.pid = 77, .concluded = true, .code = MR_ERR_INPUT};

@@ -19,7 +19,7 @@ static void set_up(void)
 {
     run_pages_open(&run, "waits");
     report = mr_report_new();
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    for (unsigned role = 0; role <= MR_ROLE_LOADER; role++) {
         gauges[role] = &run.pages[role]->gauges;
         gauges[role]->phase = MR_PHASE_RUNNING;
         gauges[role]->pid = (uint32_t)getpid();
@@ -62,7 +62,7 @@ Test(waits, a_run_that_works_has_no_chain)
 
 Test(waits, an_idle_run_waits_for_its_source)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
+    for (unsigned role = 0; role <= MR_ROLE_LOADER; role++)
         waits(role, MR_WAIT_INPUT, 0, 5);
     cr_expect_eq(look(), MR_CHAIN_IDLE);
     cr_expect_str_eq(chain, "the producer waits 5.0 s for its source");
@@ -172,7 +172,7 @@ Test(waits, a_loader_that_says_it_has_an_output_ends_the_chain, .timeout = 30)
 
 Test(waits, damaged_gauges_are_read_within_their_bounds)
 {
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
+    for (unsigned role = 0; role <= MR_ROLE_LOADER; role++) {
         memset(gauges[role], 0xff, sizeof *gauges[role]);
         gauges[role]->phase = MR_PHASE_RUNNING;
     }

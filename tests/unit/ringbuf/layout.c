@@ -19,7 +19,7 @@ Test(layout, segment_header)
 {
     cr_expect_eq(MR_SEGMENT_MAGIC, 0x314341524c4c494dULL);
     cr_expect_eq(memcmp(&(uint64_t){MR_SEGMENT_MAGIC}, "MILLRAC1", 8), 0);
-    cr_expect_eq(MR_SEGMENT_LAYOUT_VERSION, 2);
+    cr_expect_eq(MR_SEGMENT_LAYOUT_VERSION, 3);
     cr_expect_eq(sizeof(struct mr_segment_header), 80);
     AT(mr_segment_header, magic, 0, 8);
     AT(mr_segment_header, layout_version, 8, 4);
@@ -147,7 +147,7 @@ Test(layout, a_ring_as_it_is_made)
     uint32_t u32;
     cr_expect_eq(ring.segment.bytes, 172032 + 65536);
     cr_expect_eq(memcmp(base, "MILLRAC1", 8), 0);
-    cr_expect_eq(memcmp(base + 8, "\2\0\0\0\1\0\0\0", 8), 0, "version 2, kind ring");
+    cr_expect_eq(memcmp(base + 8, "\3\0\0\0\1\0\0\0", 8), 0, "version 3, kind ring");
     memcpy(&u64, base + 16, 8);
     cr_expect_eq(u64, 172032 + 65536);
     cr_expect_str_eq((const char *)base + 40, "lay");

@@ -140,6 +140,44 @@ Test(wait, a_release_wakes_the_parked_writer)
     pthread_join(thread, NULL);
 }
 
+// Room for one record is not worth waking for; an eighth of the ring is, and so is whatever a reader that has nothing
+// left to read has let go of.
+Test(wait, a_parked_writer_is_woken_for_an_eighth_of_the_ring)
+{
+    const uint32_t *bell = &fixture.ring.writer_sleep->bell, before = *bell;
+    uint32_t length;
+    for (uint64_t i = 0; ring_fixture_put(&fixture, i, 1024 - 8); i++)
+        continue;
+    mr_publish(&fixture.writer, mr_tick());
+    fixture.ring.writer_sleep->asleep = 1;
+    uint64_t end = fixture.writer.published, capacity = fixture.ring.capacity;
+    while (mr_next(&fixture.reader, &length)) {
+        uint64_t position = fixture.reader.position, bell_then = *bell;
+        mr_release(&fixture.reader, position, NULL);
+        bool room = capacity - (end - position) >= capacity / MR_WAKE_PART;
+        cr_assert_eq(*bell - bell_then, room, "at %llu of %llu", (unsigned long long)position,
+                     (unsigned long long)end);
+    }
+    cr_expect_eq(fixture.reader.position, end);
+    cr_expect_gt(*bell - before, 1);
+}
+
+// As after a death between the release and the bell.
+Test(wait, a_reader_that_recovers_rings)
+{
+    uint32_t length;
+    cr_assert(ring_fixture_put(&fixture, 0, 100));
+    mr_publish(&fixture.writer, mr_tick());
+    cr_assert(mr_next(&fixture.reader, &length));
+    mr_release(&fixture.reader, fixture.reader.position, NULL);
+    uint64_t position = fixture.reader.position;
+    uint32_t bell = fixture.ring.writer_sleep->bell;
+    fixture.ring.writer_sleep->asleep = 1;
+    mr_reader_open(&fixture.reader, &fixture.ring);
+    mr_reader_recover(&fixture.reader, position);
+    cr_expect_eq(fixture.ring.writer_sleep->bell, bell + 1);
+}
+
 Test(wait, several_rings_at_once)
 {
     struct ring_fixture other;

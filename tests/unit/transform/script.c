@@ -137,6 +137,28 @@ Test(script, the_sandbox_has_no_way_out)
     }
 }
 
+Test(script, tonumber_is_the_languages_but_for_what_it_reads_differently_each_time)
+{
+    static const char *const held[] = {
+        "tonumber('9223372036854775808e82') == 2 ^ 63 * 1e82",
+        "tonumber(' 12.5 ') == 12.5",
+        "tonumber('0x10') == 16",
+        "tonumber('ff', 16) == 255",
+        "tonumber(7) == 7",
+        "tonumber(nil) == nil",
+        "tonumber({}) == nil",
+        "tonumber('12 a') == nil",
+        "tonumber('nan(0xfff9)') == nil",
+        "tonumber('') == nil",
+    };
+    char text[400];
+    for (size_t i = 0; i < MR_COUNT_OF(held); i++) {
+        snprintf(text, sizeof text, "if not (%s) then error('not so') end function apply() end\n",
+                 held[i]);
+        cr_expect_str_eq(chain_error(&f, write_script(text)), "", "%s", held[i]);
+    }
+}
+
 static void assert_refused(const char *text, const char *problem)
 {
     static const char place[] = "pipeline.yaml:6: transform[0].";
