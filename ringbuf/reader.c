@@ -5,7 +5,7 @@
 
 #include "ringbuf/bell.h"
 
-static bool own_position_is_sound(uint64_t position)
+static bool position_is_sound(uint64_t position)
 {
     return position % 8 == 0 && position <= MR_RING_POSITION_MAX;
 }
@@ -25,14 +25,14 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
         .lane_write = lane_read,
         .lane_seen = lane_read,
     };
-    reader->corrupt = reader->bad_read_pos = !own_position_is_sound(position);
+    reader->corrupt = reader->bad_read_pos = !position_is_sound(position);
 }
 
 void mr_reader_recover(struct mr_reader *reader, uint64_t position)
 {
     uint64_t left = position - reader->released;
     // Nothing but a lap at most lies between: else it would run back, or further.
-    if (!own_position_is_sound(position) || left > reader->ring->capacity)
+    if (!position_is_sound(position) || left > reader->ring->capacity)
         reader->corrupt = reader->bad_read_pos = true;
     if (reader->corrupt)
         return;
@@ -94,6 +94,8 @@ void mr_reader_check(struct mr_reader *reader)
 {
     if (mr_load_relaxed_u64(&reader->ring->reader_line->read_pos) != reader->released)
         reader->corrupt = reader->bad_read_pos = true;
+    if (!position_is_sound(mr_load_relaxed_u64(&reader->ring->writer_line->write_pos)))
+        reader->corrupt = reader->bad_write_pos = true;
     if (reader->corrupt)
         return;
     // The cursor first: it is stored after the word that it speaks of.
@@ -211,7 +213,7 @@ int mr_reader_explain(const struct mr_reader *reader, struct mr_error *err)
 {
     const struct mr_ring *ring = reader->ring;
     uint64_t write_pos = mr_load_acquire_u64(&ring->writer_line->write_pos);
-    if (reader->bad_read_pos && own_position_is_sound(reader->position))
+    if (reader->bad_read_pos && position_is_sound(reader->position))
         return mr_fail(err, MR_ERR_CORRUPT,
                        "%s: byte %d: found read position %" PRIu64 ", expected %" PRIu64,
                        ring->segment.path, MR_RING_READER_OFFSET,

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/pipeline/containment.h"
 #include "core/pipeline/notify.h"
 #include "core/pipeline/stage_private.h"
 #include "core/pipeline/waits.h"
@@ -29,88 +30,7 @@ static void tell(struct mr_supervisor *supervisor, enum mr_role role, uint32_t a
     mr_child_tell(&supervisor->children[role], ask);
 }
 
-// ---- after a failure ----------------------------------------------------------------------------
-
-// Whether its reader has taken everything that was published. A ring that is not there holds
-// nothing.
-static bool ring_is_read(const struct mr_supervisor *supervisor, enum mr_ring_index index,
-                         bool *closed)
-{
-    char path[MR_RUNDIR_PATH_BYTES];
-    struct mr_ring ring;
-    *closed = false;
-    mr_pipeline_ring_path(supervisor->pipeline, index, path, sizeof path);
-    if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
-        return true;
-    // The reader's cursor last: it stands for what it had taken when the writer stood there.
-    uint64_t write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
-    *closed = mr_load_acquire_u32(&ring.news->closed) != 0;
-    bool read = mr_load_acquire_u64(&ring.reader_line->read_pos) >= write_pos;
-    mr_ring_detach(&ring);
-    return read;
-}
-
-// How far behind the sources a stage stands.
-static unsigned depth_of(enum mr_role role)
-{
-    return mr_role_is_producer(role) ? MR_ROLE_PRODUCER : role;
-}
-
-// A producer beside the failed one that has not ended: more may come from it.
-static bool may_write(const struct mr_supervisor *supervisor, enum mr_role writer,
-                      enum mr_role failed)
-{
-    enum mr_child_state state = supervisor->children[writer].state;
-    return writer != failed && depth_of(writer) == depth_of(failed) &&
-           (state == MR_CHILD_RUNNING || state == MR_CHILD_WAITING);
-}
-
-// The stages behind the failed one go on until nothing is left for them. From front to back: what a
-// stage has let go of in its input stands in its output.
-static void let_downstream_finish(struct mr_supervisor *supervisor, enum mr_role failed)
-{
-    static const enum mr_ring_index front_to_back[] = {
-        MR_RING_INGRESS,         MR_RING_INGRESS_2,       MR_RING_INGRESS_3,
-        MR_RING_INGRESS_4,       MR_RING_EGRESS,          MR_RING_DEAD_PRODUCER,
-        MR_RING_DEAD_PRODUCER_2, MR_RING_DEAD_PRODUCER_3, MR_RING_DEAD_PRODUCER_4,
-        MR_RING_DEAD_TRANSFORM};
-    _Static_assert(MR_COUNT_OF(front_to_back) == MR_RING_COUNT, "each of them");
-    bool held_up = mr_pipeline_merges(supervisor->pipeline) && mr_role_is_producer(failed);
-    bool quiet = true, ends_by_itself = !held_up;
-    for (unsigned i = 0; i < MR_RING_COUNT; i++) {
-        bool closed;
-        enum mr_role writer = mr_ring_writer(front_to_back[i]);
-        if (depth_of(writer) < depth_of(failed) ||
-            (held_up && mr_ring_is_ingress(front_to_back[i])) ||
-            !mr_pipeline_has_ring(supervisor->pipeline, front_to_back[i]))
-            continue;
-        quiet &= ring_is_read(supervisor, front_to_back[i], &closed) &&
-                 !may_write(supervisor, writer, failed);
-        ends_by_itself &= closed || writer != failed;
-    }
-    if (ends_by_itself || !quiet)
-        return;
-    for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        if (depth_of(role) > depth_of(failed))
-            tell(supervisor, role, MR_STOP_HALT);
-}
-
-// Those in front of it have nobody left to write for; those beside it end as if they had been told to. But for a merge
-// by time: it can only go on as far as each source does, and what the others have beyond that waits in their rings.
-static void contain_failures(struct mr_supervisor *supervisor)
-{
-    for (unsigned failed = 0; failed < MR_ROLE_COUNT; failed++) {
-        if (supervisor->children[failed].state != MR_CHILD_FAILED)
-            continue;
-        for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-            if (depth_of(role) < depth_of(failed))
-                tell(supervisor, role, MR_STOP_HALT);
-            else if (depth_of(role) == depth_of(failed) && role != failed)
-                tell(supervisor, role,
-                     mr_pipeline_merges(supervisor->pipeline) ? MR_STOP_HALT : MR_STOP_DRAIN);
-        let_downstream_finish(supervisor, failed);
-    }
-}
+// ---- ending ---------------------------------------------------------------------------------------
 
 static void tell_producers(struct mr_supervisor *supervisor, uint32_t ask)
 {
@@ -135,7 +55,7 @@ static void end_without_transform(struct mr_supervisor *supervisor)
 // What has been decided, said again: see tell.
 static void pursue(struct mr_supervisor *supervisor)
 {
-    if (supervisor->signals_seen >= 2) {
+    if (supervisor->signals_seen >= 2 || supervisor->end_damaged) {
         for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
             tell(supervisor, role, MR_STOP_HALT);
         return;
@@ -144,7 +64,7 @@ static void pursue(struct mr_supervisor *supervisor)
         tell_producers(supervisor, MR_STOP_DRAIN);
     if (supervisor->children[MR_ROLE_TRANSFORM].state == MR_CHILD_ENDED)
         end_without_transform(supervisor);
-    contain_failures(supervisor);
+    mr_contain_failures(supervisor->pipeline, supervisor->children);
 }
 
 // ---- a stage is gone ----------------------------------------------------------------------------
@@ -351,9 +271,10 @@ static int64_t next_due(const struct mr_supervisor *supervisor, int64_t until_ns
     return until_ns;
 }
 
-static void look_at_hearts(struct mr_supervisor *supervisor)
+static void look_at_hearts(struct mr_supervisor *supervisor, struct mr_error *err)
 {
     bool at_work = true;
+    struct mr_error why = {0};
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++) {
         struct mr_child *child = &supervisor->children[role];
         mr_child_watch(child);
@@ -361,6 +282,11 @@ static void look_at_hearts(struct mr_supervisor *supervisor)
                    (child->state == MR_CHILD_RUNNING && child->phase >= MR_PHASE_RUNNING);
     }
     mr_notify_alive();
+    if (mr_containment_check_ends(supervisor->pipeline, supervisor->children, &why) != MR_OK) {
+        supervisor->end_damaged = true;
+        if (err->code == MR_OK)
+            *err = why;
+    }
     if (!at_work || supervisor->ready)
         return;
     supervisor->ready = true;
@@ -374,14 +300,15 @@ static void watch(struct mr_supervisor *supervisor, struct mr_error *err)
     int64_t tick_ns = mr_mono_ns() + options->tick_ns, look_ns = 0, watch_ns = 0;
     while (any_is(supervisor, MR_CHILD_RUNNING) || any_is(supervisor, MR_CHILD_WAITING)) {
         int64_t now_ns = mr_mono_ns();
-        bool ending = supervisor->signals_seen > 0 || any_is(supervisor, MR_CHILD_FAILED);
+        bool ending = supervisor->signals_seen > 0 || supervisor->end_damaged ||
+                      any_is(supervisor, MR_CHILD_FAILED);
         if (ending && now_ns >= look_ns) {
             pursue(supervisor);
             look_ns = now_ns + LOOK_INTERVAL_NS;
         }
         start_what_is_due(supervisor, err);
         if (now_ns >= watch_ns) {
-            look_at_hearts(supervisor);
+            look_at_hearts(supervisor, err);
             watch_ns = now_ns + WATCH_INTERVAL_NS;
         }
         if (ticks && now_ns >= tick_ns) {

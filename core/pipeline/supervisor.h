@@ -19,12 +19,10 @@
 // more of it than a moment's wait. A stage that lives but shows no sign of life is spoken of in the log, and waited
 // for (core/pipeline/stall.h).
 //
-// A stage that ends with an error that will not pass, or that died too often. The stages before it are halted: what
-// they have accepted stays in their rings. The stages behind it go on until they have read everything that is
-// there; if its ring was closed they end by themselves, otherwise they are halted then. So nothing
-// accepted is lost, and nothing is finished that is not finished: the next run resumes exactly
-// there. Other producers beside one that failed drain, as if they had been told to. The exception is a source whose input is cut or damaged: what came before it is taken in and
-// finished, and the next run begins anew.
+// A stage that ends with an error that will not pass, or that died too often: the others end in order
+// (core/pipeline/containment.h). So nothing accepted is lost, and nothing is finished that is not finished: the next
+// run resumes exactly there. The exception is a source whose input is cut or damaged: what came before it is taken in
+// and finished, and the next run begins anew.
 //
 // The stages do not die with their supervisor. The next run of the same pipeline adopts those that live
 // (core/pipeline/child.h), starts those that died, leaves alone those that have ended well, and ends as the first
@@ -60,7 +58,8 @@ struct mr_supervisor {
         before;      // this is what it left: concluded, its report stands in the run's directory
     bool takes_over; // its stages live, or have ended all by themselves
     bool ran;
-    bool ready; // all were seen at work
+    bool ready;       // all were seen at work
+    bool end_damaged; // that of a stage which has ended (core/pipeline/containment.h): the others are halted
 };
 
 // Takes the run's lock, makes its directory, removes what is spent of earlier runs, adopts what lives. MR_ERR_BUSY

@@ -34,14 +34,16 @@ judge() { # WHAT CODE [LOG]: documented, and with a sentence where it is not 0
     [ "$2" -le 12 ] && [ "$2" != 1 ] && { [ "$2" = 0 ] || [ ! -e "$3" ] || grep -q . "$3"; } && return
     bad+=("seed $seed: $1: $2: $(tail -n 3 "$3")")
 }
-for seed in ${MILLRACE_MISCHIEF_SEEDS:-1 2 3 4 5 6}; do
+# Few writes and many, from the first stage on and when some have ended.
+for seed in ${MILLRACE_MISCHIEF_SEEDS:-1 2 3 4 5 6 7 8}; do
     rm -rf journal journal.dead
     timeout -k 1 20 "$MILLRACE" run p.yaml --json >final 2>log &
     run=$!
     for i in $(seq 200); do [ -e "$directory/loader.stage" ] && break; sleep 0.01; done
     timeout -k 1 20 "$MILLRACE" tap egress mischief --oldest >/dev/null 2>tap.log &
     tap=$!
-    "$build/tests/faults/mischief" --into "$directory" --writes $((10 ** (1 + seed % 4))) --seed "$seed" >writes 2>&1 &
+    (sleep "0.$((seed * 3 % 8))" && "$build/tests/faults/mischief" --into "$directory" \
+        --writes $((10 ** (seed % 5))) --seed "$seed") >writes 2>&1 &
     writer=$!
     "$MILLRACE" stat mischief --json >/dev/null 2>stat.log
     judge stat $? stat.log

@@ -102,7 +102,8 @@ Test(corrupt, a_length_beyond_the_wrap)
 
 Test(corrupt, write_positions)
 {
-    static const uint64_t positions[] = {65537, 65544, 1ULL << 40, UINT64_MAX, UINT64_MAX - 65536};
+    static const uint64_t positions[] = {65537,      65544,           1ULL << 40,
+                                         UINT64_MAX, UINT64_MAX - 63, UINT64_MAX - 65536};
     for (size_t i = 0; i < MR_COUNT_OF(positions); i++) {
         mr_reader_open(&fixture.reader, &fixture.ring);
         fixture.ring.writer_line->write_pos = positions[i];
