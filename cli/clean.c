@@ -164,8 +164,8 @@ int mr_cli_clean(int argc, char **argv)
         .about = "Removes what runs left in shared memory of which no process is alive, and says "
                  "how many bytes that was. A run that is to be gone on with (it holds accepted "
                  "records, or the places of sources that were stopped) is removed only if it is "
-                 "named. Named by its pipeline file, a run that a "
-                 "power cut ended is given up, too: the next one begins anew.",
+                 "named. Named by its pipeline file, a run that a power cut ended is given up, "
+                 "too: the next one begins anew.",
         .args = table,
         .words_max = 1};
     struct mr_pipeline run;

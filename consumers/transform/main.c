@@ -192,7 +192,7 @@ static bool look_at_end(struct transform *t, unsigned input)
         return false;
     enum mr_end end = mr_stage_end_of(stage->pipeline, mr_producer_role(input));
     t->whole[input] = end == MR_END_WHOLE;
-    t->cut = end == MR_END_STOPPED || end == MR_END_FAILED;
+    t->cut = mr_end_is_cut(end);
     return end != MR_END_NOT;
 }
 

@@ -112,11 +112,6 @@ struct found {
     bool cut;                 // the stream has ended, and not with its sources
 };
 
-static bool is_cut(enum mr_end end)
-{
-    return end == MR_END_STOPPED || end == MR_END_FAILED;
-}
-
 static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role,
                            struct found *found)
 {
@@ -133,8 +128,8 @@ static bool stage_is_alive(const struct mr_pipeline *pipeline, enum mr_role role
         found->taken |= slot.counts[MR_COUNT_IN] > 0;
         found->done[role] = mr_load_acquire_u32(&page->gauges.phase) == MR_PHASE_DONE;
         found->producer_done |= found->done[role] && mr_role_is_producer(role);
-        found->cut |=
-            role == MR_ROLE_TRANSFORM && is_cut((enum mr_end)mr_load_acquire_u32(&page->end));
+        found->cut |= role == MR_ROLE_TRANSFORM &&
+                      mr_end_is_cut((enum mr_end)mr_load_acquire_u32(&page->end));
         mr_segment_detach(&segment);
     } else {
         found->strange |= there; // another version's, or damaged: not ours to take away
@@ -165,7 +160,7 @@ static bool all_rings_are_finished(const struct mr_pipeline *pipeline)
 static void find_cuts(const struct mr_pipeline *pipeline, bool *cut)
 {
     for (unsigned role = 0; role < MR_ROLE_COUNT; role++)
-        cut[role] = is_cut(mr_stage_end_of(pipeline, role));
+        cut[role] = mr_end_is_cut(mr_stage_end_of(pipeline, role));
     for (unsigned i = 0; i < mr_pipeline_sources(pipeline); i++)
         cut[MR_ROLE_TRANSFORM] |= cut[mr_producer_role(i)];
 }

@@ -78,6 +78,11 @@ enum mr_end {
     MR_END_STOPPED, // by request: a longer input would begin with the same stream
     MR_END_FAILED,  // with an error: likewise
 };
+// A longer input would begin with the same stream.
+static inline bool mr_end_is_cut(enum mr_end end)
+{
+    return end == MR_END_STOPPED || end == MR_END_FAILED;
+}
 
 // How a run begins whose rings were not there (core/pipeline/session.h).
 enum mr_resume {

@@ -60,6 +60,13 @@ reached() { # NAME RECORDS: waits until so many are loaded; false where the run 
         sleep 0.01
     done
 }
+stop_drain() { # a run of it, after a tenth
+    pipeline drain
+    start drain
+    reached drain $((records / 10))
+    kill -TERM $run
+    wait $run
+}
 pid_of() { look "$1" ".stages[\"$2\"] | select(.alive) | .pid"; }
 pid_is() { [ "$(pid_of "$1" "$2")" = "$3" ]; }
 fields() { "$MILLRACE" cat "$1" --schema "$2" --format csv --fields "$3" 2>/dev/null | tail -n +2; }
@@ -238,11 +245,7 @@ check_equal "with other sources: a run of its own, behind it" "$status $(jq -c '
 rm -rf drain drain.dead
 
 # Cut off after it was gone on with: that is no stop any more.
-pipeline drain
-start drain
-reached drain $((records / 10))
-kill -TERM $run
-wait $run
+stop_drain
 setsid "$MILLRACE" run drain.yaml >/dev/null 2>&1 &
 run=$!
 reached drain $((records / 2))
@@ -254,11 +257,7 @@ refused "stopped, gone on with and cut off" 4 "several sources that was cut off"
 rm -rf drain drain.dead
 
 # Stages by hand: the first that comes has it go on.
-pipeline drain
-start drain
-reached drain $((records / 10))
-kill -TERM $run
-wait $run
+stop_drain
 pids=
 "$MILLRACE" load drain.yaml 2>hand.load &
 pids="$pids $!"

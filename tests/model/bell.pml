@@ -218,7 +218,8 @@ end:
 active proctype Watch()
 {
     do
-    :: (Waker@is_done || Waker@idles && for_room && published == taken + ROOM) && Sleeper@sleeps && queued && !(refused && fenced_by_others) && cursor_count == 0 &&
+    :: (Waker@is_done || Waker@idles && for_room && published == taken + ROOM) &&
+       Sleeper@sleeps && queued && !(refused && fenced_by_others) && cursor_count == 0 &&
        asleep_count == 0 && cursor > taken ->
         assert(false)
     od
