@@ -58,8 +58,9 @@ struct mr_supervisor {
         before;      // this is what it left: concluded, its report stands in the run's directory
     bool takes_over; // its stages live, or have ended all by themselves
     bool ran;
-    bool ready;       // all were seen at work
-    bool end_damaged; // that of a stage which has ended (core/pipeline/containment.h): the others are halted
+    bool ready; // all were seen at work
+    bool
+        end_damaged; // that of a stage which has ended (core/pipeline/containment.h): the others are halted
 };
 
 // Takes the run's lock, makes its directory, removes what is spent of earlier runs, adopts what lives. MR_ERR_BUSY
