@@ -21,6 +21,8 @@ void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring)
         .position = position,
         .released = position,
         .write_pos = position,
+        // The longest is what mr_claim gives.
+        .length_range = (uint32_t)mr_min_u64(ring->capacity / 4, INT32_MAX) - MR_ENVELOPE_BYTES,
         .lane_read = lane_read,
         .lane_write = lane_read,
         .lane_seen = lane_read,
@@ -88,6 +90,34 @@ void mr_rest_after_burst(struct mr_reader *reader, uint64_t bytes)
         return;
     while (mr_ticks_to_ns((int64_t)(mr_tick() - now_tick)) < REST_NS)
         mr_cpu_relax();
+}
+
+const struct mr_record *mr_next_checked(struct mr_reader *reader, uint32_t *length)
+{
+    const struct mr_ring *ring = reader->ring;
+    for (;;) {
+        uint32_t found = mr_length_word(reader);
+        if (!mr_is_published(found))
+            return NULL;
+        const uint8_t *bytes = mr_peek_at(reader, reader->position);
+        uint64_t stride = mr_record_stride(found), end = reader->position + stride;
+        // Padding may be as short as 8 bytes: length 8 and nothing else.
+        bool padding = found < MR_ENVELOPE_BYTES;
+        if (stride > ring->capacity - (reader->position & ring->mask) ||
+            end - reader->released > ring->capacity || found < 8 ||
+            found > reader->length_range + MR_ENVELOPE_BYTES || (padding && found % 8 != 0)) {
+            reader->corrupt = true;
+            reader->bad_length = found;
+            return NULL;
+        }
+        if (!padding) // only now is it known that the flags lie before the wrap
+            padding = ((const struct mr_record *)(const void *)bytes)->flags & MR_FLAG_PADDING;
+        reader->position = end;
+        if (!padding) {
+            *length = found;
+            return (const struct mr_record *)(const void *)bytes;
+        }
+    }
 }
 
 void mr_reader_check(struct mr_reader *reader)

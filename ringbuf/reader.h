@@ -32,9 +32,10 @@
 
 struct mr_reader {
     struct mr_ring *ring;
-    uint64_t position;  // next byte to look at
-    uint64_t released;  // the shared read_pos
-    uint64_t write_pos; // private copy of the writer's cursor
+    uint64_t position;     // next byte to look at
+    uint64_t released;     // the shared read_pos
+    uint64_t write_pos;    // private copy of the writer's cursor
+    uint32_t length_range; // of records: from MR_ENVELOPE_BYTES so far up
     uint64_t lane_read;
     uint64_t lane_write;
     uint64_t lane_seen;    // notes told by mr_reader_note_seen
@@ -98,35 +99,31 @@ static inline bool mr_has_record(const struct mr_reader *reader)
 
 // The next record, paddings skipped; *length is its checked length. NULL where nothing is there now
 // or reader->corrupt was set.
+const struct mr_record *mr_next_checked(struct mr_reader *reader, uint32_t *length);
 static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t *length)
 {
     const struct mr_ring *ring = reader->ring;
-    for (;;) {
-        if (MR_UNLIKELY(reader->corrupt))
-            return NULL;
-        uint32_t found = mr_length_word(reader);
-        if (!mr_is_published(found))
-            return NULL;
-        const uint8_t *bytes = mr_peek_at(reader, reader->position);
-        uint64_t stride = mr_record_stride(found), end = reader->position + stride;
-        // Padding may be as short as 8 bytes: length 8 and nothing else.
-        bool padding = found < MR_ENVELOPE_BYTES;
-        if (MR_UNLIKELY(stride > ring->capacity - (reader->position & ring->mask) ||
-                        end - reader->released > ring->capacity || found < 8 ||
-                        found > ring->capacity / 4 || // the longest that mr_claim gives
-                        (padding && found % 8 != 0))) {
-            reader->corrupt = true;
-            reader->bad_length = found;
-            return NULL;
-        }
-        if (!padding) // only now is it known that the flags lie before the wrap
-            padding = ((const struct mr_record *)(const void *)bytes)->flags & MR_FLAG_PADDING;
+    if (MR_UNLIKELY(reader->corrupt)) // its position may be none
+        return NULL;
+    uint64_t at = reader->position & ring->mask;
+    const struct mr_record *record = (const void *)(ring->data + at);
+    // Pairs with the release store in mr_publish_batch.
+    uint32_t found = mr_load_acquire_u32(&record->length);
+    uint64_t stride = mr_record_stride(found), end = reader->position + stride;
+    if (!mr_is_published(found))
+        return NULL;
+    // Not a record like any other: padding, or damage. The flags only of one that ends before the wrap.
+    if (MR_UNLIKELY(found - MR_ENVELOPE_BYTES > reader->length_range ||
+                    at + stride > ring->capacity || end - reader->released > ring->capacity ||
+                    record->flags & MR_FLAG_PADDING)) {
+        struct mr_reader copy = *reader; // that the reader itself can be in registers
+        record = mr_next_checked(&copy, &found);
+        *reader = copy;
+    } else {
         reader->position = end;
-        if (MR_LIKELY(!padding)) {
-            *length = found;
-            return (const struct mr_record *)(const void *)bytes;
-        }
     }
+    *length = found;
+    return record;
 }
 
 // Frees everything before `position` for the writer, records latencies, wakes the writer if it

@@ -47,75 +47,94 @@ static struct mr_intake_span *open_span(struct mr_intake *intake)
 }
 
 static int fail_record(const struct mr_intake *intake, uint16_t schema_id, uint32_t length,
-                       struct mr_error *err)
+                       uint64_t end_pos, struct mr_error *err)
 {
     return mr_fail(err, MR_ERR_CORRUPT,
                    "%s: before position %" PRIu64 ": found a record of schema %u with %u bytes, "
                    "expected one of the ring's schemas with at least its fields",
-                   intake->reader->ring->segment.path, intake->reader->position, schema_id, length);
+                   intake->reader->ring->segment.path, end_pos, schema_id, length);
 }
 
-// The schema's index in the ring's table, or an error: sinks rely on a record being as long as its
-// fields.
-static int classify(const struct mr_intake *intake, const struct mr_record *record, uint32_t length,
-                    uint8_t *index, struct mr_error *err)
+void mr_intake_use_schemas(struct mr_intake *intake, const struct mr_schema_set *schemas)
 {
-    uint16_t id = record->schema_id;
-    const struct mr_schema *schema = NULL;
-    if (intake->port == MR_PORT_MAIN) {
-        *index = intake->stage->in_schema_index[id];
-        if (*index < intake->schemas->count)
-            schema = intake->schemas->schemas[*index];
-    } else {
-        *index = 0;
-        schema = mr_schema_set_by_id(intake->schemas, id);
-    }
-    if (!schema || length < schema->record_bytes)
-        return fail_record(intake, id, length, err);
-    return MR_OK;
+    intake->schemas = schemas;
+    for (unsigned i = 0; i <= MR_SCHEMA_UNKNOWN; i++)
+        intake->bytes_min[i] = i < schemas->count ? schemas->schemas[i]->record_bytes : UINT32_MAX;
 }
 
-static void count_in(struct mr_intake *intake, uint8_t schema_index)
+// The index in the ring's table of a record's schema.
+static inline uint8_t schema_index(const struct mr_intake *intake, uint16_t schema_id)
 {
-    if (intake->recount > 0) {
-        intake->recount--;
-    } else if (intake->port == MR_PORT_MAIN) {
-        intake->stage->now.counts[MR_COUNT_IN]++;
-        intake->stage->now.in_by_schema[schema_index]++;
-    }
+    if (MR_LIKELY(intake->port == MR_PORT_MAIN))
+        return intake->stage->in_schema_index[schema_id];
+    for (unsigned i = 0; i < intake->schemas->count; i++)
+        if (intake->schemas->schemas[i]->id == schema_id)
+            return (uint8_t)i;
+    return MR_SCHEMA_UNKNOWN;
 }
 
-static int count_record(struct mr_intake *intake, struct mr_intake_span *span,
-                        const struct mr_record *record, uint32_t length, struct mr_error *err)
+// What is counted in a walk. It stays in registers, as the reader does: from one record's length to the place of
+// the next is what a walk waits for, and the way through memory would add to that.
+struct tally {
+    uint64_t records; // of the span
+    uint64_t again;   // still to come that are in the stage's counts already
+    uint64_t fresh;   // that were not
+};
+
+// False: it is of no schema of the ring, or shorter than its fields, and sinks rely on those.
+static inline bool count_record(struct mr_intake *intake, struct tally *tally,
+                                const struct mr_record *record, uint32_t length)
 {
-    uint8_t index;
-    int code = classify(intake, record, length, &index, err);
-    if (code != MR_OK)
-        return code;
-    count_in(intake, index);
-    span->records++;
-    return MR_OK;
+    uint8_t index = schema_index(intake, record->schema_id);
+    if (MR_UNLIKELY(length < intake->bytes_min[index]))
+        return false;
+    uint64_t is_fresh = tally->again == 0;
+    tally->again -= !is_fresh;
+    tally->fresh += is_fresh;
+    tally->records++;
+    intake->stage->now.in_by_schema[index] += is_fresh;
+    return true;
+}
+
+// Dead letters are counted when they are out.
+static struct tally begin_tally(const struct mr_intake *intake)
+{
+    return (struct tally){.again = intake->port == MR_PORT_MAIN ? intake->recount : UINT64_MAX};
+}
+static void end_tally(struct mr_intake *intake, const struct tally *tally)
+{
+    if (intake->port != MR_PORT_MAIN)
+        return;
+    intake->recount = tally->again;
+    intake->stage->now.counts[MR_COUNT_IN] += tally->fresh;
 }
 
 static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, struct mr_error *err)
 {
-    struct mr_reader *reader = intake->reader;
+    struct mr_reader reader = *intake->reader;
+    struct tally tally = begin_tally(intake);
     const struct mr_record *record;
     uint32_t length;
     int code = MR_OK;
-    uint64_t lap_end = (span->begin_pos | reader->ring->mask) + 1;
+    uint64_t lap_end = (span->begin_pos | reader.ring->mask) + 1;
     uint64_t limit_pos = mr_min_u64(span->begin_pos + SPAN_BYTES_MAX, lap_end);
-    while (code == MR_OK && reader->position < limit_pos &&
-           (record = mr_next(reader, &length)) != NULL) {
+    while (code == MR_OK && reader.position < limit_pos &&
+           (record = mr_next(&reader, &length)) != NULL) {
         // Behind padding the next record stands in the next lap, and begins a span there.
-        if (reader->position > lap_end) {
+        if (MR_UNLIKELY(reader.position > lap_end)) {
+            span->records += tally.records;
+            tally.records = 0;
             span->end_pos = lap_end;
             span = add_span(intake, lap_end);
         }
-        code = count_record(intake, span, record, length, err);
+        if (!count_record(intake, &tally, record, length))
+            code = fail_record(intake, record->schema_id, length, reader.position, err);
     }
-    span->end_pos = intake->walked_pos = reader->position;
-    return code == MR_OK && reader->corrupt ? mr_reader_explain(reader, err) : code;
+    span->records += tally.records;
+    end_tally(intake, &tally);
+    *intake->reader = reader;
+    span->end_pos = intake->walked_pos = reader.position;
+    return code == MR_OK && reader.corrupt ? mr_reader_explain(intake->reader, err) : code;
 }
 
 int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err)

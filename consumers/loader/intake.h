@@ -24,8 +24,10 @@ struct mr_intake {
     struct mr_stage *stage;
     struct mr_reader *reader;
     unsigned port;
-    const struct mr_schema_set *schemas;
-    struct mr_sink_run run; // run.sink NULL: not opened yet
+    const struct mr_schema_set *schemas; // NULL: not known yet
+    uint32_t
+        bytes_min[MR_SCHEMA_UNKNOWN + 1]; // of a record, by its schema's index; UINT32_MAX: of none
+    struct mr_sink_run run;               // run.sink NULL: not opened yet
     unsigned counter; // of dead letters, in stage->now.plugin; the egress counts as the stage does
     uint64_t recount; // records still to be walked that are in the counts already
     uint64_t walked_pos;
@@ -35,6 +37,8 @@ struct mr_intake {
 };
 
 void mr_intake_open(struct mr_intake *intake, struct mr_stage *stage, unsigned port);
+// Before the first walk. The set stays the caller's, and as it is.
+void mr_intake_use_schemas(struct mr_intake *intake, const struct mr_schema_set *schemas);
 // Looks at what is new in the ring. *moved: something was. MR_ERR_CORRUPT.
 int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err);
 // Hands what was walked to the sink, as much as it takes. *moved: it took something.

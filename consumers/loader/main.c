@@ -132,7 +132,7 @@ static int open_dead(struct loader *loader, unsigned port)
     if (code != MR_OK)
         return code;
     bind_dead(loader, port);
-    input->schemas = &loader->dead_schemas[port];
+    mr_intake_use_schemas(input, &loader->dead_schemas[port]);
     code = open_sink(loader, port, &mr_sink_journal, &loader->dead_options[port]);
     if (code == MR_OK || !mr_error_is_no_room(&loader->err))
         return code;
@@ -295,7 +295,7 @@ static int open_main(struct loader *loader)
     for (unsigned port = 0; port < loader->stage->reader_count; port++)
         mr_intake_open(&loader->inputs[port], stage, port);
     struct mr_intake *input = &loader->inputs[MR_PORT_MAIN];
-    input->schemas = &stage->in_schemas;
+    mr_intake_use_schemas(input, &stage->in_schemas);
     for (const char *const *name = loader->sink->counters; name && *name; name++) {
         unsigned index = mr_stage_add_counter(stage, loader->sink->name, *name);
         if (name == loader->sink->counters)

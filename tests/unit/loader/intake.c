@@ -58,7 +58,7 @@ static void open_at(unsigned port, uint64_t capacity, uint64_t counted_in)
     sink.taken = sink.calls = 0;
     sink.code = MR_OK;
     mr_intake_open(&intake, stage, port);
-    intake.schemas = &schemas;
+    mr_intake_use_schemas(&intake, &schemas);
     intake.run.sink = &the_sink;
     intake.counter = 5;
 }
