@@ -2,12 +2,12 @@
 // What one operation on the order book costs: a synthetic session of 8,000 stocks, decoded beforehand, is
 // played into the book; each operation is followed by a look at the best price, as the operator does.
 //
-//     build/release/bench/book [MESSAGES] [SYMBOLS]
+//     build/release/bench/book [MESSAGES] [SYMBOLS] [ORDERS_MAX]
 //
 // The first half fills the book, the second is measured, in this thread's CPU time, so that a busy machine
 // shows as noise rather than as the figure. Ways, interleaved, five runs each: the plain book; with the old
-// bytes kept as a stage keeps them; with the operations foreseen that are so many further on; and that on
-// huge pages. Beside them what memory costs: a line at a random place of the orders' table, each waiting for
+// bytes kept as a stage keeps them; with the operations foreseen that are so many further on; both; and
+// that on huge pages. Beside them what memory costs: a line at a random place of the orders' table, each waiting for
 // the one before it, or all known 16 beforehand. Every operation must fit, and every way end in the same book.
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +121,7 @@ struct way {
 static const struct way ways[] = {
     {"book", 0, false, false},
     {"old bytes kept", 0, true, false},
+    {"foreseen 16 ahead", 16, false, false},
     {"kept, foreseen 8 ahead", 8, true, false},
     {"kept, foreseen 16 ahead", 16, true, false},
     {"kept, foreseen 20 ahead", 20, true, false},
@@ -130,7 +131,7 @@ static const struct way ways[] = {
 };
 #define WAYS (sizeof ways / sizeof ways[0])
 
-static const struct mr_book_limits limits = {1u << 21, 1u << 20};
+static struct mr_book_limits limits = {1u << 21, 1u << 20};
 static uint64_t end_digest; // of the book after the first run
 
 static double cpu_ns(void)
@@ -264,6 +265,8 @@ int main(int argc, char **argv)
 {
     uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
     uint32_t symbols = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 8000;
+    if (argc > 3)
+        limits.orders_max = (uint32_t)strtoul(argv[3], NULL, 10);
     make_operations(messages, symbols);
     if (!make_stage() || operation_count < 2 * AHEAD_MAX)
         return EXIT_FAILURE;
