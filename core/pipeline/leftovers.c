@@ -79,9 +79,9 @@ enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role rol
     if (mr_stage_attach_page(pipeline, role, MR_ATTACH_READ_ONLY, &segment, &page, NULL) != MR_OK)
         return MR_END_NOT;
     // Pairs with the release store in mr_writer_close, which comes after it.
-    enum mr_end end = (enum mr_end)mr_load_acquire_u32(&page->end);
+    uint32_t end = mr_load_acquire_u32(&page->end);
     mr_segment_detach(&segment);
-    return end;
+    return end <= MR_END_FAILED ? (enum mr_end)end : MR_END_NOT;
 }
 
 enum mr_end mr_stage_end_of_producers(const struct mr_pipeline *pipeline)
@@ -91,8 +91,6 @@ enum mr_end mr_stage_end_of_producers(const struct mr_pipeline *pipeline)
     enum mr_end all = MR_END_WHOLE;
     for (unsigned i = 0; i < mr_pipeline_sources(pipeline); i++) {
         enum mr_end end = mr_stage_end_of(pipeline, mr_producer_role(i));
-        if ((unsigned)end >= MR_COUNT_OF(gravity))
-            end = MR_END_NOT;
         if (gravity[end] > gravity[all])
             all = end;
     }

@@ -361,7 +361,7 @@ int mr_stage_attach_page(const struct mr_pipeline *pipeline, enum mr_role role, 
                          struct mr_error *err);
 // A copy of the gauges in which the waits agree with each other and every text ends.
 void mr_stage_copy_gauges(const struct mr_stage_layout *shared, struct mr_stage_gauges *out);
-// How the stage's stream ended; MR_END_NOT where there is no page.
+// How the stage's stream ended; MR_END_NOT where there is no page, or what stands there is no end.
 enum mr_end mr_stage_end_of(const struct mr_pipeline *pipeline, enum mr_role role);
 // How those of all producers did, as one: failed or stopped where one of them was.
 enum mr_end mr_stage_end_of_producers(const struct mr_pipeline *pipeline);

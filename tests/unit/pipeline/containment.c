@@ -22,6 +22,9 @@ static void set_up(void)
             .role = role,
             .pidfd = -1,
             .state = mr_pipeline_has_role(&run.pipeline, role) ? MR_CHILD_RUNNING : MR_CHILD_ENDED};
+    for (unsigned i = 0; i < MR_RING_COUNT; i++)
+        if (run.rings[i].news)
+            mr_store_relaxed_u32(&run.rings[i].news->schemas_ready, 1);
 }
 static void tear_down(void)
 {
@@ -128,6 +131,42 @@ Test(containment, the_ring_before_a_failed_one_is_nobodys_concern)
     expect_asked(MR_ROLE_LOADER, MR_STOP_HALT);
 }
 
+Test(containment, who_knows_no_schemas_reads_nothing)
+{
+    let_transform_fail(0);
+    mr_store_relaxed_u32(&run.rings[MR_RING_EGRESS].news->schemas_ready, 0);
+    move(MR_RING_DEAD_PRODUCER, 640, 64); // it will stay so
+    expect_asked(MR_ROLE_LOADER, MR_STOP_HALT);
+    set_up();
+    move(MR_RING_INGRESS, 640, 64);
+    children[MR_ROLE_PRODUCER].state = children[MR_ROLE_PRODUCER_2].state = MR_CHILD_FAILED;
+    expect_asked(MR_ROLE_TRANSFORM, MR_STOP_NONE);
+    mr_store_relaxed_u32(&run.rings[MR_RING_INGRESS_2].news->schemas_ready, 0);
+    expect_asked(MR_ROLE_TRANSFORM, MR_STOP_HALT);
+}
+
+Test(containment, an_end_that_is_none_is_not_waited_for)
+{
+    children[MR_ROLE_PRODUCER].state = MR_CHILD_FAILED;
+    children[MR_ROLE_PRODUCER_2].state = MR_CHILD_ENDED;
+    close_rings_of(MR_ROLE_PRODUCER, 1);
+    close_rings_of(MR_ROLE_PRODUCER_2, 1);
+    run.pages[MR_ROLE_PRODUCER]->end = MR_END_FAILED;
+    run.pages[MR_ROLE_PRODUCER_2]->end = MR_END_WHOLE;
+    expect_asked(MR_ROLE_TRANSFORM, MR_STOP_NONE);
+    run.pages[MR_ROLE_PRODUCER]->end = 77;
+    expect_asked(MR_ROLE_TRANSFORM, MR_STOP_HALT);
+}
+
+Test(containment, a_loader_that_is_to_drain_is_not_halted)
+{
+    children[MR_ROLE_PRODUCER].state = MR_CHILD_FAILED;
+    children[MR_ROLE_PRODUCER_2].state = MR_CHILD_HALTED;
+    children[MR_ROLE_TRANSFORM].state = MR_CHILD_ENDED;
+    close_rings_of(MR_ROLE_TRANSFORM, 1);
+    expect_asked(MR_ROLE_LOADER, MR_STOP_NONE);
+}
+
 Test(containment, in_a_merge_one_dry_source_holds_up_the_rest)
 {
     run.pipeline.merges_by_time = true;
@@ -175,4 +214,13 @@ Test(containment, a_transform_has_rings_to_have_closed)
     cr_expect_eq(mr_containment_check_ends(&run.pipeline, children, &err), MR_OK, "%s", err.text);
     close_rings_of(MR_ROLE_TRANSFORM, 0);
     expect_damage("egress.ring", "found closed 0, expected 1");
+}
+
+Test(containment, who_was_started_once_more_has_not_ended)
+{
+    children[MR_ROLE_PRODUCER].state = MR_CHILD_ENDED;
+    close_rings_of(MR_ROLE_PRODUCER, 0);
+    expect_damage("producer.stage", "found end 0");
+    cr_assert_eq(mr_segment_lock(&run.segments[MR_ROLE_PRODUCER], NULL), MR_OK);
+    cr_expect_eq(mr_containment_check_ends(&run.pipeline, children, &err), MR_OK, "%s", err.text);
 }
