@@ -23,14 +23,14 @@ struct ring_state {
     bool described; // its reader knows what stands in it
 };
 
-// A ring that is not there holds nothing.
+// A ring that is not there holds nothing, and nobody waits for it.
 static struct ring_state look_at_ring(const struct mr_pipeline *pipeline, enum mr_ring_index index)
 {
     char path[MR_RUNDIR_PATH_BYTES];
     struct mr_ring ring;
     mr_pipeline_ring_path(pipeline, index, path, sizeof path);
     if (mr_ring_attach(&ring, path, MR_ATTACH_READ_ONLY, NULL) != MR_OK)
-        return (struct ring_state){.read = true};
+        return (struct ring_state){.read = true, .described = true};
     // The reader's cursor last: it stands for what it had taken when the writer stood there.
     uint64_t write_pos = mr_load_acquire_u64(&ring.writer_line->write_pos);
     struct ring_state state = {.closed = mr_load_acquire_u32(&ring.news->closed) == 1,
