@@ -11,7 +11,8 @@
 // them: where their rings were closed they end by themselves, else they are halted then, for the next run.
 //
 // Nothing here believes the shared pages further than the stages do themselves: a ring whose cursors cannot be is
-// taken for one that is read, as its reader takes it, and nothing but 1 says that one is closed.
+// taken for one that is read, as its reader takes it; nothing but 1 says that one is closed, and of a producer's ring
+// only where its page has an end, too.
 #ifndef MR_CORE_PIPELINE_CONTAINMENT_H
 #define MR_CORE_PIPELINE_CONTAINMENT_H
 

@@ -10,17 +10,7 @@ for k in 0 1 2; do
         t += int(rand() * (3 + k)); print t "," k "," i } }' >$k.csv
 done
 # Busy for a while with each record, so that there is time to stop.
-cat >slow.lua <<'END'
-function apply(record, emit)
-    local x = 0
-    for i = 1, 1200 do
-        x = (x * 31 + i) % 65521
-    end
-    if x >= 0 then
-        emit(record)
-    end
-end
-END
+slow_script 1200 >slow.lua
 pipeline() { # NAME FIRST_SOURCE [MORE]
     cat >"$1.yaml" <<END
 name: $1

@@ -10,17 +10,7 @@ run_directory=$SHM/millrace-$(id -u)
 seq $records | sed 's/.*/{"a":&}/' >a.ndjson
 seq $records | awk '{ if ($1 % 1000 == 0) print "bad,bad"; print $1 "," 2 * $1 }' >b.csv
 # Busy for a while with each record, so that there is time to kill.
-cat >slow.lua <<'END'
-function apply(record, emit)
-    local x = 0
-    for i = 1, 2000 do
-        x = (x * 31 + i) % 65521
-    end
-    if x >= 0 then
-        emit(record)
-    end
-end
-END
+slow_script 2000 >slow.lua
 pipeline() { # NAME [SOURCES [MORE]]
     cat >"$1.yaml" <<END
 name: $1
@@ -43,14 +33,6 @@ start() { # NAME: in the background, without a journal from before
     rm -rf "$1" "$1.dead"
     "$MILLRACE" run "$1.yaml" --json >"$1.final" 2>"$1.log" &
     run=$!
-}
-wait_for() { # SECONDS COMMAND...: until it succeeds
-    local until=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $until ] || return 1
-        sleep 0.02
-    done
 }
 look() { "$MILLRACE" stat "$1" --json 2>/dev/null | jq -r "$2"; }
 loaded() { [ "$(look "$1" '.stages.loader | select(.alive) | .out')" -ge "$2" ] 2>/dev/null; }

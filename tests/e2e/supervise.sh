@@ -18,14 +18,6 @@ start() { # NAME: in the background
     "$MILLRACE" run "$1.yaml" --json >"$1.final" 2>"$1.log" &
     run=$!
 }
-wait_for() { # SECONDS COMMAND...: until it succeeds
-    local until=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $until ] || return 1
-        sleep 0.02
-    done
-}
 look() { "$MILLRACE" stat "$1" --json 2>/dev/null | jq -r "$2"; }
 loaded() { [ "$(look "$1" '.stages.loader | select(.alive) | .out')" -ge "$2" ]; }
 is() { [ "$(look "$1" "$2")" = "$3" ]; }

@@ -80,3 +80,25 @@ need_sample() { # PATH: below the samples; skips the case where it is not there
     skip "$(basename "$0" .sh)" "no sample file $1 in $SAMPLES (MILLRACE_SAMPLES)"
     return 1
 }
+
+wait_for() { # SECONDS COMMAND...: until it succeeds
+    local until=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $until ] || return 1
+        sleep 0.02
+    done
+}
+slow_script() { # STEPS: of an operator that is busy for so long with each record, and passes it
+    cat <<END
+function apply(record, emit)
+    local x = 0
+    for i = 1, $1 do
+        x = (x * 31 + i) % 65521
+    end
+    if x >= 0 then
+        emit(record)
+    end
+end
+END
+}
