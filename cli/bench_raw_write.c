@@ -87,6 +87,7 @@ unsigned mr_raw_ways(enum mr_durability durability, bool direct,
 struct feed { // shared; the bytes follow at the next page
     _Alignas(MR_CACHE_LINE) uint64_t made;
     _Alignas(MR_CACHE_LINE) uint64_t taken;
+    _Alignas(MR_CACHE_LINE) uint32_t ready; // the feeder has mapped it all, as the writer has
 };
 
 struct raw_run {
@@ -138,6 +139,9 @@ _Noreturn static void feed_all(struct raw_run *run, uint64_t bytes)
 {
     static uint8_t chunk[FED_CHUNK_BYTES];
     memcpy(chunk, run->blocks, sizeof chunk);
+    for (uint64_t at = 0; at < FED_BYTES; at += sizeof chunk)
+        memcpy(run->blocks + at, chunk, sizeof chunk);
+    mr_store_release_u32(&run->feed->ready, 1);
     for (uint64_t at = 0, length; at < bytes; at += length) {
         length = mr_min_u64(sizeof chunk, bytes - at);
         // Pairs with the release store in let_go.
@@ -149,12 +153,21 @@ _Noreturn static void feed_all(struct raw_run *run, uint64_t bytes)
     _exit(0);
 }
 
-static void start_feeder(struct raw_run *run, uint64_t bytes)
+static int start_feeder(struct raw_run *run, uint64_t bytes, struct mr_error *err)
 {
-    if (!run->feed || (run->feeder = fork()) != 0)
-        return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    feed_all(run, bytes);
+    if (!run->feed)
+        return MR_OK;
+    run->feeder = fork();
+    if (run->feeder < 0)
+        return mr_fail_errno(err, MR_ERR_OUTPUT, "cannot start what feeds the bare loop");
+    if (run->feeder == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        feed_all(run, bytes);
+    }
+    // Pairs with the release store in feed_all.
+    while (mr_load_acquire_u32(&run->feed->ready) == 0)
+        sched_yield();
+    return MR_OK;
 }
 
 static void end_feeder(struct raw_run *run)
@@ -276,9 +289,10 @@ static int measure(struct raw_run *run, uint64_t bytes, const volatile sig_atomi
     int code = mr_io_open(&run->io, run->way->backend, run->way->depth + 1, err);
     if (code != MR_OK)
         return code;
-    start_feeder(run, bytes);
+    code = start_feeder(run, bytes, err);
     int64_t start_ns = mr_mono_ns(), start_cpu_ns = cpu_now_ns();
-    code = write_all(run, bytes, stop, err);
+    if (code == MR_OK)
+        code = write_all(run, bytes, stop, err);
     *ns = mr_mono_ns() - start_ns;
     *cpu_ns = cpu_now_ns() - start_cpu_ns;
     mr_io_close(&run->io);

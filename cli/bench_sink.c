@@ -19,6 +19,7 @@
 #include "core/dead_letter.h"
 #include "core/journal.h"
 #include "core/log.h"
+#include "core/pipeline/memory.h"
 #include "core/pipeline/rundir.h"
 #include "core/pipeline/stage.h"
 #include "ringbuf/writer.h"
@@ -270,8 +271,9 @@ static int make_ring(struct sink_bench *bench, enum mr_ring_index index, struct 
 {
     char path[MR_RUNDIR_PATH_BYTES];
     mr_pipeline_ring_path(&bench->pipeline, index, path, sizeof path);
-    return mr_ring_create(ring, path, mr_ring_index_name(index), &bench->pipeline.rings[index],
-                          err);
+    int code =
+        mr_ring_create(ring, path, mr_ring_index_name(index), &bench->pipeline.rings[index], err);
+    return code == MR_OK ? mr_memory_prepare(&bench->pipeline, &ring->segment, err) : code;
 }
 
 static int make_rings(struct sink_bench *bench, struct mr_ring *dead, struct mr_error *err)
@@ -463,7 +465,7 @@ static int write_pipeline(const struct sink_bench *bench, const char *path, stru
     if (!file)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot create", path);
     fprintf(file,
-            "name: bench-sink-%d\nsource: {type: mock}\negress: {size: %" PRIu64
+            "name: bench-sink-%d\nprefault: true\nsource: {type: mock}\negress: {size: %" PRIu64
             "}\nsink: {type: journal, path: journal, existing: replace, durability: %s, "
             "segment_size: %" PRIu64 "%s}\n",
             (int)getpid(), bench->options->ring_bytes, durabilities[bench->options->durability],

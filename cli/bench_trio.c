@@ -16,8 +16,6 @@
 #define RATE_REACHED 0.99 // of what was asked for, at least
 #define LATE_SHARE                                                                                 \
     0.1 // of the records made more than 1 ms late, at most: more is no rate, but bursts
-#define OVERDUE_SHARE                                                                              \
-    0.1 // of the records made more than 1 ms late, at most: more is a run that bursts
 #define SCHEMA "bench"
 
 struct cpu_used {

@@ -30,11 +30,11 @@ def parts(build, out, quick):
     ]
     for durability in ("none", "batch"):
         found.append((f"sink-{durability}", f"Journal sink, durability {durability}",
-                      [millrace, "bench", "sink", "--json", "--durability", durability, "--rounds", n(5, 1),
-                       "--mib", n(512, 32)]))
+                      [millrace, "bench", "sink", "--json", "--durability", durability, "--rounds", n(9, 1),
+                       "--mib", n(256, 32)]))
     found.append(("sink-direct", "Journal sink, past the page cache",
-                  [millrace, "bench", "sink", "--json", "--durability", "batch", "--direct", "--rounds", n(3, 1),
-                   "--mib", n(512, 32)]))
+                  [millrace, "bench", "sink", "--json", "--durability", "batch", "--direct", "--rounds", n(5, 1),
+                   "--mib", n(256, 32)]))
     if os.path.exists(f"{build}/bench/lines"):
         found.append(("lines", "CSV and NDJSON to records", [f"{build}/bench/lines", "--json"]))
     found += [

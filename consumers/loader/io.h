@@ -55,8 +55,9 @@ struct mr_io_backend {
     void (*lend)(void *device, const void *bytes, size_t length);
     // Takes a request; there are never more than `depth`.
     void (*submit)(void *device, const struct mr_io_request *request, unsigned slot);
-    // Starts what was submitted, waits up to wait_ns (0: not at all) for the first completion, and
-    // returns how many events it wrote to `out`, or -errno where the backend itself has failed.
+    // Starts what was submitted, waits up to wait_ns (0: not at all) for the first completion, or for
+    // several where many are under way, and returns how many events it wrote to `out`, or -errno where
+    // the backend itself has failed.
     int (*reap)(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns);
     void (*close)(void *device);
     // May be NULL. From now on the device does what submit() asks for, and cannot be made to do more.

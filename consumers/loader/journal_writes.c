@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "consumers/loader/journal_writes.h"
 
+#define FOLIO_BYTES (512ULL << 10)
+
 void mr_journal_writes_open(struct mr_journal_writes *writes, uint64_t start_pos)
 {
     writes->written_pos = writes->submitted_pos = writes->accepted_pos = writes->ended_pos =
         start_pos;
+    writes->block_bytes =
+        mr_max_u64(mr_min_u64(writes->ring->capacity / 8, MR_JOURNAL_BLOCK_BYTES_MAX),
+                   MR_JOURNAL_BLOCK_BYTES_MIN);
+    writes->shift_bytes = writes->block_bytes > FOLIO_BYTES ? FOLIO_BYTES : 0;
 }
 
 void mr_journal_writes_accept(struct mr_journal_writes *writes, uint64_t end_pos)
@@ -37,8 +43,8 @@ static uint64_t offset_of(const struct mr_journal_writes *writes, uint64_t posit
 static uint64_t next_end(const struct mr_journal_writes *writes)
 {
     uint64_t begin = writes->submitted_pos;
-    uint64_t block_left =
-        MR_JOURNAL_BLOCK_BYTES - offset_of(writes, begin) % MR_JOURNAL_BLOCK_BYTES;
+    uint64_t block_left = writes->block_bytes - ((offset_of(writes, begin) + writes->shift_bytes) &
+                                                 (writes->block_bytes - 1));
     uint64_t end = mr_min_u64(begin + block_left, (begin | writes->ring->mask) + 1);
     if (end <= writes->accepted_pos)
         return end;

@@ -4,11 +4,17 @@
 //     written       submitted            accepted
 //        |  in flight   |  fills a block    |
 //
-// A block ends where the file offset is a multiple of MR_JOURNAL_BLOCK_BYTES (or at the ring's wrap, or
-// the segment's end), wherever records end: the page cache takes whole aligned blocks a third faster
-// than the same bytes cut elsewhere. While writes are in flight a block waits until it is full; as soon
-// as none is, what there is goes out as it is, and up to MR_JOURNAL_BRIEF_BYTES by the call itself. So a
-// busy stream goes in whole blocks, and a slow one at once.
+// A block ends at a fixed place of the file (or at the ring's wrap, or the segment's end), wherever records
+// end: the page cache takes whole aligned blocks a third faster than the same bytes cut elsewhere. While
+// writes are in flight a block waits until it is full; as soon as none is, what there is goes out as it is,
+// and up to MR_JOURNAL_BRIEF_BYTES by the call itself. So a busy stream goes in whole blocks, and a slow one
+// at once.
+//
+// A block is an eighth of the ring, so that its writer goes on meanwhile, and at most
+// MR_JOURNAL_BLOCK_BYTES_MAX: the fewer, the fewer wake-ups. It ends at multiples of its size, but one of
+// 1 MiB halfway between two: the kernel takes a piece of memory for each aligned part of a write, and the
+// larger ones of those are what a virtual machine gives back to its host and has to fetch again
+// (docs/PERFORMANCE.md, Loader).
 //
 // With a descriptor for direct writing, whole pages go past the page cache, from the ring as they are.
 // What is left of a page, at either end, goes through the cache: no page is ever written both ways.
@@ -19,7 +25,8 @@
 #include "consumers/loader/segment_files.h"
 #include "ringbuf/ring.h"
 
-#define MR_JOURNAL_BLOCK_BYTES (512u << 10)
+#define MR_JOURNAL_BLOCK_BYTES_MIN (64ULL << 10)
+#define MR_JOURNAL_BLOCK_BYTES_MAX (1ULL << 20)
 #define MR_JOURNAL_BRIEF_BYTES (64u << 10)
 #define MR_JOURNAL_WRITES_MAX 32 // in flight
 #define MR_JOURNAL_ENDS_MAX 64
@@ -35,6 +42,8 @@ struct mr_journal_writes {
         *client; // told with the write's index as tag: mr_journal_writes_done()
     const struct mr_ring *ring;
     const struct mr_segment_files *files;
+    uint64_t block_bytes; // a power of two, as the ring's capacity is
+    uint64_t shift_bytes; // a block ends so many before a multiple of that
     struct mr_journal_write items[MR_JOURNAL_WRITES_MAX]; // a ring, oldest first
     unsigned first, count;
     uint64_t written_pos;   // everything before it was written
@@ -46,6 +55,7 @@ struct mr_journal_writes {
     uint64_t ended_pos; // the last such place that mr_journal_writes_ended() has said
 };
 
+// io, client, ring and files are set.
 void mr_journal_writes_open(struct mr_journal_writes *writes, uint64_t start_pos);
 // The stretch up to end_pos, which ends with a record, is to be written. Within one segment.
 void mr_journal_writes_accept(struct mr_journal_writes *writes, uint64_t end_pos);

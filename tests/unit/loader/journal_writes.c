@@ -13,7 +13,7 @@
 #include "tests/support/faulty_io.h"
 #include "tests/support/journal_bytes.h"
 
-#define CAPACITY (32u << 20) // of the ring
+#define CAPACITY (64u << 20) // of the ring
 #define HEADER_BYTES 4096u
 
 static char *directory;
@@ -86,15 +86,30 @@ Test(journal_writes, a_busy_stream_goes_in_whole_blocks)
     mr_journal_writes_accept(&writes, 3000);
     mr_journal_writes_submit(&writes);
     cr_expect_eq(writes.submitted_pos, 1000, "the block is not full");
-    mr_journal_writes_accept(&writes, 2 * MR_JOURNAL_BLOCK_BYTES);
+    mr_journal_writes_accept(&writes, 2 * writes.block_bytes);
     mr_journal_writes_submit(&writes);
-    cr_expect_eq((HEADER_BYTES + writes.submitted_pos) % MR_JOURNAL_BLOCK_BYTES, 0);
+    cr_expect_eq((HEADER_BYTES + writes.submitted_pos) % writes.block_bytes,
+                 writes.block_bytes - writes.shift_bytes);
     cr_expect_eq(writes.count, 3, "what there was, the rest of its block, a whole one");
     reap();
     mr_journal_writes_submit(&writes);
     reap();
-    cr_expect_eq(writes.written_pos, 2 * MR_JOURNAL_BLOCK_BYTES);
-    check_file(2ULL * MR_JOURNAL_BLOCK_BYTES);
+    cr_expect_eq(writes.written_pos, 2 * writes.block_bytes);
+    check_file(2 * writes.block_bytes);
+}
+
+// A small ring has small blocks, at multiples of their size.
+Test(journal_writes, blocks_by_the_ring)
+{
+    open_writes(64);
+    cr_expect_eq(writes.block_bytes, MR_JOURNAL_BLOCK_BYTES_MAX);
+    ring.capacity = 1 << 20;
+    mr_journal_writes_open(&writes, 0);
+    cr_expect_eq(writes.block_bytes, 128 << 10);
+    cr_expect_eq(writes.shift_bytes, 0);
+    ring.capacity = 4096;
+    mr_journal_writes_open(&writes, 0);
+    cr_expect_eq(writes.block_bytes, MR_JOURNAL_BLOCK_BYTES_MIN);
 }
 
 // A burst of more blocks than there are places: the rest waits for the first ones.
@@ -105,8 +120,8 @@ Test(journal_writes, no_more_are_on_their_way_than_there_are_places)
     mr_journal_writes_submit(&writes);
     cr_expect_eq(writes.count, MR_JOURNAL_WRITES_MAX);
     cr_expect_eq(io.in_flight, MR_JOURNAL_WRITES_MAX);
-    cr_expect_eq(HEADER_BYTES + writes.submitted_pos,
-                 MR_JOURNAL_WRITES_MAX * MR_JOURNAL_BLOCK_BYTES);
+    cr_expect_eq(HEADER_BYTES + writes.submitted_pos + writes.shift_bytes,
+                 MR_JOURNAL_WRITES_MAX * writes.block_bytes);
     for (unsigned turn = 0; turn < 3 * MR_JOURNAL_WRITES_MAX; turn++) {
         reap();
         mr_journal_writes_submit(&writes);
@@ -129,7 +144,7 @@ Test(journal_writes, an_io_layer_that_is_full_is_asked_again)
     faulty_io.events_max = 1;
     reap();
     cr_expect_eq(writes.written_pos, 0, "the last one is done, the first one not");
-    for (unsigned turn = 0; turn < 4 * CAPACITY / MR_JOURNAL_BLOCK_BYTES; turn++) {
+    for (unsigned turn = 0; turn < 4 * CAPACITY / writes.block_bytes; turn++) {
         mr_journal_writes_submit(&writes);
         reap();
     }
