@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/pair_cores.h"
 #include "core/clock.h"
 #include "core/cores.h"
 
@@ -42,14 +43,11 @@ static void watch(struct mr_histogram *late_ns, uint64_t *gaps, double seconds)
 
 static pid_t start(struct shared *shared, unsigned at, int core, double seconds)
 {
-    cpu_set_t set;
     pid_t pid = fork();
     if (pid != 0)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0)
+    if (!mr_pair_pin(core))
         _exit(1);
     watch(&shared->late_ns[at], &shared->gaps[at], seconds);
     _exit(0);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/pair_cores.h"
 #include "core/clock.h"
 
 #define WARM_UP_SHARE 10 // a tenth of the round trips, before the others, is not counted
@@ -16,14 +17,6 @@ struct shared {
     uint64_t there __attribute__((aligned(MR_FALSE_SHARING_RANGE)));
     uint64_t back __attribute__((aligned(MR_FALSE_SHARING_RANGE)));
 };
-
-static bool pin(int core)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    return sched_setaffinity(0, sizeof set, &set) == 0;
-}
 
 static unsigned two_cores(const cpu_set_t *allowed, int cores[2])
 {
@@ -68,11 +61,11 @@ static int probe(struct shared *shared, const int cores[2], uint64_t count,
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (pin(cores[1]))
+        if (mr_pair_pin(cores[1]))
             echo(shared, count);
         _exit(0);
     }
-    if (pid < 0 || !pin(cores[0]))
+    if (pid < 0 || !mr_pair_pin(cores[0]))
         return mr_fail_errno(err, MR_ERR_STAGE, "cannot start the echo process");
     if (!ping(shared, count, pid, histogram))
         return mr_fail(err, MR_ERR_STAGE, "the echo process ended early");

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bench_raw_relay.h"
 #include "cli/bench_raw_rtt.h"
 #include "cli/bench_raw_write.h"
 
 #define RAW_BYTES_MAX (256u << 20)
+#define RELAY_RATE_MIN 1000.0 // fewer records than that say nothing
 
 // The median of a short probe; 0 where there is one core only.
 static int probe(double *p50_ns, struct mr_error *err)
@@ -54,6 +56,19 @@ static int find_write_limit(const struct mr_bench_scratch *scratch, const char *
     return MR_OK;
 }
 
+// What three bare processes need at this rate; 0 where that cannot be measured.
+static int probe_relay(const struct mr_bench_scratch *scratch, double rate, double *p50_ns,
+                       struct mr_error *err)
+{
+    struct mr_histogram *histogram = calloc(1, sizeof *histogram);
+    if (!histogram)
+        return mr_fail(err, MR_ERR_MEMORY, "no memory for a histogram");
+    int code = mr_bench_raw_relay(scratch->files, rate, histogram, err);
+    *p50_ns = code == MR_OK ? (double)mr_histogram_percentile(histogram, 50) : 0;
+    free(histogram);
+    return code == MR_ERR_LIMIT ? MR_OK : code;
+}
+
 static void add(struct mr_trio_way *way, const struct mr_trio_result *result, double raw_rtt_ns)
 {
     unsigned round = way->rounds++;
@@ -79,7 +94,7 @@ static int run_way(struct mr_trio_runs *runs, const struct mr_bench_scratch *scr
 {
     struct mr_trio_options options = runs->options;
     struct mr_trio_result *result = malloc(sizeof *result);
-    double before_ns, after_ns;
+    double before_ns, after_ns, relay_ns = 0;
     if (!result)
         return mr_fail(err, MR_ERR_MEMORY, "no memory for a result");
     options.rate = way->rate;
@@ -90,12 +105,15 @@ static int run_way(struct mr_trio_runs *runs, const struct mr_bench_scratch *scr
         code = mr_bench_trio(scratch, &options, result, err);
     if (code == MR_OK)
         code = probe(&after_ns, err);
+    if (code == MR_OK && way->rate >= RELAY_RATE_MIN && way->rate <= MR_RAW_RELAY_RATE_MAX)
+        code = probe_relay(scratch, way->rate, &relay_ns, err);
     double limit = 0;
     if (code == MR_OK && way->rate == 0 && !runs->no_raw_write)
         code = find_write_limit(scratch, way->durability, result->records * options.record_bytes,
                                 &limit, err);
     if (code == MR_OK) {
         double bytes_per_second = result->records_per_second * (double)options.record_bytes;
+        way->raw_relay_ns[way->rounds] = relay_ns;
         way->write_limit[way->rounds] = limit;
         way->write_ratio[way->rounds] = limit > 0 ? bytes_per_second / limit : 0;
         add(way, result, before_ns < after_ns ? before_ns : after_ns);

@@ -2,7 +2,7 @@
 // Several runs of the trio that are to be compared: each way (rate, wait strategy, durability) once a round,
 // the ways in turn (A B C A B C), with a probe of the bare cache line before and after each run, and flat
 // out with what the file system takes, at the best of several block sizes, from a bare loop of writes
-// (cli/bench_raw_write.h).
+// (cli/bench_raw_write.h); at a rate with what three bare processes need (cli/bench_raw_relay.h).
 #ifndef MR_CLI_BENCH_TRIO_RUNS_H
 #define MR_CLI_BENCH_TRIO_RUNS_H
 
@@ -23,6 +23,7 @@ struct mr_trio_way {
     double p50_ns[MR_REPORT_HOPS][MR_BENCH_ROUNDS_MAX];
     double
         raw_rtt_ns[MR_BENCH_ROUNDS_MAX]; // the lower of the two medians around the run; 0: one core
+    double raw_relay_ns[MR_BENCH_ROUNDS_MAX]; // p50 of the bare relay right after; 0: not measured
     double
         write_limit[MR_BENCH_ROUNDS_MAX]; // flat out: bytes/s that the file system took right after
     double write_ratio[MR_BENCH_ROUNDS_MAX]; // flat out: the run's own bytes/s by that

@@ -48,6 +48,11 @@ static void show_way(struct mr_trio_way *way)
         printf("  the file system takes %.0f MB/s from a bare loop of writes: %.2f of that\n",
                mr_bench_median(way->write_limit, way->rounds) / 1e6,
                mr_bench_median(way->write_ratio, way->rounds));
+    double relay_ns = mr_bench_median(way->raw_relay_ns, way->rounds);
+    if (relay_ns > 0)
+        printf("  three bare processes hand over %.2f us after a record was due: %.2f times that\n",
+               relay_ns / 1000,
+               (double)mr_histogram_percentile(&way->hops[MR_HOP_HAND_OVER], 50) / relay_ns);
     if (way->tapped)
         printf("  taps saw %" PRIu64 " records, lost %" PRIu64 " bytes\n", way->tapped,
                way->tap_lost_bytes);
@@ -83,7 +88,8 @@ static void json_spread(struct mr_json *json, const char *key, double *values, u
     mr_json_close(json);
 }
 
-static void json_hop(struct mr_json *json, struct mr_trio_way *way, unsigned hop, double raw_ns)
+static void json_hop(struct mr_json *json, struct mr_trio_way *way, unsigned hop, double raw_ns,
+                     double relay_ns)
 {
     const struct mr_histogram *histogram = &way->hops[hop];
     uint64_t p50_ns = mr_histogram_percentile(histogram, 50);
@@ -96,12 +102,15 @@ static void json_hop(struct mr_json *json, struct mr_trio_way *way, unsigned hop
     json_spread(json, "p50_rounds", way->p50_ns[hop], way->rounds);
     if (raw_ns > 0)
         mr_json_real(json, "p50_by_raw_rtt", (double)p50_ns / raw_ns);
+    if (relay_ns > 0 && hop == MR_HOP_HAND_OVER)
+        mr_json_real(json, "p50_by_raw_relay", (double)p50_ns / relay_ns);
     mr_json_close(json);
 }
 
 static void json_way(struct mr_json *json, struct mr_trio_way *way)
 {
     double raw_ns = mr_bench_median(way->raw_rtt_ns, way->rounds);
+    double relay_ns = mr_bench_median(way->raw_relay_ns, way->rounds);
     mr_json_open(json, NULL, '{');
     mr_json_real(json, "rate", way->rate);
     mr_json_text(json, "wait", way->wait);
@@ -123,9 +132,11 @@ static void json_way(struct mr_json *json, struct mr_trio_way *way)
     mr_json_u64(json, "tapped", way->tapped);
     mr_json_u64(json, "tap_lost_bytes", way->tap_lost_bytes);
     mr_json_real(json, "raw_rtt_ns", raw_ns);
+    if (relay_ns > 0)
+        mr_json_real(json, "raw_relay_ns", relay_ns);
     mr_json_open(json, "latency_ns", '{');
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++)
-        json_hop(json, way, hop, raw_ns);
+        json_hop(json, way, hop, raw_ns, relay_ns);
     mr_json_close(json);
     mr_json_close(json);
 }

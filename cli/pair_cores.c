@@ -50,6 +50,14 @@ static int distance(int core, int other)
     return nearest == 1 ? TWIN : nearest;
 }
 
+bool mr_pair_pin(int core)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(core, &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
 int mr_pair_choose_cores(int cores[2], int *cache_level, struct mr_error *err)
 {
     cpu_set_t set;

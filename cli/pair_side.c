@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/pair_cores.h"
 #include "cli/pair_loops.h"
 #include "cli/pair_private.h"
 #include "core/clock.h"
@@ -195,14 +196,6 @@ static bool run_phase(const struct mr_pair_task *task, struct mr_pair_side *side
     return !mr_load_acquire_u32(&shared->gave_up);
 }
 
-static int pin(int core)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    return sched_setaffinity(0, sizeof set, &set);
-}
-
 static bool broken(struct mr_pair_side *side, const struct mr_error *err)
 {
     struct mr_pair_fault *fault = give_up(side, MR_PAIR_BROKEN);
@@ -216,7 +209,7 @@ bool mr_pair_live(const struct mr_pair_task *task, int index)
     struct mr_pair_side side = {.shared = task->shared, .index = index};
     const struct mr_pair_transport *transport = task->transport;
     struct mr_error err;
-    if (pin(task->plan->cores[index]) < 0) {
+    if (!mr_pair_pin(task->plan->cores[index])) {
         mr_fail_errno(&err, MR_ERR_LIMIT, "cannot run on core %d", task->plan->cores[index]);
         return broken(&side, &err);
     }

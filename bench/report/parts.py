@@ -32,6 +32,9 @@ def parts(build, out, quick):
         found.append((f"sink-{durability}", f"Journal sink, durability {durability}",
                       [millrace, "bench", "sink", "--json", "--durability", durability, "--rounds", n(9, 1),
                        "--mib", n(256, 32)]))
+    found.append(("sink-long", "Journal sink, durability none, records of 1 KiB",
+                  [millrace, "bench", "sink", "--json", "--durability", "none", "--rounds", n(9, 1),
+                   "--mib", n(256, 32), "--record-bytes", "1024"]))
     found.append(("sink-direct", "Journal sink, past the page cache",
                   [millrace, "bench", "sink", "--json", "--durability", "batch", "--direct", "--rounds", n(5, 1),
                    "--mib", n(256, 32)]))
