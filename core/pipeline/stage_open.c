@@ -143,7 +143,8 @@ static int open_rings(struct mr_stage *stage, const struct mr_session_plan *plan
 }
 
 // A stage that failed has closed its ring, so that what it had written could be finished; when the run is
-// resumed it goes on, and that end is none. Its reader may come before it.
+// resumed by hand it goes on, and that end is none. Its reader may come before it. (A supervisor takes such ends back
+// before it starts its stages; one that comes later is to be read, also by a reader that is started again.)
 static void reopen_input(struct mr_stage *stage, enum mr_ring_index index)
 {
     struct mr_ring_writer_news *news = stage->rings[index].news;
@@ -160,7 +161,7 @@ static void reopen_input(struct mr_stage *stage, enum mr_ring_index index)
 }
 
 // Only with the stage's lock held: to open a writer is to say that the stream goes on.
-static void open_ports(struct mr_stage *stage)
+static void open_ports(struct mr_stage *stage, bool by_hand)
 {
     const struct ports ports = ports_of(stage->pipeline, stage->role);
     for (unsigned i = 0; i < ports.count; i++) {
@@ -168,7 +169,8 @@ static void open_ports(struct mr_stage *stage)
         if (ports.of[i].writes) {
             mr_writer_open(&stage->writers[stage->writer_count++], ring);
         } else {
-            reopen_input(stage, ports.of[i].ring);
+            if (by_hand)
+                reopen_input(stage, ports.of[i].ring);
             mr_reader_open(&stage->readers[stage->reader_count++], ring);
         }
     }
@@ -363,7 +365,7 @@ static int open_locked(struct mr_stage *stage, struct mr_error *err)
     if (code == MR_OK)
         code = open_own_segment(stage, &plan, err);
     if (code == MR_OK) {
-        open_ports(stage);
+        open_ports(stage, by_hand);
         code = share(stage, err);
     }
     if (code == MR_OK)

@@ -51,6 +51,7 @@ stop_drain() { # a run of it, after a tenth
 }
 pid_of() { look "$1" ".stages[\"$2\"] | select(.alive) | .pid"; }
 pid_is() { [ "$(pid_of "$1" "$2")" = "$3" ]; }
+is_failed() { [ "$(look "$1" ".stages[\"$2\"].phase")" = failed ]; }
 fields() { "$MILLRACE" cat "$1" --schema "$2" --format csv --fields "$3" 2>/dev/null | tail -n +2; }
 digest() { # JOURNAL: of each source's records, and of the dead letters
     { fields "$1" a a; echo; fields "$1" b b,twice; echo; fields "$1" c c,sequence; echo; ls "$1.dead"
@@ -335,6 +336,27 @@ check_equal "all of them" "$(jq '.stages | .loader.out == .producer.out + .["pro
 cp b.gz cut.gz
 start_again failing
 ended failing "mended, and gone on with"
+
+# The transform dies behind the damage: what had been written is finished all the same. It is stopped before, and the
+# rings have room, so that it is not through.
+head -c $(($(stat -c %s b.gz) / 4)) b.gz >cut.gz
+pipeline behind
+sed -i 's/b.csv/cut.gz/; s/slow.lua/slower.lua/; s/64KiB/1MiB/' behind.yaml
+start behind
+reached behind 1
+transform=$(pid_of behind transform)
+kill -STOP "$transform"
+wait_for 20 is_failed behind producer-2
+kill -9 "$transform"
+wait $run
+check_equal "transform killed behind a cut file: exit code, balance, phases, restarts" \
+    "$? $(jq -c '[.balance] + [.stages[].phase], [.stages[].restarts]' behind.final | tr '\n' ' ')" \
+    '4 [true,"done","failed","done","done","done"] [0,0,0,1,0] '
+check_equal "transform killed behind a cut file: all that was written" \
+    "$(jq '.stages | .loader.out == .producer.out + .["producer-2"].out + .["producer-3"].out' behind.final)" true
+cp b.gz cut.gz
+start_again behind
+ended behind "transform killed behind a cut file: mended, and gone on with"
 
 # ---- refused -------------------------------------------------------------------------------------------
 pipeline twins "  - {type: journal, path: one}

@@ -125,6 +125,75 @@ check_match "stopped: it says that it goes on" "$(cat still.log)" "transform \(p
 check_equal "stopped: one alarm, and one for its end" "$(grep -c "sign of life" still.log)" 2
 ended still "stopped for a while"
 
+# ---- dead behind a source that has failed for good ---------------------------------------------------
+# What that had written is finished, whoever dies over it; a run that comes after all of them goes on with the source.
+seq 4000 | gzip -c >lines.gz
+head -c $(($(stat -c %s lines.gz) * 3 / 4)) lines.gz >cut.gz
+slow_script 60000 >slow.lua # there is time to kill behind the damage
+damaged() { # NAME
+    cp cut.gz "$1.gz"
+    cat >"$1.yaml" <<END
+name: $1
+source: {type: lines, path: $1.gz, format: csv, header: false, schema: line}
+schemas: [{name: line, fields: [{name: n, type: u64}]}]
+transform: [script: {path: slow.lua}]
+sink: {type: journal, path: $1.journal}
+END
+    start "$1"
+}
+behind_damage() { # NAME: its producer has failed, and the others are still at what it had written
+    wait_for 20 is "$1" .stages.producer.phase failed && wait_for 20 loaded "$1" 1
+}
+start_again() { # NAME
+    "$MILLRACE" run "$1.yaml" --json >"$1.final" 2>"$1.log" &
+    run=$!
+}
+numbers() { "$MILLRACE" cat "$1.journal" --schema line --format csv --fields n | tail -n +2; }
+damaged calm
+wait $run
+check_equal "a damaged input: exit code, balance, phases" "$? $(jq -c '[.balance, .stages[].phase]' calm.final)" \
+    '4 [true,"failed","done","done"]'
+check "a damaged input: there is something before the damage" test "$(jq .stages.loader.out calm.final)" -gt 1000
+finished_up_to_damage() { # NAME WHAT RESTARTS
+    wait $run
+    check_equal "$2: ends as if nobody had been killed" "$? $(jq -c '[.balance, .stages[].phase], [.stages[].out]' "$1.final")" \
+        "4 $(jq -c '[.balance, .stages[].phase], [.stages[].out]' calm.final)"
+    check_equal "$2: each record once, in order" "$(numbers "$1" | md5sum)" "$(numbers calm | md5sum)"
+    check_equal "$2: it was started again" "$(jq -c '[.stages[].restarts]' "$1.final")" "$3"
+    check_equal "$2: nothing is left in shared memory" "$(find "$SHM" -path "*/$1/*.ring" -o -path "*/$1/*.stage" | wc -l)" 0
+}
+damaged behind
+behind_damage behind
+kill -9 "$(pid_of behind transform)"
+finished_up_to_damage behind "transform killed behind a damaged input" "[0,1,0]"
+
+damaged end
+behind_damage end
+kill -9 "$(pid_of end loader)"
+finished_up_to_damage end "loader killed behind a damaged input" "[0,0,1]"
+
+damaged taken
+behind_damage taken
+kill -9 $run
+wait $run 2>/dev/null
+kill -9 "$(pid_of taken transform)"
+start_again taken
+finished_up_to_damage taken "supervisor and transform killed behind a damaged input" "[0,1,0]"
+
+damaged mended
+behind_damage mended
+kill -9 $run
+wait $run 2>/dev/null
+kill -9 $(for stage in transform loader; do pid_of mended $stage; done)
+wait_for 10 is mended '[.stages[] | select(.alive)] | length' 0
+cp lines.gz mended.gz
+start_again mended
+wait $run
+check_equal "all killed behind a damaged input that is mended then" \
+    "$? $(jq -c '[.balance, .stages.loader.out]' mended.final)" "0 [true,4000]"
+check_equal "all killed behind a damaged input: each record once, in order" \
+    "$(numbers mended | md5sum)" "$(seq 4000 | md5sum)"
+
 # ---- the supervisor itself --------------------------------------------------------------------------
 pipeline orphan 10000
 start orphan

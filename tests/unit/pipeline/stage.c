@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/pipeline/rundir.h"
 #include "tests/support/counting_stage.h"
 
 static struct counting_run run;
@@ -303,6 +304,21 @@ Test(stage, the_end_of_a_ring_whose_writer_failed_is_none)
     cr_expect(transform_sees_an_end());
     end_producer(MR_ERR_INPUT);
     cr_expect_not(transform_sees_an_end());
+}
+
+// A supervisor has it go on before it starts its stages: an end that comes later is one, whoever reads it.
+Test(stage, the_end_of_a_ring_whose_writer_failed_is_one_while_a_supervisor_watches)
+{
+    int lock_fd;
+    cr_assert_eq(counting_produce(&run, live_on, NULL, &err), MR_OK, "%s", err.text);
+    cr_assert_eq(mr_rundir_lock(&run.pipeline, &lock_fd, NULL, &err), MR_OK, "%s", err.text);
+    end_producer(MR_ERR_INPUT);
+    cr_expect(transform_sees_an_end());
+    mr_stage_undo_stops(&run.pipeline); // the next one does
+    cr_expect_not(transform_sees_an_end());
+    mr_rundir_unlock(lock_fd, NULL);
+    end_producer(MR_ERR_INPUT);
+    cr_expect_not(transform_sees_an_end(), "a run by hand may go on");
 }
 
 Test(stage, a_page_of_another_version_is_neither_read_nor_removed)
