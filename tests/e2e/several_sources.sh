@@ -340,8 +340,9 @@ ended failing "mended, and gone on with"
 # The transform dies behind the damage: what had been written is finished all the same. It is stopped before, and the
 # rings have room, so that it is not through.
 head -c $(($(stat -c %s b.gz) / 4)) b.gz >cut.gz
+slow_script 20000 >behind.lua
 pipeline behind
-sed -i 's/b.csv/cut.gz/; s/slow.lua/slower.lua/; s/64KiB/1MiB/' behind.yaml
+sed -i 's/b.csv/cut.gz/; s/slow.lua/behind.lua/; s/64KiB/1MiB/' behind.yaml
 start behind
 reached behind 1
 transform=$(pid_of behind transform)
@@ -355,6 +356,7 @@ check_equal "transform killed behind a cut file: exit code, balance, phases, res
 check_equal "transform killed behind a cut file: all that was written" \
     "$(jq '.stages | .loader.out == .producer.out + .["producer-2"].out + .["producer-3"].out' behind.final)" true
 cp b.gz cut.gz
+cp slow.lua behind.lua
 start_again behind
 ended behind "transform killed behind a cut file: mended, and gone on with"
 
