@@ -16,8 +16,9 @@
 
 #define SECONDS 0.2
 #define WARM_UP_SHARE 10
-#define NEAR_NS 10000 // the first process does not give its core away so shortly before a record is due
-#define ALARM_S 20    // should one of the others be gone
+#define NEAR_NS                                                                                    \
+    10000 // the first process does not give its core away so shortly before a record is due
+#define ALARM_S 20 // should one of the others be gone
 
 struct item {
     int64_t due_ns;
@@ -116,9 +117,8 @@ static int run(const struct view *view, const int cores[2], double rate, struct 
         sched_yield();
     produce(view, rate);
     bool passed = ended_well(second), handed = ended_well(third);
-    return passed && handed
-               ? MR_OK
-               : mr_fail(err, MR_ERR_STAGE, "a process of the bare relay ended early");
+    return passed && handed ? MR_OK
+                            : mr_fail(err, MR_ERR_STAGE, "a process of the bare relay ended early");
 }
 
 static int open_view(struct view *view, const char *directory, struct mr_error *err)
