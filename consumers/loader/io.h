@@ -114,7 +114,7 @@ bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, co
 bool mr_io_write_brief(struct mr_io *io, const struct mr_io_client *client, int fd,
                        const void *bytes, size_t length, int64_t offset, uint64_t tag);
 bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uint64_t tag);
-// Waits up to wait_ns for a first completion where something is in flight. MR_ERR_OUTPUT where the
+// Waits up to wait_ns for a first completion, or a few, where something is in flight. MR_ERR_OUTPUT where the
 // backend itself has failed.
 int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
 // Waits for what is in flight; what waits for room is given up.
