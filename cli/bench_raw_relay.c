@@ -16,9 +16,8 @@
 
 #define SECONDS 0.2
 #define WARM_UP_SHARE 10
-#define NEAR_NS                                                                                    \
-    10000 // the first process does not give its core away so shortly before a record is due
-#define ALARM_S 20 // should one of the others be gone
+#define NEAR_NS 10000 // so shortly before a record is due the first one keeps its core
+#define ALARM_S 20    // should one of the others be gone
 
 struct item {
     int64_t due_ns;
@@ -107,11 +106,23 @@ static bool ended_well(pid_t pid)
     return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+static void stop(pid_t pid)
+{
+    if (pid <= 0)
+        return;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 static int run(const struct view *view, const int cores[2], double rate, struct mr_error *err)
 {
     pid_t second = start(view, cores[1], false), third = start(view, cores[0], true);
-    if (second < 0 || third < 0 || !mr_pair_pin(cores[0]))
-        return mr_fail_errno(err, MR_ERR_STAGE, "cannot start the bare relay's processes");
+    if (second < 0 || third < 0 || !mr_pair_pin(cores[0])) {
+        int code = mr_fail_errno(err, MR_ERR_STAGE, "cannot start the bare relay's processes");
+        stop(second);
+        stop(third);
+        return code;
+    }
     int64_t until_ns = mr_mono_ns() + ALARM_S * 1000000000LL;
     while (mr_load_acquire_u32(&view->relay->ready) < 2 && mr_mono_ns() < until_ns)
         sched_yield();
@@ -130,7 +141,7 @@ static int open_view(struct view *view, const char *directory, struct mr_error *
         mmap(NULL, view->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return mr_fail_errno(err, MR_ERR_MEMORY, "cannot map %zu bytes", view->bytes);
-    memset(memory, 0, view->bytes); // mapped once for all
+    memset(memory, 0, view->bytes); // so that there is memory behind it all
     view->relay = memory;
     view->first = (void *)((uint8_t *)memory + mr_align_up(sizeof(struct relay), MR_PAGE_BYTES));
     view->second = view->first + view->count;

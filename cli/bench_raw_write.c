@@ -153,7 +153,8 @@ _Noreturn static void feed_all(struct raw_run *run, uint64_t bytes)
     _exit(0);
 }
 
-static int start_feeder(struct raw_run *run, uint64_t bytes, struct mr_error *err)
+static int start_feeder(struct raw_run *run, uint64_t bytes, const volatile sig_atomic_t *stop,
+                        struct mr_error *err)
 {
     if (!run->feed)
         return MR_OK;
@@ -165,8 +166,13 @@ static int start_feeder(struct raw_run *run, uint64_t bytes, struct mr_error *er
         feed_all(run, bytes);
     }
     // Pairs with the release store in feed_all.
-    while (mr_load_acquire_u32(&run->feed->ready) == 0)
+    while (mr_load_acquire_u32(&run->feed->ready) == 0 && !*stop) {
+        if (waitpid(run->feeder, NULL, WNOHANG) == run->feeder) {
+            run->feeder = 0;
+            return mr_fail(err, MR_ERR_OUTPUT, "what feeds the bare loop ended before it began");
+        }
         sched_yield();
+    }
     return MR_OK;
 }
 
@@ -289,7 +295,7 @@ static int measure(struct raw_run *run, uint64_t bytes, const volatile sig_atomi
     int code = mr_io_open(&run->io, run->way->backend, run->way->depth + 1, err);
     if (code != MR_OK)
         return code;
-    code = start_feeder(run, bytes, err);
+    code = start_feeder(run, bytes, stop, err);
     int64_t start_ns = mr_mono_ns(), start_cpu_ns = cpu_now_ns();
     if (code == MR_OK)
         code = write_all(run, bytes, stop, err);

@@ -10,8 +10,8 @@
 // and up to MR_JOURNAL_BRIEF_BYTES by the call itself. So a busy stream goes in whole blocks, and a slow one
 // at once.
 //
-// A block is an eighth of the ring, so that its writer goes on meanwhile, and at most
-// MR_JOURNAL_BLOCK_BYTES_MAX: the fewer, the fewer wake-ups. It ends at multiples of its size, but one of
+// A block is an eighth of the ring, so that its writer goes on meanwhile, within
+// MR_JOURNAL_BLOCK_BYTES_MIN and _MAX: the fewer, the fewer wake-ups. It ends at multiples of its size, but one of
 // 1 MiB halfway between two: the kernel takes a piece of memory for each aligned part of a write, and the
 // larger ones of those are what a virtual machine gives back to its host and has to fetch again
 // (docs/PERFORMANCE.md, Loader).

@@ -14,15 +14,6 @@ source: {type: mock, clock: steps, $2}
 sink: {type: journal, path: $WORK/$1.journal, existing: replace}
 END
 }
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-    local until=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $until ] || return 1
-        sleep 0.05
-    done
-}
 # records_at_least NAME COUNT: so many have arrived, and it goes on (the last run's status does not count).
 records_at_least() {
     [ "$("$MILLRACE" stat "$1" --json | jq '.stages.loader | select(.alive) | .out')" -ge "$2" ]

@@ -4,14 +4,6 @@
 . "$(dirname "$0")/../support/e2e.sh"
 export MILLRACE_SHM=$SHM
 
-wait_for() { # SECONDS COMMAND...: until it succeeds
-    local until=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $until ] || return 1
-        sleep 0.05
-    done
-}
 loaded() { [ "$("$MILLRACE" stat "$1" --json | jq '.stages.loader | select(.alive) | .out')" -ge "$2" ]; }
 pid_of() { "$MILLRACE" stat "$1" --json | jq ".stages.$2.pid"; }
 

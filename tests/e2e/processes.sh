@@ -7,14 +7,6 @@ export MILLRACE_SHM=$SHM
 prometheus=tests/support/prometheus.py
 port=$((20000 + ($$ + 7919) % 12000))
 
-wait_for() { # SECONDS COMMAND...: until it succeeds
-    local until=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $until ] || return 1
-        sleep 0.05
-    done
-}
 loaded() { [ "$("$MILLRACE" stat "$1" --json | jq '.stages.loader | select(.alive) | .out')" -ge "$2" ]; }
 
 # ---- a feed to work on: real where it is, else made -----------------------------------------------

@@ -102,7 +102,8 @@ Test(journal_writes, a_busy_stream_goes_in_whole_blocks)
 Test(journal_writes, blocks_by_the_ring)
 {
     open_writes(64);
-    cr_expect_eq(writes.block_bytes, MR_JOURNAL_BLOCK_BYTES_MAX);
+    cr_expect_eq(writes.block_bytes, 1 << 20);
+    cr_expect_eq(writes.shift_bytes, 512 << 10, "no write covers an aligned MiB");
     ring.capacity = 1 << 20;
     mr_journal_writes_open(&writes, 0);
     cr_expect_eq(writes.block_bytes, 128 << 10);
