@@ -16,6 +16,7 @@
 #define PIECE_BYTES_MAX (1u << 30)
 #define BUSY_STREAM_WAIT_MS 10
 #define CLOSE_WAIT_NS 100000000LL
+#define WANTED_MAX 16 // completions that are waited for at once
 
 int mr_io_choose(const char *choice, const struct mr_io_backend **backend, struct mr_error *err)
 {
@@ -104,6 +105,7 @@ static bool begin(struct mr_io *io, const struct mr_io_client *client,
     io->in_flight++;
     if (request->op == MR_IO_SYNC) {
         io->slots[slot].begun_ns = mr_mono_ns();
+        io->sync_count++;
         show_syncs(io);
     }
     submit(io, slot);
@@ -144,6 +146,7 @@ static void complete(struct mr_io *io, unsigned slot, int64_t result)
     mr_device_accept(&done.refusal);
     if (done.begun_ns != 0) {
         io->slots[slot].begun_ns = 0;
+        io->sync_count--;
         show_syncs(io);
     }
     done.client->done(done.client->self, done.tag, result);
@@ -231,7 +234,7 @@ static void on_event(struct mr_io *io, const struct mr_io_event *event)
         complete(io, event->slot, (int64_t)slot->written);
 }
 
-int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err)
+static int reap(struct mr_io *io, unsigned wanted, int64_t wait_ns, struct mr_error *err)
 {
     struct mr_io_event events[MR_IO_DEPTH_MAX];
     if (io->in_flight == 0)
@@ -246,7 +249,7 @@ int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err)
         if (io->refused_count == io->in_flight)
             return MR_OK;
     }
-    int count = io->backend->reap(io->device, events, io->depth, wait_ns);
+    int count = io->backend->reap(io->device, events, io->depth, wanted, wait_ns);
     if (count < 0) {
         errno = -count;
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot reap", io->backend->name);
@@ -254,6 +257,18 @@ int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err)
     for (int i = 0; i < count; i++)
         on_event(io, &events[i]);
     return MR_OK;
+}
+
+int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err)
+{
+    return reap(io, 1, wait_ns, err);
+}
+
+int mr_io_reap_several(struct mr_io *io, int64_t wait_ns, struct mr_error *err)
+{
+    unsigned under_way = io->in_flight - io->refused_count;
+    uint64_t wanted = io->sync_count > 0 ? 1 : mr_min_u64(under_way / 2, WANTED_MAX);
+    return reap(io, (unsigned)mr_max_u64(wanted, 1), wait_ns, err);
 }
 
 void mr_io_close(struct mr_io *io)

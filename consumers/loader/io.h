@@ -55,10 +55,11 @@ struct mr_io_backend {
     void (*lend)(void *device, const void *bytes, size_t length);
     // Takes a request; there are never more than `depth`.
     void (*submit)(void *device, const struct mr_io_request *request, unsigned slot);
-    // Starts what was submitted, waits up to wait_ns (0: not at all) for the first completion, or for
-    // several where many are under way, and returns how many events it wrote to `out`, or -errno where
-    // the backend itself has failed.
-    int (*reap)(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns);
+    // Starts what was submitted, waits up to wait_ns (0: not at all) until `wanted` have completed, and
+    // returns how many events it wrote to `out`, or -errno where the backend itself has failed. May return
+    // with fewer than wanted, never waits for more.
+    int (*reap)(void *device, struct mr_io_event *out, unsigned max, unsigned wanted,
+                int64_t wait_ns);
     void (*close)(void *device);
     // May be NULL. From now on the device does what submit() asks for, and cannot be made to do more.
     int (*restrict_to_submits)(void *device, struct mr_error *err);
@@ -87,6 +88,7 @@ struct mr_io {
     void *device;
     unsigned depth;
     unsigned in_flight;
+    unsigned sync_count;    // of those: syncs
     unsigned refused_count; // of those: they wait for room
     int64_t retry_ns;       // when they are tried again
     unsigned free_count;
@@ -114,9 +116,12 @@ bool mr_io_write(struct mr_io *io, const struct mr_io_client *client, int fd, co
 bool mr_io_write_brief(struct mr_io *io, const struct mr_io_client *client, int fd,
                        const void *bytes, size_t length, int64_t offset, uint64_t tag);
 bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uint64_t tag);
-// Waits up to wait_ns for a first completion, or a few, where something is in flight. MR_ERR_OUTPUT where the
-// backend itself has failed.
+// Waits up to wait_ns for a first completion where something is in flight. MR_ERR_OUTPUT where the backend itself
+// has failed.
 int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
+// Waits for several, half of what is in flight, for whom it is enough to hear of them together: to wake for each
+// pushes the worker that makes the next one off its core. A sync is waited for by itself: records count as safe with it.
+int mr_io_reap_several(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
 // Waits for what is in flight; what waits for room is given up.
 void mr_io_close(struct mr_io *io);
 

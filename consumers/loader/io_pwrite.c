@@ -70,8 +70,11 @@ static bool carry_out(const struct mr_io_request *request, int64_t wait_ns, int6
     return true;
 }
 
-static int pwrite_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
+// Each is carried out here: there is nothing to wake for, be it one or several.
+static int pwrite_reap(void *device, struct mr_io_event *out, unsigned max, unsigned wanted,
+                       int64_t wait_ns)
 {
+    (void)wanted;
     struct pwrite_queue *queue = device;
     unsigned count = 0, todo = queue->count;
     for (unsigned i = 0; i < todo && count < max; i++) {

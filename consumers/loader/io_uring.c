@@ -6,9 +6,7 @@
 // a few bytes do: brief writes are made by the call itself, and reaped like the others.
 //
 // Completions are worked off when they are reaped (DEFER_TASKRUN, where the kernel has it), not whenever
-// one arrives, and where many writes are under way several are waited for at once: whoever wakes for each
-// pushes the worker that makes the next one off its core. Memory that was lent is registered: it is pinned
-// once, not with each direct write.
+// one arrives. Memory that was lent is registered: it is pinned once, not with each direct write.
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
@@ -26,8 +24,6 @@
 #define REGISTER_BYTES_MAX (1ULL << 30) // in one piece; more the kernel refuses
 #define REGISTER_WAIT_NS 1000000000LL   // until what a dead loader had registered is given free
 #define REGISTER_RETRY_NS 10000000LL
-#define WANTED_MAX 16        // completions that are waited for at once
-#define DATA_SYNC (1U << 31) // in a request's data, beside the slot
 
 struct uring {
     struct io_uring ring;
@@ -35,8 +31,7 @@ struct uring {
     size_t lent_bytes;
     bool restricted; // nothing can be registered any more
     unsigned depth;
-    unsigned under_way;       // requests that the kernel's queues hold ...
-    unsigned syncs_under_way; // ... and the syncs among them
+    unsigned under_way; // requests that the kernel's queues hold
     unsigned brief_count;
     struct mr_io_event briefs[MR_IO_DEPTH_MAX]; // done already
 };
@@ -179,8 +174,6 @@ static void uring_submit(void *device, const struct mr_io_request *request, unsi
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     if (request->op == MR_IO_SYNC) {
         io_uring_prep_fsync(sqe, request->fd, IORING_FSYNC_DATASYNC);
-        uring->syncs_under_way++;
-        slot |= DATA_SYNC;
     } else if (is_lent(uring, request->bytes)) {
         io_uring_prep_write_fixed(sqe, request->fd, request->bytes, (unsigned)request->length,
                                   (__u64)request->offset, 0);
@@ -207,15 +200,8 @@ static unsigned take_briefs(struct uring *uring, struct mr_io_event *out, unsign
     return count;
 }
 
-// How many completions are worth a wake-up. A sync is waited for by itself: records count as safe with it.
-static unsigned wanted(const struct uring *uring)
-{
-    if (uring->syncs_under_way > 0 || uring->under_way < 2)
-        return 1;
-    return (unsigned)mr_min_u64(uring->under_way / 2, WANTED_MAX);
-}
-
-static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
+static int uring_reap(void *device, struct mr_io_event *out, unsigned max, unsigned wanted,
+                      int64_t wait_ns)
 {
     struct uring *uring = device;
     struct io_uring *ring = &uring->ring;
@@ -227,18 +213,17 @@ static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64
     if (wait_ns > 0 && count == 0) {
         struct __kernel_timespec timeout = {.tv_sec = wait_ns / 1000000000,
                                             .tv_nsec = wait_ns % 1000000000};
-        result = io_uring_submit_and_wait_timeout(ring, &cqe, wanted(uring), &timeout, NULL);
+        result = io_uring_submit_and_wait_timeout(ring, &cqe, wanted, &timeout, NULL);
     } else if (io_uring_sq_ready(ring) > 0 || (ring->flags & IORING_SETUP_DEFER_TASKRUN)) {
         result = io_uring_submit_and_get_events(ring);
     }
     if (!passes(result))
         return result;
     while (count < max && io_uring_peek_cqe(ring, &cqe) == 0) {
-        unsigned data = (unsigned)io_uring_cqe_get_data64(cqe);
-        out[count++] = (struct mr_io_event){.slot = data & ~DATA_SYNC, .result = cqe->res};
+        out[count++] = (struct mr_io_event){.slot = (unsigned)io_uring_cqe_get_data64(cqe),
+                                            .result = cqe->res};
         io_uring_cqe_seen(ring, cqe);
         uring->under_way--;
-        uring->syncs_under_way -= (data & DATA_SYNC) != 0;
     }
     return (int)count;
 }

@@ -371,7 +371,7 @@ static bool any_is_busy(struct loader *loader)
     return busy;
 }
 
-// Waits for a completion, though not for long: new records are to go in beside the old. What the kernel
+// Waits for completions, though not for long: new records are to go in beside the old. What the kernel
 // has not taken yet goes to it without a wait.
 static int reap(struct loader *loader, bool moved)
 {
@@ -382,7 +382,7 @@ static int reap(struct loader *loader, bool moved)
         mr_stage_wait(loader->stage, MR_WAIT_DEVICE, 0);
         wait_ns = loader->io.refused_count == 0 ? IO_WAIT_NS : DEVICE_WAIT_NS;
     }
-    int code = mr_io_reap(&loader->io, wait_ns, &loader->err);
+    int code = mr_io_reap_several(&loader->io, wait_ns, &loader->err);
     mr_intake_age(input, handed_pos);
     return code;
 }

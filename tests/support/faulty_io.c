@@ -41,6 +41,13 @@ static int64_t sync_it(int fd)
     return fdatasync(fd) == 0 ? 0 : -errno;
 }
 
+static void note_direct(const struct mr_io_request *request)
+{
+    uint64_t pages = (uintptr_t)request->bytes | request->length | (uint64_t)request->offset;
+    faulty_io.direct_writes++;
+    faulty_io.off_the_grid += pages % MR_PAGE_BYTES != 0;
+}
+
 static int64_t carry_out(const struct mr_io_request *request)
 {
     calls++;
@@ -54,15 +61,19 @@ static int64_t carry_out(const struct mr_io_request *request)
     if (faulty_io.write_bytes_max > 0 && length > faulty_io.write_bytes_max)
         length = faulty_io.write_bytes_max;
     faulty_io.writes++;
+    if (faulty_io.direct_fd > 0 && request->fd == faulty_io.direct_fd)
+        note_direct(request);
     ssize_t done = request->offset == MR_IO_STREAM
                        ? write(request->fd, request->bytes, length)
                        : pwrite(request->fd, request->bytes, length, request->offset);
     return done < 0 ? -errno : done;
 }
 
-static int faulty_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
+static int faulty_reap(void *device, struct mr_io_event *out, unsigned max, unsigned wanted,
+                       int64_t wait_ns)
 {
     unsigned count = 0;
+    faulty_io.wanted = wanted;
     (void)device, (void)wait_ns;
     if (faulty_io.events_max > 0 && max > faulty_io.events_max)
         max = faulty_io.events_max;

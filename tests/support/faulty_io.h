@@ -15,8 +15,11 @@ struct faulty_io {
     unsigned fail_write_after; // this many writes succeed, then they fail; 0: none fails
     int fail_write_errno;
     unsigned fail_sync_after; // this many syncs succeed, the next one fails; 0: none fails
+    int direct_fd;            // whose writes are whole pages; 0: none is
     // What happened.
     unsigned writes, syncs, failed_syncs, syncs_after_failure;
+    unsigned wanted;                      // by the last reap
+    unsigned direct_writes, off_the_grid; // of those: not whole pages
 };
 
 extern struct faulty_io faulty_io; // of the one layer that is open

@@ -116,8 +116,11 @@ static struct sim_request *any_request(struct sim_disk *disk, bool carried_out)
     return NULL;
 }
 
-static int sim_io_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
+// Comes back with fewer than are wanted, as after the time that may be waited.
+static int sim_io_reap(void *device, struct mr_io_event *out, unsigned max, unsigned wanted,
+                       int64_t wait_ns)
 {
+    (void)wanted;
     struct sim_disk *disk = device;
     struct sim_request *request;
     unsigned count = 0;

@@ -143,7 +143,7 @@ static int turn(struct sim_session *session)
     int code = hand_over(session);
     int64_t wait_ns = code == MR_OK && below(session, 2) ? 500000 : 0;
     struct mr_error reaped;
-    int reap_code = mr_io_reap(&session->io, wait_ns, &reaped);
+    int reap_code = mr_io_reap_several(&session->io, wait_ns, &reaped);
     bool idle = session->accepted_entry == session->published_entry;
     int poll_code = mr_sink_journal.poll(&session->run, idle, &polled);
     settle(session);

@@ -69,10 +69,10 @@ static void note_arrival(struct sim_disk *disk, const struct mr_io_event *event)
     uring.under_way--;
 }
 
-static void take_arrivals(struct sim_disk *disk, int64_t wait_ns)
+static void take_arrivals(struct sim_disk *disk, unsigned wanted, int64_t wait_ns)
 {
     struct mr_io_event events[MR_IO_DEPTH_MAX];
-    int count = mr_io_uring.reap(uring.ring, events, MR_IO_DEPTH_MAX, wait_ns);
+    int count = mr_io_uring.reap(uring.ring, events, MR_IO_DEPTH_MAX, wanted, wait_ns);
     if (count < 0)
         sim_disk_misuse(disk, "io_uring cannot be reaped: %s", strerror(-count));
     for (int i = 0; i < count; i++)
@@ -89,13 +89,15 @@ static struct sim_request *arrived_request(struct sim_disk *disk)
     return NULL;
 }
 
-static int uring_reap(void *device, struct mr_io_event *out, unsigned max, int64_t wait_ns)
+static int uring_reap(void *device, struct mr_io_event *out, unsigned max, unsigned wanted,
+                      int64_t wait_ns)
 {
     struct sim_disk *disk = device;
     struct sim_request *request;
     unsigned count = 0;
     if (!disk->dead)
-        take_arrivals(disk, wait_ns > 0 ? WAIT_NS : 0);
+        take_arrivals(disk, wanted < uring.under_way ? wanted : uring.under_way,
+                      wait_ns > 0 ? WAIT_NS : 0);
     while (count < max && (request = arrived_request(disk)) != NULL) {
         if (!request->carried_out) {
             if (!sim_disk_step(disk))
@@ -122,7 +124,7 @@ static void uring_close(void *device)
 {
     struct sim_disk *disk = device;
     while (uring.under_way > 0 && !disk->misuse[0])
-        take_arrivals(disk, WAIT_NS);
+        take_arrivals(disk, 1, WAIT_NS);
     mr_io_uring.close(uring.ring);
     sim_io_backend.close(disk);
 }

@@ -14,6 +14,7 @@
 
 #define BYTES 100000
 #define WAIT_NS 1000000000LL
+#define PIPE_BYTES 65536
 
 static struct {
     unsigned count;
@@ -174,6 +175,69 @@ Test(io, uring_depth)
 Test(io, pwrite_depth)
 {
     check_depth(&mr_io_pwrite);
+}
+
+// Who takes them several at a time is woken for half of what is in flight, for no more than sixteen, and beside a
+// sync for the first.
+static unsigned wanted_of(unsigned writes, bool several)
+{
+    for (unsigned i = 0; i < writes; i++)
+        cr_assert(mr_io_write(&io, &client, -1, bytes, 10, 0, i));
+    cr_assert_eq((several ? mr_io_reap_several : mr_io_reap)(&io, WAIT_NS, NULL), MR_OK);
+    reap_all();
+    done.count = 0;
+    return faulty_io.wanted;
+}
+Test(io, how_many_are_waited_for)
+{
+    faulty_io = (struct faulty_io){0};
+    set_up(&faulty_io_backend, 64);
+    cr_expect_eq(wanted_of(1, true), 1);
+    cr_expect_eq(wanted_of(2, true), 1);
+    cr_expect_eq(wanted_of(7, true), 3);
+    cr_expect_eq(wanted_of(32, true), 16);
+    cr_expect_eq(wanted_of(60, true), 16);
+    cr_expect_eq(wanted_of(60, false), 1);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    cr_assert(mr_io_sync(&io, &client, fd, 7));
+    cr_expect_eq(wanted_of(60, true), 1, "a sync is in flight");
+    cr_expect_eq(wanted_of(60, true), 16, "it is not any more");
+    close(fd);
+    tear_down();
+}
+
+// Of eight writes the kernel can make three, the others wait for the reader of a pipe: that reaches the kernel, too.
+static void check_wanted(unsigned wanted, int64_t wait_ns, bool waits)
+{
+    int ends[2];
+    struct mr_io_event events[8];
+    if (!set_up(&mr_io_uring, 8))
+        return;
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    cr_assert_eq(write(ends[1], bytes, PIPE_BYTES), PIPE_BYTES); // is full
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert(mr_io_write(&io, &client, fd, bytes, BYTES, 0, i));
+    for (unsigned i = 3; i < 8; i++)
+        cr_assert(mr_io_write(&io, &client, ends[1], bytes, BYTES, MR_IO_STREAM, i));
+    int64_t begun_ns = mr_mono_ns();
+    int count = io.backend->reap(io.device, events, 8, wanted, wait_ns);
+    int64_t waited_ns = mr_mono_ns() - begun_ns;
+    cr_expect_eq(count, 3);
+    cr_expect_eq(waited_ns >= wait_ns, waits, "%lld ns", (long long)waited_ns);
+    close(ends[0]);
+    close(ends[1]);
+    close(fd);
+    io.in_flight = 0; // what a pipe without a reader comes back with is not told
+    tear_down();
+}
+Test(io, uring_comes_back_with_as_many_as_are_wanted)
+{
+    check_wanted(3, WAIT_NS, false);
+}
+Test(io, uring_waits_for_as_many_as_are_wanted)
+{
+    check_wanted(4, 50000000, true);
 }
 
 static void check_error(const struct mr_io_backend *backend)

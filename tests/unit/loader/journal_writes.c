@@ -33,7 +33,8 @@ static void set_up(void)
 {
     directory = mr_test_directory();
     faulty_io = (struct faulty_io){0};
-    ring = (struct mr_ring){.capacity = CAPACITY, .mask = CAPACITY - 1, .data = malloc(CAPACITY)};
+    ring = (struct mr_ring){
+        .capacity = CAPACITY, .mask = CAPACITY - 1, .data = aligned_alloc(MR_PAGE_BYTES, CAPACITY)};
     cr_assert_not_null(ring.data);
     for (size_t i = 0; i < CAPACITY; i += 8)
         memcpy(ring.data + i, &i, 8);
@@ -151,6 +152,31 @@ Test(journal_writes, an_io_layer_that_is_full_is_asked_again)
     }
     cr_expect_eq(writes.written_pos, CAPACITY);
     check_file(CAPACITY);
+}
+
+// Past the page cache only whole pages go, also where the stream goes on within one and blocks are shifted: what is
+// left over before and behind them goes through it.
+Test(journal_writes, direct_writes_are_whole_pages)
+{
+    const uint64_t begin_pos = 8ULL * 12345, end_pos = CAPACITY - 8;
+    open_writes(64);
+    cr_assert_eq(pwrite(files.fd, ring.data, begin_pos, HEADER_BYTES), (ssize_t)begin_pos);
+    files.direct_fd = faulty_io.direct_fd = open(files.path, O_WRONLY | O_CLOEXEC);
+    mr_journal_writes_open(&writes, begin_pos);
+    cr_assert_gt(writes.shift_bytes, 0);
+    for (uint64_t pos = begin_pos; writes.written_pos < end_pos;) {
+        pos = mr_min_u64(pos + 777 * 1000, end_pos);
+        if (pos > writes.accepted_pos)
+            mr_journal_writes_accept(&writes, pos);
+        mr_journal_writes_submit(&writes);
+        if (pos % 3 == 0 || pos == end_pos)
+            reap();
+    }
+    check_file(end_pos);
+    cr_expect_geq(faulty_io.direct_writes, (CAPACITY - begin_pos) / writes.block_bytes);
+    cr_expect_eq(faulty_io.off_the_grid, 0);
+    close(files.direct_fd);
+    files.direct_fd = -1;
 }
 
 // Many short stretches at once: the places that are told are ends of stretches, the last one among them, and never one
