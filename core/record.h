@@ -45,6 +45,14 @@ _Static_assert(offsetof(struct mr_record, ingest_time_ns) == 24, "ingest time");
 _Static_assert(offsetof(struct mr_record, schema_id) == 32, "schema id");
 _Static_assert(offsetof(struct mr_record, flags) == 34, "flags");
 
+// Schema and flags at once: records of the same kind are treated alike.
+static inline uint32_t mr_record_kind(const struct mr_record *record)
+{
+    uint32_t kind;
+    __builtin_memcpy(&kind, &record->schema_id, sizeof kind);
+    return kind;
+}
+
 // Length and checksum: in a record claimed in a ring the ring writes them (ringbuf/writer.h).
 #define MR_RING_OWN_BYTES 8
 

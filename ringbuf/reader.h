@@ -126,6 +126,28 @@ static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t
     return record;
 }
 
+// Passes over the records that follow, to limit_pos at most, as long as each is of this length, as mr_next just
+// found it, and of this kind; says how many. For who only counts: where the next one begins does not wait for what
+// this one says, and no more of it is looked at.
+static inline uint64_t mr_pass_alike(struct mr_reader *reader, uint32_t length, uint32_t kind,
+                                     uint64_t limit_pos)
+{
+    const struct mr_ring *ring = reader->ring;
+    uint64_t stride = mr_record_stride(length), count = 0, position = reader->position;
+    uint64_t end_pos = mr_min_u64(limit_pos, reader->released + ring->capacity);
+    end_pos = mr_min_u64(end_pos, (position | ring->mask) + 1); // within a lap
+    const struct mr_record *record = (const void *)mr_peek_at(reader, position);
+    // The acquire pairs with the release store in mr_publish_batch.
+    while (position + stride <= end_pos && mr_load_acquire_u32(&record->length) == length &&
+           mr_record_kind(record) == kind) {
+        position += stride;
+        record = (const void *)((const uint8_t *)record + stride);
+        count++;
+    }
+    reader->position = position;
+    return count;
+}
+
 // Frees everything before `position` for the writer, records latencies, wakes the writer if it
 // sleeps.
 void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing);

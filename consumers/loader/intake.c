@@ -81,19 +81,51 @@ struct tally {
     uint64_t fresh;   // that were not
 };
 
-// False: it is of no schema of the ring, or shorter than its fields, and sinks rely on those.
-static inline bool count_record(struct mr_intake *intake, struct tally *tally,
-                                const struct mr_record *record, uint32_t length)
+static inline void add_to_tally(struct mr_intake *intake, struct tally *tally, uint8_t index,
+                                uint64_t records)
 {
-    uint8_t index = schema_index(intake, record->schema_id);
+    uint64_t again = mr_min_u64(tally->again, records);
+    tally->again -= again;
+    tally->fresh += records - again;
+    tally->records += records;
+    intake->stage->now.in_by_schema[index] += records - again;
+}
+
+// In a stream of records of one length it is known where the next one stands; in a mixed one to guess costs more
+// than it gives.
+#define ALIKE_BEFORE 4
+struct likeness {
+    uint32_t length, kind; // of the last record
+    unsigned in_a_row;     // how many like it came before
+};
+
+// Whether the next one is to be guessed, after this one.
+static inline bool next_is_alike(struct likeness *likeness, uint32_t length, uint32_t kind)
+{
+    bool alike = length == likeness->length && kind == likeness->kind;
+    likeness->in_a_row = alike ? likeness->in_a_row + 1 : 0;
+    likeness->length = length;
+    likeness->kind = kind;
+    return likeness->in_a_row >= ALIKE_BEFORE;
+}
+
+// False: it is of no schema of the ring, or shorter than its fields, and sinks rely on those.
+static inline bool count_record(struct mr_intake *intake, struct tally *tally, uint16_t schema_id,
+                                uint32_t length)
+{
+    uint8_t index = schema_index(intake, schema_id);
     if (MR_UNLIKELY(length < intake->bytes_min[index]))
         return false;
-    uint64_t is_fresh = tally->again == 0;
-    tally->again -= !is_fresh;
-    tally->fresh += is_fresh;
-    tally->records++;
-    intake->stage->now.in_by_schema[index] += is_fresh;
+    add_to_tally(intake, tally, index, 1);
     return true;
+}
+
+static inline void count_alike(struct mr_intake *intake, struct tally *tally,
+                               struct mr_reader *reader, const struct likeness *likeness,
+                               uint64_t limit_pos)
+{
+    uint64_t records = mr_pass_alike(reader, likeness->length, likeness->kind, limit_pos);
+    add_to_tally(intake, tally, schema_index(intake, (uint16_t)likeness->kind), records);
 }
 
 // Dead letters are counted when they are out.
@@ -113,6 +145,7 @@ static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, stru
 {
     struct mr_reader reader = *intake->reader;
     struct tally tally = begin_tally(intake);
+    struct likeness likeness = {0};
     const struct mr_record *record;
     uint32_t length;
     int code = MR_OK;
@@ -127,8 +160,11 @@ static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, stru
             span->end_pos = lap_end;
             span = add_span(intake, lap_end);
         }
-        if (!count_record(intake, &tally, record, length))
-            code = fail_record(intake, record->schema_id, length, reader.position, err);
+        uint32_t kind = mr_record_kind(record);
+        if (!count_record(intake, &tally, (uint16_t)kind, length))
+            code = fail_record(intake, (uint16_t)kind, length, reader.position, err);
+        else if (next_is_alike(&likeness, length, kind))
+            count_alike(intake, &tally, &reader, &likeness, limit_pos);
     }
     span->records += tally.records;
     end_tally(intake, &tally);

@@ -110,8 +110,10 @@ static void read_ring(struct mr_ring *ring)
         ;
     mr_tap_close(&tap);
     mr_reader_open(&reader, ring);
-    for (steps = 0; steps < STEPS_MAX && mr_next(&reader, &length) != NULL; steps++)
-        ;
+    const struct mr_record *record;
+    for (steps = 0; steps < STEPS_MAX && (record = mr_next(&reader, &length)) != NULL; steps++)
+        if (steps % 2 == 0)
+            mr_pass_alike(&reader, length, mr_record_kind(record), UINT64_MAX);
     mr_release(&reader, reader.position, NULL);
     mr_reader_check(&reader);
     if (reader.corrupt && (mr_reader_explain(&reader, &err) == MR_OK || err.text[0] == '\0'))

@@ -173,6 +173,45 @@ Test(intake, counts_once_what_is_walked_twice)
     cr_expect_eq(stage->now.in_by_schema[0], 3);
 }
 
+// Runs of records alike, of three kinds, across laps: each is counted once, under its own schema, and what was
+// counted already ends within a run.
+Test(intake, runs_of_records_alike)
+{
+    uint64_t put_count = 0, by_schema[2] = {0};
+    open_at(MR_PORT_MAIN, 0, 1003);
+    struct mr_schema *other = mr_schema_new("other", schemas.schemas[0]->id + 1);
+    cr_assert_eq(mr_schema_add(other, "id", "u32", false, NULL), MR_OK);
+    mr_schema_seal(other);
+    cr_assert_eq(mr_schema_set_add(&schemas, other, NULL), MR_OK);
+    mr_intake_use_schemas(&intake, &schemas);
+    stage->in_schema_index[other->id] = 1;
+    for (unsigned run = 0; put_count < 20000; run++) {
+        const unsigned of = run % 5 == 4;
+        uint32_t length = schemas.schemas[of]->record_bytes + run % 3 * 8;
+        for (unsigned i = 0; i < 1 + run * 7 % 40; i++) {
+            while (!put(schemas.schemas[of]->id, length)) {
+                mr_publish(&ring.writer, 1);
+                walk_all();
+                intake.run.accepted_pos = intake.walked_pos;
+                release();
+            }
+            put_count++;
+            by_schema[of]++;
+        }
+    }
+    mr_publish(&ring.writer, 1);
+    walk_all();
+    intake.run.accepted_pos = intake.walked_pos;
+    release();
+    cr_expect_gt(ring.writer.published, 10 * ring.ring.capacity);
+    cr_expect_eq(stage->now.in_pos[MR_PORT_MAIN], ring.writer.published);
+    cr_expect_eq(stage->now.counts[MR_COUNT_IN], put_count);
+    cr_expect_eq(stage->now.counts[MR_COUNT_OUT], put_count);
+    cr_expect_eq(stage->now.in_by_schema[0] + stage->now.in_by_schema[1], put_count - 1003);
+    cr_expect_lt(by_schema[1] - stage->now.in_by_schema[1], 1003);
+    cr_expect_gt(stage->now.in_by_schema[1], 0);
+}
+
 Test(intake, dead_letters_have_a_counter_of_their_own)
 {
     struct mr_error err;
@@ -303,6 +342,26 @@ Test(intake, a_length_that_cannot_be)
         cr_expect_eq(stage->now.counts[MR_COUNT_IN], before, "what is sound is counted");
         expect_corrupt("found");
         if (before == 0)
+            tear_down();
+    }
+}
+
+// A length that lies in the midst of such a run, and one of no schema: what is before them is counted, they are named.
+Test(intake, a_lie_within_a_run)
+{
+    for (unsigned lie = 0; lie < 2; lie++) {
+        open_at(MR_PORT_MAIN, 0, 0);
+        put_some(20, 0);
+        uint64_t at = ring.writer.published;
+        put_some(20, 0);
+        uint32_t length = 0x7FFFFFF0;
+        if (lie == 0)
+            memcpy(ring.ring.data + at, &length, sizeof length);
+        else
+            memset(ring.ring.data + at + offsetof(struct mr_record, schema_id), 0x77, 2);
+        expect_corrupt(lie == 0 ? "found" : "found a record of schema 30583");
+        cr_expect_eq(stage->now.counts[MR_COUNT_IN], 20);
+        if (lie == 0)
             tear_down();
     }
 }
