@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bare relay: what is left of the trio at a rate when there is nothing in it. Three processes on two cores pass
-// 64 bytes on, and the last one writes them to a file: no records, no rings, no counts, nothing that survives a
-// kill. The first and the last share a core and give it to each other, the second one has the other to itself, as
-// with `placement: auto` where there are two cores. From the moment a record was due until the write has returned takes what the machine
-// takes: a switch from one process to another, two cache lines, one short write.
+// The bare relay: what is left of the trio at a rate when there is nothing in it. Three processes on two cores
+// pass 64 bytes on, and the last one writes them to a file: no records, no rings, no counts, nothing that
+// survives a kill. The first and the last share a core and give it to each other, the second one has the other
+// to itself, as with `placement: auto` where there are two cores. From the moment a record was due until the
+// write has returned takes what the machine takes: a switch from one process to another, two cache lines, one
+// short write.
 #ifndef MR_CLI_BENCH_RAW_RELAY_H
 #define MR_CLI_BENCH_RAW_RELAY_H
 

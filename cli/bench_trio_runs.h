@@ -23,7 +23,7 @@ struct mr_trio_way {
     double p50_ns[MR_REPORT_HOPS][MR_BENCH_ROUNDS_MAX];
     double
         raw_rtt_ns[MR_BENCH_ROUNDS_MAX]; // the lower of the two medians around the run; 0: one core
-    double raw_relay_ns[MR_BENCH_ROUNDS_MAX]; // p50 of the bare relay right after; 0: not measured
+    double raw_relay_ns[MR_BENCH_ROUNDS_MAX]; // p50 of the bare relay, as above; 0: no limit here
     double
         write_limit[MR_BENCH_ROUNDS_MAX]; // flat out: bytes/s that the file system took right after
     double write_ratio[MR_BENCH_ROUNDS_MAX]; // flat out: the run's own bytes/s by that
