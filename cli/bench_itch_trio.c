@@ -100,6 +100,12 @@ static int check_counts(const struct mr_itch_feed *feed, const struct mr_report 
     return MR_OK;
 }
 
+static uint64_t journal_bytes(const struct mr_itch_feed *feed)
+{
+    return feed->expected.quotes * mr_record_stride(sizeof(struct mr_best_quote)) +
+           feed->expected.trades * mr_record_stride(sizeof(struct mr_book_trade));
+}
+
 int mr_itch_bench_trio(const struct mr_itch_feed *feed, const struct mr_itch_bench_options *options,
                        const struct mr_bench_scratch *scratch, const char *session, bool tuned,
                        double *per_second, struct mr_error *err)
@@ -112,6 +118,7 @@ int mr_itch_bench_trio(const struct mr_itch_feed *feed, const struct mr_itch_ben
     if (code != MR_OK)
         return code;
     struct mr_report *report = mr_report_new();
+    mr_bench_scratch_touch(scratch, journal_bytes(feed));
     code = supervise(&pipeline, file, report, err);
     if (code == MR_OK)
         code = check_counts(feed, report, err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench_scratch.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,23 @@ void mr_bench_scratch_clear(const struct mr_bench_scratch *scratch)
 {
     empty(scratch->files);
     empty(scratch->shm);
+}
+
+void mr_bench_scratch_touch(const struct mr_bench_scratch *scratch, uint64_t bytes)
+{
+    static const uint8_t block[1 << 20];
+    char path[sizeof scratch->files + 16];
+    long pages = sysconf(_SC_AVPHYS_PAGES);
+    bytes = mr_min_u64(bytes, (uint64_t)(pages > 0 ? pages : 0) / 8 * MR_PAGE_BYTES);
+    snprintf(path, sizeof path, "%s/touched", scratch->files);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    for (uint64_t at = 0; at < bytes && !interrupted; at += sizeof block)
+        if (write(fd, block, sizeof block) != (ssize_t)sizeof block)
+            break;
+    close(fd);
+    unlink(path);
 }
 
 void mr_bench_scratch_remove(const struct mr_bench_scratch *scratch)

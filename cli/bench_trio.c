@@ -277,6 +277,9 @@ int mr_bench_trio(const struct mr_bench_scratch *scratch, const struct mr_trio_o
     trio.pipeline.supervise.restart = MR_RESTART_NEVER;
     trio.warm_up = mr_report_new();
     trio.report = mr_report_new();
+    if (options->rate == 0)
+        mr_bench_scratch_touch(scratch, options->records *
+                                            mr_record_stride((uint32_t)options->record_bytes));
     code = run(&trio, file, err);
     if (code == MR_OK) {
         take_result(&trio);
