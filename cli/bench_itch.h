@@ -34,7 +34,7 @@ struct mr_itch_feed {
 struct mr_itch_bench_round {
     double decode_ns, book_ns; // a message, mean of the round
     double trio_per_second;    // messages, first taken in to last result written
-    double tuned_per_second;   // the same with placement, huge pages and prefault
+    double tuned_per_second;   // the same with placement, huge pages, prefault, a short ring
     double copy_ns;            // a message's bytes copied in memory
     double line_ns,
         line_ahead_ns; // a random line of as much memory as the orders take; known 16 ahead

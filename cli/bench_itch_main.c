@@ -243,7 +243,8 @@ int mr_bench_itch_main(int argc, char **argv)
             "A synthetic exchange session decoded and applied to the order books on one core, "
             "and from file through the three processes into a journal: with a pipeline file that "
             "sets nothing else, and with `placement: auto`, `huge_pages: advise`, `prefault: "
-            "true`. The one core works on huge pages, too, where the kernel grants them.",
+            "true`, `ingress: {size: 1MiB}`. The one core works on huge pages, too, where the "
+            "kernel grants them.",
         .args = table};
     struct mr_arg_list words;
     struct mr_error err;

@@ -28,7 +28,8 @@ static int write_pipeline(const struct mr_bench_scratch *scratch, const char *se
             "supervise: {restart: never}\n%s",
             scratch->shm, session, MR_ITCH_BENCH_ORDERS_MAX, MR_ITCH_BENCH_LEVELS_MAX,
             scratch->files, durability,
-            tuned ? "placement: auto\nhuge_pages: advise\nprefault: true\n" : "");
+            tuned ? "placement: auto\nhuge_pages: advise\nprefault: true\ningress: {size: 1MiB}\n"
+                  : "");
     if (fclose(out) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
     return MR_OK;
