@@ -21,6 +21,7 @@
 #define KIB (1ULL << 10)
 #define MIB (1ULL << 20)
 #define REAP_WAIT_NS 100000000LL
+#define LOOKS_PER_CHECK 1024
 
 static unsigned every_way(enum mr_durability durability, bool direct,
                           struct mr_raw_way out[MR_RAW_WAYS_MAX])
@@ -153,6 +154,19 @@ _Noreturn static void feed_all(struct raw_run *run, uint64_t bytes)
     _exit(0);
 }
 
+// Looked at before what it has made: one that has made everything is gone, too.
+static bool feeder_is_gone(struct raw_run *run)
+{
+    if (run->feeder > 0 && waitpid(run->feeder, NULL, WNOHANG) == run->feeder)
+        run->feeder = 0;
+    return run->feeder == 0;
+}
+
+static int lost_feeder(struct mr_error *err)
+{
+    return mr_fail(err, MR_ERR_OUTPUT, "what feeds the bare loop ended before the loop did");
+}
+
 static int start_feeder(struct raw_run *run, uint64_t bytes, const volatile sig_atomic_t *stop,
                         struct mr_error *err)
 {
@@ -165,13 +179,13 @@ static int start_feeder(struct raw_run *run, uint64_t bytes, const volatile sig_
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         feed_all(run, bytes);
     }
+    bool gone = false;
     // Pairs with the release store in feed_all.
     while (mr_load_acquire_u32(&run->feed->ready) == 0 && !*stop) {
-        if (waitpid(run->feeder, NULL, WNOHANG) == run->feeder) {
-            run->feeder = 0;
-            return mr_fail(err, MR_ERR_OUTPUT, "what feeds the bare loop ended before it began");
-        }
+        if (gone)
+            return lost_feeder(err);
         sched_yield();
+        gone = feeder_is_gone(run);
     }
     return MR_OK;
 }
@@ -198,15 +212,21 @@ static int await_feed(struct raw_run *run, uint64_t at, uint64_t length,
                       const volatile sig_atomic_t *stop, struct mr_error *err)
 {
     int code = MR_OK;
+    unsigned looks = 0;
+    bool gone = false;
     if (!run->feed)
         return MR_OK;
     let_go(run, at);
     // Pairs with the release store in feed_all.
     while (code == MR_OK && run->failure == 0 && !*stop &&
            mr_load_acquire_u64(&run->feed->made) < at + length) {
+        if (gone)
+            return lost_feeder(err);
         sched_yield();
         code = mr_io_reap(&run->io, 0, err);
         let_go(run, at);
+        if (++looks % LOOKS_PER_CHECK == 0)
+            gone = feeder_is_gone(run);
     }
     return code;
 }
