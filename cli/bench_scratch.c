@@ -70,10 +70,10 @@ void mr_bench_scratch_clear(const struct mr_bench_scratch *scratch)
 
 void mr_bench_scratch_touch(const struct mr_bench_scratch *scratch, uint64_t bytes)
 {
-    static const uint8_t block[1 << 20];
+    static uint8_t block[1 << 20];
     char path[sizeof scratch->files + 16];
-    long pages = sysconf(_SC_AVPHYS_PAGES);
-    bytes = mr_min_u64(bytes, (uint64_t)(pages > 0 ? pages : 0) / 8 * MR_PAGE_BYTES);
+    long pages = sysconf(_SC_AVPHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    bytes = mr_min_u64(bytes, (uint64_t)(pages > 0 ? pages : 0) / 16 * (uint64_t)page_bytes);
     snprintf(path, sizeof path, "%s/touched", scratch->files);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)

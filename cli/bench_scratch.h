@@ -27,9 +27,10 @@ int mr_bench_scratch_make(struct mr_bench_scratch *scratch, const char *director
                           struct mr_error *err);
 // Removes what is in both, for the next run.
 void mr_bench_scratch_clear(const struct mr_bench_scratch *scratch);
-// Writes a file of so many bytes there and removes it, that the page cache for the next one is backed: what a
+// Writes a file of so many bytes there and removes it, so that the page cache for the next one is backed: what a
 // virtual machine has not used for some seconds its host may have taken back, and the first touch costs ten times
-// what is to be measured. Of an eighth of the free memory at most; what fails is left.
+// what is to be measured. At most a sixteenth of the free memory, which nobody begins to write back; errors are
+// ignored.
 void mr_bench_scratch_touch(const struct mr_bench_scratch *scratch, uint64_t bytes);
 void mr_bench_scratch_remove(const struct mr_bench_scratch *scratch);
 bool mr_bench_interrupted(void);

@@ -49,7 +49,8 @@ _Static_assert(offsetof(struct mr_record, flags) == 34, "flags");
 static inline uint32_t mr_record_kind(const struct mr_record *record)
 {
     uint32_t kind;
-    __builtin_memcpy(&kind, &record->schema_id, sizeof kind);
+    __builtin_memcpy(&kind, (const uint8_t *)record + offsetof(struct mr_record, schema_id),
+                     sizeof kind);
     return kind;
 }
 

@@ -11,8 +11,8 @@
 //     mr_release(&reader, reader.position, NULL);             // the writer may overwrite them now
 //
 // Two ways to look: mr_next goes from record to record and learns from each one's length word whether
-// it is there (ringbuf/layout.h), touching no other line; mr_peek_bytes asks write_pos how many bytes
-// are final, for who moves bytes and not records.
+// it is there (ringbuf/layout.h), touching no other line, and mr_pass_alike over many that are alike;
+// mr_peek_bytes asks write_pos how many bytes are final, for who moves bytes and not records.
 //
 // Who takes one record at a time says mr_release_lazily after each: the writer hears of it when the
 // reader has nothing left, or has used up a part of the ring. Where the reader keeps running out right behind
@@ -126,9 +126,9 @@ static inline const struct mr_record *mr_next(struct mr_reader *reader, uint32_t
     return record;
 }
 
-// Passes over the records that follow, to limit_pos at most, as long as each is of this length, as mr_next just
-// found it, and of this kind; says how many. For who only counts: where the next one begins does not wait for what
-// this one says, and no more of it is looked at.
+// Passes over the records that follow, to limit_pos at most, as long as each is of this length, which must be what
+// mr_next returned just now, and of this kind; says how many. For who only counts: where the next one begins does not
+// wait for what this one says, and nothing but length, schema and flags is looked at.
 static inline uint64_t mr_pass_alike(struct mr_reader *reader, uint32_t length, uint32_t kind,
                                      uint64_t limit_pos)
 {

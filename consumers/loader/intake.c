@@ -93,14 +93,14 @@ static inline void add_to_tally(struct mr_intake *intake, struct tally *tally, u
 
 // In a stream of records of one length it is known where the next one stands; in a mixed one to guess costs more
 // than it gives.
-#define ALIKE_BEFORE 4
+#define ALIKE_BEFORE 3
 struct likeness {
     uint32_t length, kind; // of the last record
     unsigned in_a_row;     // how many like it came before
 };
 
-// Whether the next one is to be guessed, after this one.
-static inline bool next_is_alike(struct likeness *likeness, uint32_t length, uint32_t kind)
+// Takes note of this one: whether the next is to be guessed.
+static inline bool note_likeness(struct likeness *likeness, uint32_t length, uint32_t kind)
 {
     bool alike = length == likeness->length && kind == likeness->kind;
     likeness->in_a_row = alike ? likeness->in_a_row + 1 : 0;
@@ -141,6 +141,16 @@ static void end_tally(struct mr_intake *intake, const struct tally *tally)
     intake->stage->now.counts[MR_COUNT_IN] += tally->fresh;
 }
 
+// Behind padding the next record stands in the next lap, and begins a span there.
+static struct mr_intake_span *next_lap(struct mr_intake *intake, struct mr_intake_span *span,
+                                       struct tally *tally, uint64_t lap_end)
+{
+    span->records += tally->records;
+    tally->records = 0;
+    span->end_pos = lap_end;
+    return add_span(intake, lap_end);
+}
+
 static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, struct mr_error *err)
 {
     struct mr_reader reader = *intake->reader;
@@ -153,17 +163,12 @@ static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, stru
     uint64_t limit_pos = mr_min_u64(span->begin_pos + SPAN_BYTES_MAX, lap_end);
     while (code == MR_OK && reader.position < limit_pos &&
            (record = mr_next(&reader, &length)) != NULL) {
-        // Behind padding the next record stands in the next lap, and begins a span there.
-        if (MR_UNLIKELY(reader.position > lap_end)) {
-            span->records += tally.records;
-            tally.records = 0;
-            span->end_pos = lap_end;
-            span = add_span(intake, lap_end);
-        }
+        if (MR_UNLIKELY(reader.position > lap_end))
+            span = next_lap(intake, span, &tally, lap_end);
         uint32_t kind = mr_record_kind(record);
         if (!count_record(intake, &tally, (uint16_t)kind, length))
             code = fail_record(intake, (uint16_t)kind, length, reader.position, err);
-        else if (next_is_alike(&likeness, length, kind))
+        else if (note_likeness(&likeness, length, kind))
             count_alike(intake, &tally, &reader, &likeness, limit_pos);
     }
     span->records += tally.records;

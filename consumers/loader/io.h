@@ -119,8 +119,8 @@ bool mr_io_sync(struct mr_io *io, const struct mr_io_client *client, int fd, uin
 // Waits up to wait_ns for a first completion where something is in flight. MR_ERR_OUTPUT where the backend itself
 // has failed.
 int mr_io_reap(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
-// Waits for several, half of what is in flight, for whom it is enough to hear of them together: to wake for each
-// pushes the worker that makes the next one off its core. A sync is waited for by itself: records count as safe with it.
+// Waits for half of what is in flight, 16 at most: a turn of the caller's for each would take the core from the worker
+// that makes the next. While a sync is in flight, for the first that ends: records count as safe with it.
 int mr_io_reap_several(struct mr_io *io, int64_t wait_ns, struct mr_error *err);
 // Waits for what is in flight; what waits for room is given up.
 void mr_io_close(struct mr_io *io);
