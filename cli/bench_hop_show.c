@@ -80,8 +80,8 @@ void mr_bench_hop_json(const struct mr_hop_report *report, const char *machine)
     json_distribution("round_trip_ns", report->round_trip->round_trip_ns);
     json_distribution("one_way_ns", report->round_trip->one_way_ns);
     printf("\"raw_rtt_ns\": %.1f, \"rtt_ratio\": %.3f, \"rtt_ratio_min\": %.3f, \"rtt_ratio_max\": "
-           "%.3f, \"one_at_a_time\": {",
-           rounds->regime_rtt_ns, ratio->median, ratio->min, ratio->max);
+           "%.3f, \"rtt_kept\": %u, \"one_at_a_time\": {",
+           rounds->regime_rtt_ns, ratio->median, ratio->min, ratio->max, report->round_trip->kept);
     json_rate(report->one_at_a_time);
     printf("}, ");
     json_batches(report);
