@@ -132,12 +132,12 @@ def section(name, found):
 
 
 def write_report(out, started, seconds, about, found, problems, probes, jitter, drawn, headings):
-    rows = goals.goals(found)
+    rows = goals.goals(found, probes)
     lines = [f"# Benchmarks of {started:%Y-%m-%d %H:%M} UTC", "",
              f"Took {seconds / 60:.1f} minutes. Figures of other machines, or of this one on another day, do not compare: the "
              "ratios do.", "", "## Goals", ""]
     lines += table(["what", "goal", "found", "reached"],
-                   [[goal, wanted, value, {True: "yes", False: "**no**", None: ""}[met]] for goal, wanted, value, met in rows])
+                   [[row.goal, row.wanted, row.found, goals.verdict(row, "**no**")] for row in rows])
     lines += ["## Machine", ""] + list(table(["what", "found"], about))
     lines += ["## Idle jitter", "", "How late an idle loop was for a call due each microsecond, in us.", ""]
     lines += table(["when", "core", "p50", "p99", "p99.9", "p99.99", "max", "gaps > 10 us a second"],
@@ -160,10 +160,10 @@ def write_report(out, started, seconds, about, found, problems, probes, jitter, 
 
 
 def summary(rows, problems):
-    width = max(len(goal) for goal, *_ in rows)
+    width = max(len(row.goal) for row in rows)
     print(f"\n{'what':{width}}  {'goal':>12}  {'found':>14}  reached")
-    for goal, wanted, value, met in rows:
-        print(f"{goal:{width}}  {wanted:>12}  {value:>14}  {({True: 'yes', False: 'NO', None: ''})[met]}")
+    for row in rows:
+        print(f"{row.goal:{width}}  {row.wanted:>12}  {row.found:>14}  {goals.verdict(row)}")
     for name, problem in problems.items():
         print(f"{name}: {problem}")
 
