@@ -71,7 +71,8 @@ def trio_tables(found):
         rate = f"{run['rate']:,.0f}/s" if run["rate"] else "flat out"
         failed = "" if run["missed_rounds"] == 0 else f", **FAILED: missed its rate in {run['missed_rounds']} rounds**"
         per = run["records_per_second"]
-        yield (f"**{rate}**, wait {run['wait']}, durability {run['durability']}: {per['median']:,.0f} records/s "
+        placement = f", placement {run['placement']}" if "placement" in run else ""
+        yield (f"**{rate}**, wait {run['wait']}{placement}, durability {run['durability']}: {per['median']:,.0f} records/s "
                f"({per['min']:,.0f} to {per['max']:,.0f}), {run['cores']['median']:.2f} cores, {run['verified']:,} of "
                f"{run['n']:,} records verified{failed}")
         if "ratio" in run:
@@ -112,17 +113,62 @@ def steady_table(found):
                       for stage, of in found["stages"].items()])
 
 
+PERCENTILES = {"p50": ("p50",), "p90": ("p90",), "p99": ("p99",), "p99.9": ("p99.9", "p999"),
+               "p99.99": ("p99.99", "p9999"), "max": ("max",), "n": ("n", "count")}
+NOT_SHOWN = ("bench", "machine", "digest", "goals")
+
+
+def is_scalar(value):
+    return isinstance(value, (int, float, str))
+
+
+def cell(value):
+    if value is None:
+        return ""
+    return goals.text(value) if not isinstance(value, bool) else "yes" if value else "no"
+
+
+def duration(ns):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= size:
+            return f"{ns / size:,.4g} {unit}"
+    return f"{ns:.4g} ns"
+
+
+def percentile_cells(of):
+    for column, names in PERCENTILES.items():
+        value = next((of[name] for name in names if name in of), None)
+        yield cell(value) if value is None or column == "n" else duration(value)
+
+
+def rows_table(title, rows):
+    """Dicts of scalars; a column for each key that one of them has."""
+    head = list(dict.fromkeys(key for row in rows for key, value in row.items() if is_scalar(value)))
+    yield f"{title}:"
+    yield ""
+    yield from table(head, [[cell(row.get(key)) for key in head] for row in rows])
+
+
 def flat_table(found):
-    """Whatever stands in the object's first level, and the raw limits with it."""
-    simple = [(key, goals.text(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value)
-              for key, value in found.items() if isinstance(value, (int, float, str)) and key not in ("bench", "machine")]
-    yield from table(["what", "found"], simple)
-    for key, value in found.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict) and key not in ("rounds",):
-            head = [k for k, v in value[0].items() if not isinstance(v, (dict, list))]
-            yield f"{key}:"
-            yield ""
-            yield from table(head, [[goals.text(row.get(k)) if not isinstance(row.get(k), bool) else row[k] for k in head] for row in value])
+    """Whatever the object holds: figures, distributions in ns, spreads, and rows of figures."""
+    shown = {key: value for key, value in found.items() if key not in NOT_SHOWN}
+    scalars = {key: value for key, value in shown.items() if is_scalar(value)}
+    dicts = {key: value for key, value in shown.items() if isinstance(value, dict)}
+    spread = {key: of for key, of in dicts.items() if {"min", "median", "max"} <= of.keys()}
+    percentiles = {key: of for key, of in dicts.items() if "p50" in of}
+    if scalars:
+        yield from table(["what", "found"], [[key, cell(value)] for key, value in scalars.items()])
+    if spread:
+        yield from table(["what", "min", "median", "max"],
+                         [[key] + [cell(of[k]) for k in ("min", "median", "max")] for key, of in spread.items()])
+    if percentiles:
+        yield from table(["what", *PERCENTILES], [[key, *percentile_cells(of)] for key, of in percentiles.items()])
+    for key, of in dicts.items():
+        if key not in spread and key not in percentiles:
+            yield from rows_table(key, [of])
+    for key, value in shown.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict) and key != "rounds":
+            yield from rows_table(key, value)
 
 
 def section(name, found):
