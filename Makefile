@@ -191,6 +191,8 @@ test: tested
 
 # Every figure, in under 15 minutes, into a dated report below bench/results. QUICK=1: only to see that it works.
 bench: test-deps bench-deps all $(release_BENCH)
+	@if scripts/deps.sh peers only-ask; then $(MAKE) --no-print-directory $(B)/release/bench/peers/peers; \
+	  else echo 'bench: without the peers (make bench-peers installs their packages)'; fi
 	@$(PYTHON) bench/report/run.py $(B)/release $(if $(QUICK),--quick)
 # How cost grows, long form.
 bench-scaling: test-deps all

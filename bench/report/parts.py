@@ -3,6 +3,12 @@
 import os
 
 
+def peers(build, quick):
+    """Text goes to stderr, the object to stdout. A hundred seconds; half a minute where quick."""
+    limits = "--rounds 3 --ms 20 --seconds 30" if quick else "--rounds 5 --ms 50 --seconds 100"
+    return ["sh", "-c", f'exec "$0" {limits} --json /dev/fd/3 3>&1 >&2', f"{build}/bench/peers/peers"]
+
+
 def parts(build, out, quick):
     """[(name, heading, command)] for the build in `build`, files below `out`; quick: to see that it works."""
     millrace, here = f"{build}/millrace", os.path.dirname(__file__)
@@ -17,7 +23,7 @@ def parts(build, out, quick):
         ("trio", "Trio at rates, durability none, wait auto, placed",
          trio + ["--rate", rates, "--seconds", seconds, "--rounds", n(5, 1), "--durability", "none",
                  "--set", "placement=auto", "--hgrm", f"{out}/hgrm"]),
-        ("trio-compare", "Trio at rates, durability none, each way of waiting, not placed",
+        ("trio-compare", "Trio at rates, durability none, each way of waiting",
          trio + ["--compare", "--rate", rates, "--seconds", seconds, "--rounds", n(3, 1), "--durability", "none"]),
         ("trio-batch", "Trio at rates, synced in groups as by default, wait auto, placed",
          trio + ["--rate", rates, "--seconds", seconds, "--rounds", n(3, 1), "--set", "placement=auto"]),
@@ -40,6 +46,8 @@ def parts(build, out, quick):
                    "--mib", n(256, 32)]))
     if os.path.exists(f"{build}/bench/lines"):
         found.append(("lines", "CSV and NDJSON to records", [f"{build}/bench/lines", "--json"]))
+    if os.path.exists(f"{build}/bench/peers/peers"):
+        found.append(("peers", "Ring beside its peers", peers(build, quick)))
     found += [
         ("first-record", "From `run` to the first record out",
          ["python3", f"{here}/first_record.py", build, "--rounds", n(11, 3)]),

@@ -56,6 +56,10 @@ def hiccups(out):
     return ["hiccup"]
 
 
+def way_of(run):
+    return run["wait"] + (", placed" if run.get("placement") == "auto" else "")
+
+
 def waits(out, found):
     runs = found.get("trio-compare", {}).get("runs", [])
     if not runs:
@@ -64,10 +68,10 @@ def waits(out, found):
     hop = hops[-1]
     path = f"{out}/plots/waits.tsv"
     os.makedirs(f"{out}/plots", exist_ok=True)
-    strategies = list(dict.fromkeys(run["wait"] for run in runs))
+    strategies = list(dict.fromkeys(way_of(run) for run in runs))
     with open(path, "w") as file:
         for rate in dict.fromkeys(run["rate"] for run in runs):
-            of = {run["wait"]: run["latency_ns"][hop]["p50"] / 1000 for run in runs if run["rate"] == rate}
+            of = {way_of(run): run["latency_ns"][hop]["p50"] / 1000 for run in runs if run["rate"] == rate}
             print(rate, *(of[wait] for wait in strategies), sep="\t", file=file)
     lines = [f"'{path}' using 1:{i + 2} with linespoints linewidth 2 title '{wait}'" for i, wait in enumerate(strategies)]
     save(f"{out}/plots", "waits", "set logscale xy\nset grid\nset xlabel 'records/s'\nset ylabel 'p50, us'\n"

@@ -3,7 +3,8 @@
 
     run.py BUILD_DIR [--quick] [--only PART[,PART...]] [--results DIR]
 
-bench/results/<UTC date>/ gets report.md, json/ (what each part printed), hgrm/ (distributions), plots/ (SVG and PNG).
+bench/results/<UTC date>/ gets report.md, json/ (what each part printed; probes.json what stands around
+them), hgrm/ (distributions), plots/ (SVG and PNG).
 The idle-jitter profile of the same cores is taken before and after, and a short one, with a probe of the bare cache
 line, around each part. --quick: tiny sizes, to see that it works; its figures mean nothing.
 
@@ -171,6 +172,15 @@ def flat_table(found):
             yield from rows_table(key, value)
 
 
+def instructions_table():
+    """As recorded; `make bench-instructions` counts again."""
+    with open(f"{os.path.dirname(__file__)}/../instructions.txt") as file:
+        lines = file.read().splitlines()
+    yield from (line.lstrip("# ") for line in lines if line.startswith("# compiler"))
+    yield ""
+    yield from table(["what", "instructions a record"], [line.split("\t") for line in lines if not line.startswith("#")])
+
+
 def section(name, found):
     if name.startswith("trio"):
         return trio_tables(found)
@@ -199,6 +209,7 @@ def write_report(out, started, seconds, about, found, problems, probes, jitter, 
             lines += [f"**{problems[name]}**", ""]
         if name in found:
             lines += section(name, found[name])
+    lines += ["## Instructions a record, as recorded", ""] + list(instructions_table())
     lines += ["## Plots", ""] + [f"![{name}](plots/{name}.svg)" for name in drawn] + [""]
     with open(f"{out}/report.md", "w") as file:
         file.write("\n".join(lines))
@@ -245,6 +256,8 @@ def main():
         if problem:
             problems[name] = problem
     jitter["after"] = profile(millrace, idle, "--hgrm", f"{out}/hgrm/idle-after")
+    with open(f"{out}/json/probes.json", "w") as file:
+        json.dump(probes, file, indent=1)
     drawn = plots.draw(out, found)
     rows = write_report(out, started, time.monotonic() - clock, about, found, problems, probes, jitter, drawn, headings)
     summary(rows, problems)
