@@ -189,7 +189,7 @@ tested: test-deps all units $(B)/release/bench/instructions/instructions $(B)/as
 test: tested
 	@scripts/test.sh $(B)/release
 
-# Every figure, in under 15 minutes, into a dated report below bench/results. QUICK=1: only to see that it works.
+# Every figure, in under 12 minutes, into a dated report below bench/results. QUICK=1: only to see that it works.
 bench: test-deps bench-deps all $(release_BENCH)
 	@if scripts/deps.sh peers only-ask; then $(MAKE) --no-print-directory $(B)/release/bench/peers/peers; \
 	  else echo 'bench: without the peers (make bench-peers installs their packages)'; fi

@@ -71,7 +71,7 @@ def doubtful_trips(to_line, kept):
     if to_line is not None and to_line < LINE_RATIO_MIN:
         return f"{to_line:.2f} of the bare line, which was slow"
     if kept is not None and kept < KEPT_ROUNDS_MIN:
-        return f"{kept} rounds kept, fewer than {KEPT_ROUNDS_MIN}"
+        return f"rounds kept: {kept}, fewer than {KEPT_ROUNDS_MIN}"
     return None
 
 

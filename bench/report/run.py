@@ -3,9 +3,8 @@
 
     run.py BUILD_DIR [--quick] [--only PART[,PART...]] [--results DIR]
 
-bench/results/<UTC date>/ gets report.md, json/ (what each part printed; probes.json what stands around
-them), hgrm/ (distributions), plots/ (SVG and PNG).
-The idle-jitter profile of the same cores is taken before and after, and a short one, with a probe of the bare cache
+bench/results/<UTC date>/ gets report.md, json/ (what each part printed; probes.json: what was probed around
+each), hgrm/ (distributions), plots/ (SVG and PNG). The idle-jitter profile of the same cores is taken before and after, and a short one, with a probe of the bare cache
 line, around each part. --quick: tiny sizes, to see that it works; its figures mean nothing.
 
 Exit code 1 where a part failed. A goal that was not reached is no failure: it stands in the summary."""
