@@ -46,6 +46,7 @@ void count_ring(void);
 void count_decode(void);
 void count_book(void);
 void count_operators(const char *build_directory);
+void count_stages(void);
 void count_text(void);
 
 #endif

@@ -47,6 +47,7 @@ int main(int argc, char **argv)
     count_decode();
     count_book();
     count_operators(argv[1]);
+    count_stages();
     count_text();
     return 0;
 }
