@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What in this machine's set-up costs Millrace most, how much where that can be measured in a moment, and
-// the command that mends it.
+// What in this machine's set-up costs Millrace time, how much where that can be measured in a moment or is
+// known, and what mends it.
 #ifndef MR_CLI_BENCH_ADVICE_H
 #define MR_CLI_BENCH_ADVICE_H
 
@@ -14,7 +14,7 @@ struct mr_advice {
     char mend[300];
 };
 
-// The costliest first. Returns how many. Takes about half a second: clocks, system calls and idle loops are
+// In the order of what they usually cost, the most first. Returns how many. Takes about half a second: clocks, system calls and idle loops are
 // timed.
 unsigned mr_bench_advise(struct mr_advice out[MR_ADVICE_MAX]);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `millrace bench`: the short form for the machine that will run it. What in its set-up costs most, then
+// `millrace bench`: the short form for the machine that will run it. What in its set-up costs time, then
 // the hop, the trio and the sink.
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,8 +63,8 @@ static int run_part_text(const struct part *part)
 
 static void show_advice(const struct mr_advice *advice, unsigned count)
 {
-    printf("what in this machine's set-up costs most%s\n",
-           count ? ", the costliest first:" : ": nothing found");
+    printf("what in this machine's set-up costs time%s\n",
+           count ? ", in the order of what it usually costs:" : ": nothing found");
     for (unsigned i = 0; i < count; i++)
         printf("\n%2u. %s\n    costs:    %s\n    mends it: %s\n", i + 1, advice[i].found,
                advice[i].costs, advice[i].mend);
@@ -112,15 +112,15 @@ int mr_bench_all_main(int argc, char **argv)
     bool json = false, advice_only = false;
     const struct mr_arg table[] = {{"json", NULL, "print one JSON object", MR_ARG_SWITCH, &json},
                                    {"advice", NULL,
-                                    "only say what in this machine's set-up costs most",
+                                    "only say what in this machine's set-up costs time",
                                     MR_ARG_SWITCH, &advice_only},
                                    {0}};
     const struct mr_usage usage = {
         .command = "bench",
         .words = "[WHICH]",
         .about =
-            "Measures this machine. Without a word: says what in its set-up costs most and how "
-            "to mend it, then measures the hop from core to core, the trio and the sink. "
+            "Measures this machine. Without a word: says what in its set-up costs time and "
+            "how to mend it, then measures the hop from core to core, the trio and the sink. "
             "Figures of different machines, or of one on different days, do not compare: "
             "look at the ratios to the bare cache line and to the plain write of the same run.",
         .args = table};

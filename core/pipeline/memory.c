@@ -32,8 +32,8 @@ static bool collapse(const struct mr_segment *segment)
     return true;
 }
 
-// Collapsing does what the advice alone does only where shared memory is set up for it
-// (/sys/kernel/mm/transparent_hugepage/shmem_enabled), which it seldom is.
+// Collapsing does what the advice alone does only where the mount says huge=advise, which it seldom does. Only
+// `deny` in /sys/kernel/mm/transparent_hugepage/shmem_enabled forbids it.
 static void use_huge_pages(const struct mr_segment *segment)
 {
     if (segment->bytes < MR_HUGE_PAGE_BYTES)

@@ -75,9 +75,34 @@ check_equal "hiccup: a distribution for each" "$(ls "$WORK/idle" | wc -l)" "$(np
 check_equal "advice: each piece has what, how much, and what to do" \
     "$(jq '[.advice[] | (.found != "" and .costs != "" and .mend != "")] | all' "$WORK/advice")" true
 one_core=$(taskset -c "$(taskset -cp $$ | sed -E 's/.*: ([0-9]+).*/\1/')" "$MILLRACE" bench --advice)
-check_match "advice: too few cores is the costliest" "$one_core" ' 1\. 1 core for three stages'
+check_match "advice: too few cores comes first" "$one_core" ' 1\. 1 core for three stages'
+check_match "advice: the order is said" "$one_core" 'in the order of what it usually costs:'
 check_match "advice: io_uring refused is found" "$(ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" strace -f -o /dev/null -e trace=io_uring_setup -e inject=io_uring_setup:error=EPERM \
     "$MILLRACE" bench --advice 2>/dev/null)" 'io_uring is refused'
+# What is said about the huge pages of files on this mount; the words before the command run it.
+pages_on() { # DIRECTORY [WORD ...]
+    MILLRACE_SHM=$1 "${@:2}" "$MILLRACE" bench --advice --json | jq -r '.advice[] | select(.found | test("small pages")) | .mend'
+}
+# The same on a mount of its own, with this option.
+pages_of() { # OPTION [WORD ...]
+    (
+        export -f pages_on
+        export MILLRACE WORK
+        unshare -m bash -c 'mkdir -p "$WORK/mount" && mount -t tmpfs -o "size=1m$1" none "$WORK/mount" && pages_on "$WORK/mount" "${@:2}"' - "$@"
+    )
+}
+shmem_enabled=$(cat /sys/kernel/mm/transparent_hugepage/shmem_enabled 2>/dev/null)
+if [[ $shmem_enabled =~ \[(deny|force)\] ]] || [ -z "$shmem_enabled" ] || ! unshare -m mount -t tmpfs -o huge=always none "$WORK" 2>"$WORK/out"; then
+    skip "advice: huge pages" "no mount of one's own, or shmem_enabled is the same for all of them"
+else
+    asked='huge_pages: advise in the pipeline file'
+    collapses=$(printf '%s\n' 6.1 "$(uname -r)" | sort -CV && echo true)
+    [ -z "$collapses" ] || check_equal "advice: huge pages are the pipeline file's to ask for" "$(pages_of '')" "$asked"
+    check_equal "advice: an older kernel's mount has to allow them" "$(pages_of '' setarch --uname-2.6)" \
+        "mount -o remount,huge=advise $WORK/mount (from Linux 6.1 on there is no need for it); then $asked"
+    check_equal "advice: and does" "$(pages_of ,huge=advise setarch --uname-2.6)" "$asked"
+    check_equal "advice: nothing where they come by themselves" "$(pages_of ,huge=always)$(pages_of ,huge=within_size)" ""
+fi
 if [ "$(id -u)" = 0 ]; then
     check_match "advice: little lockable memory is found" "$(ulimit -l 64 &&
         setpriv --reuid 65534 --clear-groups "$MILLRACE" bench --advice)" 'RLIMIT_MEMLOCK is 64 KiB'
