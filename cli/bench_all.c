@@ -15,7 +15,7 @@ static const struct part {
     const char *name;
     const char *arguments[6];
 } parts[] = {
-    {"hop", {"--rounds=3"}},
+    {"hop", {"--rounds=5"}},
     {"trio", {"--rate=100000,0", "--seconds=2", "--records=5000000"}},
     {"sink", {"--rounds=2", "--mib=256"}},
 };

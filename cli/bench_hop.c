@@ -6,8 +6,9 @@
 
 #include "cli/pair_cores.h"
 
-#define RAW_TRIPS 5000   // of each probe: less than a millisecond
-#define TIME_MAX_SHARE 2 // rounds beyond those wanted, while less than twice their time is over
+#define RAW_TRIPS 5000 // of each probe: less than a millisecond
+#define TIME_MAX_SHARE                                                                             \
+    3 // rounds beyond those wanted, while less than three times their time is over
 #define TIME_OF_ONE_NS 150000000 // a measurement with its probes and its two processes, at most
 
 static struct mr_pair_cell *add_cell(struct mr_hop_report *report,
@@ -51,8 +52,10 @@ static int sum_up(struct mr_hop_report *report, struct mr_error *err)
     for (unsigned i = 0; i < report->copies_count; i++) {
         const struct mr_pair_cell *cell = &report->copies[i];
         double bytes = cell->kept_value.median * cell->loops->record_bytes;
-        if (bytes > report->copy_bytes_per_second)
+        if (bytes > report->copy_bytes_per_second) {
+            report->copy = cell;
             report->copy_bytes_per_second = bytes;
+        }
     }
     return MR_OK;
 }

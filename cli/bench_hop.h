@@ -37,8 +37,9 @@ struct mr_hop_report {
     unsigned sizes;
     struct mr_pair_cell *copies; // of blocks
     unsigned copies_count;
-    uint64_t records;             // checked in all
-    double copy_bytes_per_second; // the fastest of them
+    uint64_t records;                // checked in all
+    const struct mr_pair_cell *copy; // the fastest of them; NULL: none was kept
+    double copy_bytes_per_second;
 };
 
 // MR_ERR_LIMIT with fewer than two cores, MR_ERR_CORRUPT where a record came wrong.

@@ -6,11 +6,6 @@
 
 #include "core/clock.h"
 
-static bool is_near(double value, double reference)
-{
-    return value <= reference * MR_PAIR_REGIME_FACTOR && value >= reference / MR_PAIR_REGIME_FACTOR;
-}
-
 static void spread(struct mr_pair_spread *spread, double *values, unsigned count)
 {
     *spread = (struct mr_pair_spread){0};
@@ -21,55 +16,82 @@ static void spread(struct mr_pair_spread *spread, double *values, unsigned count
     spread->max = values[count - 1];
 }
 
+static bool is_steady(const double raw_rtt_ns[2])
+{
+    return raw_rtt_ns[0] <= raw_rtt_ns[1] * MR_PAIR_STEADY_FACTOR &&
+           raw_rtt_ns[1] <= raw_rtt_ns[0] * MR_PAIR_STEADY_FACTOR;
+}
+
+static bool is_in_regime(const struct mr_pair_rounds *rounds, double raw_rtt_ns)
+{
+    return raw_rtt_ns >= rounds->regime_from_ns &&
+           raw_rtt_ns <= rounds->regime_from_ns * MR_PAIR_REGIME_FACTOR;
+}
+
 static bool is_kept(const struct mr_pair_rounds *rounds, const struct mr_pair_cell *cell,
                     unsigned round)
 {
-    return is_near(cell->raw_rtt_ns[round][0], rounds->raw_rtt_ns.median) &&
-           is_near(cell->raw_rtt_ns[round][1], rounds->raw_rtt_ns.median);
+    const double *raw = cell->raw_rtt_ns[round];
+    if (cell->part == MR_PAIR_ROUND_TRIP)
+        return is_steady(raw);
+    return is_in_regime(rounds, raw[0]) && is_in_regime(rounds, raw[1]);
 }
 
 static void judge_cell(const struct mr_pair_rounds *rounds, struct mr_pair_cell *cell)
 {
-    double value[MR_BENCH_ROUNDS_MAX], ratio[MR_BENCH_ROUNDS_MAX];
+    double value[MR_BENCH_ROUNDS_MAX], raw[MR_BENCH_ROUNDS_MAX], ratio[MR_BENCH_ROUNDS_MAX];
     cell->kept = 0;
     for (unsigned round = 0; round < cell->rounds; round++) {
         if (!is_kept(rounds, cell, round))
             continue;
-        const double *raw = cell->raw_rtt_ns[round];
         value[cell->kept] = cell->value[round];
-        ratio[cell->kept++] = cell->value[round] / ((raw[0] + raw[1]) / 2);
+        raw[cell->kept] = (cell->raw_rtt_ns[round][0] + cell->raw_rtt_ns[round][1]) / 2;
+        ratio[cell->kept] = value[cell->kept] / raw[cell->kept];
+        cell->kept++;
     }
     spread(&cell->kept_value, value, cell->kept);
+    spread(&cell->kept_raw_rtt_ns, raw, cell->kept);
     spread(&cell->kept_ratio, ratio, cell->kept);
 }
 
-// All probes of the run, or those of kept measurements only, sorted into a spread.
-static void spread_of_probes(const struct mr_pair_rounds *rounds, const struct mr_pair_cell *cells,
-                             unsigned count, bool kept_only, struct mr_pair_spread *out,
-                             double *room)
+// The probes are sorted. Of windows that hold equally many, the fastest.
+static void find_regime(struct mr_pair_rounds *rounds, double *probes, unsigned count)
 {
-    unsigned probes = 0;
+    unsigned first = 0, most = 0;
+    for (unsigned from = 0, to = 0; from < count; from++) {
+        while (to < count && probes[to] <= probes[from] * MR_PAIR_REGIME_FACTOR)
+            to++;
+        if (to - from > most) {
+            first = from;
+            most = to - from;
+        }
+    }
+    rounds->regime_from_ns = most > 0 ? probes[first] : 0;
+    rounds->regime_rtt_ns = most > 0 ? mr_bench_median(probes + first, most) : 0;
+}
+
+static unsigned all_probes(const struct mr_pair_cell *cells, unsigned count, double *probes)
+{
+    unsigned found = 0;
     for (unsigned i = 0; i < count; i++)
-        for (unsigned round = 0; round < cells[i].rounds; round++)
-            if (!kept_only || is_kept(rounds, &cells[i], round)) {
-                room[probes++] = cells[i].raw_rtt_ns[round][0];
-                room[probes++] = cells[i].raw_rtt_ns[round][1];
-            }
-    spread(out, room, probes);
+        for (unsigned round = 0; round < cells[i].rounds; round++) {
+            probes[found++] = cells[i].raw_rtt_ns[round][0];
+            probes[found++] = cells[i].raw_rtt_ns[round][1];
+        }
+    return found;
 }
 
 int mr_pair_rounds_judge(struct mr_pair_rounds *rounds, struct mr_pair_cell *cells, unsigned count,
                          struct mr_error *err)
 {
-    struct mr_pair_spread kept;
-    double *room =
-        calloc((size_t)count * MR_BENCH_ROUNDS_MAX * 2 + 1, sizeof *room); // never nothing
-    if (!room)
+    double *probes =
+        calloc((size_t)count * MR_BENCH_ROUNDS_MAX * 2 + 1, sizeof *probes); // never nothing
+    if (!probes)
         return mr_fail(err, MR_ERR_MEMORY, "no memory to judge %u measurements", count);
-    spread_of_probes(rounds, cells, count, false, &rounds->raw_rtt_ns, room);
-    spread_of_probes(rounds, cells, count, true, &kept, room);
-    free(room);
-    rounds->regime_rtt_ns = kept.median;
+    unsigned found = all_probes(cells, count, probes);
+    spread(&rounds->raw_rtt_ns, probes, found); // sorts
+    find_regime(rounds, probes, found);
+    free(probes);
     rounds->measured = rounds->kept = 0;
     for (unsigned i = 0; i < count; i++) {
         judge_cell(rounds, &cells[i]);
@@ -77,6 +99,13 @@ int mr_pair_rounds_judge(struct mr_pair_rounds *rounds, struct mr_pair_cell *cel
         rounds->kept += cells[i].kept;
     }
     return MR_OK;
+}
+
+const char *mr_pair_why_unjudged(const struct mr_pair_cell *cell)
+{
+    if (cell->kept >= MR_PAIR_KEPT_MIN)
+        return NULL;
+    return cell->rounds < MR_PAIR_KEPT_MIN ? "too few rounds to judge" : "too unsteady to judge";
 }
 
 // ---- measuring

@@ -32,8 +32,10 @@ check_equal "each size has rate and ratios" \
 check_equal "no record went unchecked" \
     "$(get '.records_checked == (.regime.measured / .rounds - 1) * .rounds * 2000 + .rounds * 500')" true
 check_equal "what was kept" "$(get '.regime | .kept <= .measured and .moved == (.kept < .measured)')" true
-check_equal "goals: the ratio's is met or not" "$(get '.goals.rtt_ratio.met == (.rtt_ratio <= .goals.rtt_ratio.at_most)')" true
-check_equal "goals: the copy's is met or not" "$(get '.goals.copy_ratio | .met == (.worst >= .at_least)')" true
+check_equal "not more round trips kept than rounds" "$(get '.rtt_kept <= .rounds')" true
+check_equal "fewer than five decide nothing" "$(get '.goals.rtt_ratio.judged == (.rtt_kept >= 5)')" true
+check_equal "goals: the ratio's is met or not" "$(get '.goals.rtt_ratio.met == (.goals.rtt_ratio.judged and .rtt_ratio <= .goals.rtt_ratio.at_most)')" true
+check_equal "goals: the copy's is met or not" "$(get '.goals.copy_ratio | .met == (.judged and .worst >= .at_least)')" true
 
 text=$("$MILLRACE" bench hop "${small[@]}")
 check_match "text: everything is there" "$text" \

@@ -234,30 +234,94 @@ static void note(struct mr_pair_cell *cell, double value, double raw_before, dou
     cell->raw_rtt_ns[cell->rounds++][1] = raw_after;
 }
 
-Test(pair_rounds, measurements_of_another_regime_are_left_out)
+static struct mr_pair_rounds judge(enum mr_pair_part first, enum mr_pair_part second)
 {
     struct mr_pair_rounds rounds = {0};
     struct mr_error err;
+    cells[0].part = first;
+    cells[1].part = second;
+    cr_assert_eq(mr_pair_rounds_judge(&rounds, cells, 2, &err), MR_OK);
+    return rounds;
+}
+
+Test(pair_rounds, rates_of_another_regime_are_left_out)
+{
     memset(cells, 0, sizeof cells);
     note(&cells[0], 200, 100, 100);
     note(&cells[0], 900, 450, 440); // the machine was another
-    note(&cells[0], 260, 120, 140);
+    note(&cells[0], 260, 120, 140); // within the regime is enough: no ratio is taken to these
     note(&cells[0], 300, 130, 500); // it became another meanwhile
     note(&cells[1], 50, 110, 110);
     note(&cells[1], 70, 60, 110); // faster is another, too
-    cr_assert_eq(mr_pair_rounds_judge(&rounds, cells, 2, &err), MR_OK);
+    struct mr_pair_rounds rounds = judge(MR_PAIR_BATCHES, MR_PAIR_ONE_AT_A_TIME);
     cr_assert_eq(rounds.measured, 6);
     cr_assert_eq(rounds.kept, 3);
     cr_assert_eq(cells[0].kept, 2);
     cr_assert_eq(cells[0].kept_value.min, 200);
     cr_assert_eq(cells[0].kept_value.median, 230);
     cr_assert_eq(cells[0].kept_value.max, 260);
-    cr_assert_eq(cells[0].kept_ratio.median, 2); // each to its own probes: 200/100 and 260/130
     cr_assert_eq(cells[1].kept, 1);
     cr_assert_eq(cells[1].kept_value.median, 50);
     cr_assert_eq(rounds.raw_rtt_ns.min, 60);
     cr_assert_eq(rounds.raw_rtt_ns.max, 500);
+    cr_assert_eq(rounds.regime_from_ns, 100);
     cr_assert_eq(rounds.regime_rtt_ns, 110);
+}
+
+// The median of these probes is 150, and near none of them but one.
+Test(pair_rounds, the_regime_is_no_place_between_two_modes)
+{
+    memset(cells, 0, sizeof cells);
+    note(&cells[0], 1, 70, 75);
+    note(&cells[0], 2, 600, 610);
+    note(&cells[0], 3, 72, 150);
+    note(&cells[1], 4, 74, 73);
+    note(&cells[1], 5, 620, 600);
+    note(&cells[1], 6, 640, 76);
+    struct mr_pair_rounds rounds = judge(MR_PAIR_BATCHES, MR_PAIR_BATCHES);
+    cr_assert_eq(rounds.regime_from_ns, 70);
+    cr_assert_eq(rounds.kept, 2);
+    cr_assert_eq(cells[0].kept_value.median, 1);
+    cr_assert_eq(cells[1].kept_value.median, 4);
+}
+
+Test(pair_rounds, round_trips_are_kept_by_their_own_two_probes)
+{
+    memset(cells, 0, sizeof cells);
+    note(&cells[0], 105, 100, 100);
+    note(&cells[0], 660, 600, 600); // far from all others, and as good
+    note(&cells[0], 250, 100, 114); // up to 15 %
+    note(&cells[0], 131, 116, 100);
+    note(&cells[0], 131, 100, 116);
+    note(&cells[0], 140, 70, 651);
+    for (unsigned i = 0; i < 4; i++)
+        note(&cells[1], 1e8, 100, 100);
+    struct mr_pair_rounds rounds = judge(MR_PAIR_ROUND_TRIP, MR_PAIR_BATCHES);
+    cr_assert_eq(cells[0].kept, 3);
+    cr_assert_float_eq(cells[0].kept_ratio.min, 1.05, 1e-9);
+    cr_assert_float_eq(cells[0].kept_ratio.median, 1.1, 1e-9);
+    cr_assert_float_eq(cells[0].kept_ratio.max, 250 / 107.0, 1e-9); // to the mean of the two
+    cr_assert_eq(cells[0].kept_raw_rtt_ns.median, 107);
+    cr_assert_eq(cells[0].kept_value.median, 250);
+    cr_assert_eq(rounds.kept, 7);
+}
+
+Test(pair_rounds, fewer_than_five_decide_nothing)
+{
+    memset(cells, 0, sizeof cells);
+    for (unsigned i = 0; i < 4; i++)
+        note(&cells[0], 105, 100, 100);
+    judge(MR_PAIR_ROUND_TRIP, MR_PAIR_BATCHES);
+    cr_assert_str_eq(mr_pair_why_unjudged(&cells[0]), "too few rounds to judge");
+    note(&cells[0], 105, 100, 300);
+    judge(MR_PAIR_ROUND_TRIP, MR_PAIR_BATCHES);
+    cr_assert_str_eq(mr_pair_why_unjudged(&cells[0]), "too unsteady to judge");
+    note(&cells[0], 105, 100, 100);
+    judge(MR_PAIR_ROUND_TRIP, MR_PAIR_BATCHES);
+    cr_assert_null(mr_pair_why_unjudged(&cells[0]));
+    judge(MR_PAIR_BATCHES, MR_PAIR_BATCHES);
+    cr_assert_null(mr_pair_why_unjudged(&cells[0]));
+    cr_assert_not_null(mr_pair_why_unjudged(&cells[1])); // nothing was measured
 }
 
 Test(pair_cores, lists_of_cores_as_the_system_writes_them)
