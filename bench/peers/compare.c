@@ -21,11 +21,15 @@ const struct mr_pair_cell *compare_ours(const struct compare_group *group)
     return first->transport == &mr_pair_millrace && first->kept > 0 ? first : NULL;
 }
 
-static bool is_better(const struct compare_group *group, const struct mr_pair_cell *a,
-                      const struct mr_pair_cell *b)
+// What rows of one group are compared by.
+static double figure(const struct mr_pair_cell *cell)
 {
-    return group->part == MR_PAIR_ROUND_TRIP ? a->kept_ratio.median < b->kept_ratio.median
-                                             : a->kept_value.median > b->kept_value.median;
+    return cell->part == MR_PAIR_ROUND_TRIP ? cell->kept_ratio.median : cell->kept_value.median;
+}
+
+static bool is_better(const struct mr_pair_cell *a, const struct mr_pair_cell *b)
+{
+    return a->part == MR_PAIR_ROUND_TRIP ? figure(a) < figure(b) : figure(a) > figure(b);
 }
 
 const struct mr_pair_cell *compare_best_peer(const struct compare_group *group)
@@ -33,7 +37,7 @@ const struct mr_pair_cell *compare_best_peer(const struct compare_group *group)
     const struct mr_pair_cell *best = NULL;
     for (unsigned i = 0; i < group->rows_count; i++) {
         const struct mr_pair_cell *cell = &group->rows[i];
-        if (compare_is_peer(cell) && cell->kept > 0 && (!best || is_better(group, cell, best)))
+        if (compare_is_peer(cell) && cell->kept > 0 && (!best || is_better(cell, best)))
             best = cell;
     }
     return best;
@@ -42,7 +46,7 @@ const struct mr_pair_cell *compare_best_peer(const struct compare_group *group)
 double compare_to_ours(const struct compare_group *group, const struct mr_pair_cell *cell)
 {
     const struct mr_pair_cell *ours = compare_ours(group);
-    return ours && cell->kept > 0 ? cell->kept_value.median / ours->kept_value.median : 0;
+    return ours && cell->kept > 0 ? figure(cell) / figure(ours) : 0;
 }
 
 double compare_to_limit(const struct compare *compare, const struct mr_pair_cell *cell)
@@ -53,15 +57,31 @@ double compare_to_limit(const struct compare *compare, const struct mr_pair_cell
     return compare->copy_bytes_per_second > 0 ? bytes / compare->copy_bytes_per_second : 0;
 }
 
-static void add_goal(struct compare_goal *goals, unsigned *count, const char *name, double goal,
-                     bool at_most, double found)
+static struct compare_goal *add_goal(struct compare_goal *goals, unsigned *count, const char *name,
+                                     double goal, bool at_most, double found)
 {
     struct compare_goal *added = &goals[(*count)++];
-    added->name = name;
-    added->goal = goal;
-    added->at_most = at_most;
-    added->found = found;
+    *added = (struct compare_goal){.name = name, .goal = goal, .at_most = at_most, .found = found};
     added->met = found > 0 && (at_most ? found <= goal : found >= goal);
+    return added;
+}
+
+// A goal counts only where enough was kept of what it sets side by side.
+static void ask_for(struct compare_goal *goal, const struct mr_pair_cell *cell)
+{
+    if (!goal->unjudged)
+        goal->unjudged = cell ? mr_pair_why_unjudged(cell) : "none was kept";
+    goal->met = goal->met && !goal->unjudged;
+}
+
+// Whatever was kept of it; NULL: the group has none, or it failed.
+static const struct mr_pair_cell *our_row(const struct compare_group *group)
+{
+    const struct mr_pair_cell *first = &group->rows[0];
+    return group->rows_count > 0 && first->transport == &mr_pair_millrace &&
+                   first->failure.code == MR_OK
+               ? first
+               : NULL;
 }
 
 // The least over all sizes that batches reach of `what`.
@@ -84,47 +104,67 @@ static const struct compare_group *worst_batches(const struct compare *compare, 
     return at;
 }
 
+// The worst size is not known where one size has too few.
+static void ask_for_all_batches(const struct compare *compare, struct compare_goal *goal)
+{
+    for (unsigned i = 0; i < compare->groups_count; i++) {
+        const struct mr_pair_cell *ours = our_row(&compare->groups[i]);
+        if (ours && ours->part == MR_PAIR_BATCHES)
+            ask_for(goal, ours);
+    }
+}
+
 static void goals_of_batches(const struct compare *compare, struct compare_goal *goals,
                              unsigned *count)
 {
     double worst = 0;
     const struct compare_group *group = worst_batches(compare, false, &worst);
+    struct compare_goal *goal;
     if (group) {
-        add_goal(goals, count, "copy_ratio", MR_HOP_COPY_RATIO_GOAL, false, worst);
-        snprintf(goals[*count - 1].what, sizeof goals->what,
-                 "batches to a plain copy, worst size (%u bytes)",
+        goal = add_goal(goals, count, "copy_ratio", MR_HOP_COPY_RATIO_GOAL, false, worst);
+        ask_for(goal, compare->copy);
+        ask_for_all_batches(compare, goal);
+        snprintf(goal->what, sizeof goal->what, "batches to a plain copy, worst size (%u bytes)",
                  mr_pair_length(group->record_bytes));
     }
     group = worst_batches(compare, true, &worst);
     if (group) {
-        add_goal(goals, count, "batches_to_best_peer", 1, false, worst);
-        snprintf(goals[*count - 1].what, sizeof goals->what,
+        goal = add_goal(goals, count, "batches_to_best_peer", 1, false, worst);
+        ask_for(goal, compare_best_peer(group));
+        ask_for_all_batches(compare, goal);
+        snprintf(goal->what, sizeof goal->what,
                  "batches to the best peer, worst size (%u bytes: %s)",
                  mr_pair_length(group->record_bytes), compare_best_peer(group)->transport->name);
     }
 }
 
+static void goals_of_singles(const struct compare_group *group, struct compare_goal *goals,
+                             unsigned *count)
+{
+    const struct mr_pair_cell *ours = our_row(group), *best = compare_best_peer(group);
+    bool trip = group->part == MR_PAIR_ROUND_TRIP;
+    struct compare_goal *goal;
+    if (group->part == MR_PAIR_BATCHES || !ours || !best)
+        return;
+    if (trip) {
+        goal = add_goal(goals, count, "rtt_ratio", MR_HOP_RTT_RATIO_GOAL, true, figure(ours));
+        ask_for(goal, ours);
+        snprintf(goal->what, sizeof goal->what, "round trip to the bare cache line's");
+    }
+    goal =
+        add_goal(goals, count, trip ? "rtt_to_best_peer" : "one_at_a_time_to_best_peer",
+                 trip ? BEST_PEER_RTT_GOAL : BEST_PEER_ONE_GOAL, trip, figure(ours) / figure(best));
+    ask_for(goal, ours);
+    ask_for(goal, best);
+    snprintf(goal->what, sizeof goal->what, "%s to the best peer's (%s)",
+             trip ? "round trip" : "records one at a time", best->transport->name);
+}
+
 unsigned compare_goals(const struct compare *compare, struct compare_goal *goals)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < compare->groups_count; i++) {
-        const struct compare_group *group = &compare->groups[i];
-        const struct mr_pair_cell *ours = compare_ours(group), *best = compare_best_peer(group);
-        if (group->part == MR_PAIR_BATCHES || !ours || !best)
-            continue;
-        bool trip = group->part == MR_PAIR_ROUND_TRIP;
-        if (trip) {
-            add_goal(goals, &count, "rtt_ratio", MR_HOP_RTT_RATIO_GOAL, true,
-                     ours->kept_ratio.median);
-            snprintf(goals[count - 1].what, sizeof goals->what,
-                     "round trip to the bare cache line's");
-        }
-        add_goal(goals, &count, trip ? "rtt_to_best_peer" : "one_at_a_time_to_best_peer",
-                 trip ? BEST_PEER_RTT_GOAL : BEST_PEER_ONE_GOAL, trip,
-                 1 / compare_to_ours(group, best));
-        snprintf(goals[count - 1].what, sizeof goals->what, "%s to the best peer's (%s)",
-                 trip ? "round trip" : "records one at a time", best->transport->name);
-    }
+    for (unsigned i = 0; i < compare->groups_count; i++)
+        goals_of_singles(&compare->groups[i], goals, &count);
     goals_of_batches(compare, goals, &count);
     return count;
 }

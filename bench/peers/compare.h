@@ -29,7 +29,8 @@ struct compare {
     unsigned groups_count;
     struct mr_pair_cell *copies; // blocks of the plain copy
     unsigned copies_count;
-    double copy_bytes_per_second; // the fastest
+    const struct mr_pair_cell *copy; // the fastest; NULL: none was kept
+    double copy_bytes_per_second;
 };
 
 // ---- what the rows say (compare.c)
@@ -37,7 +38,8 @@ struct compare {
 const struct mr_pair_cell *compare_ours(const struct compare_group *group);
 const struct mr_pair_cell *compare_best_peer(const struct compare_group *group);
 bool compare_is_peer(const struct mr_pair_cell *cell); // neither Millrace nor a limit
-// A row to Millrace's: how many times as long, or as many. 0: one of them is not there.
+// A row to Millrace's: how many times as long, or as many. 0: one of them is not there. Round trips each by their
+// own probes of the bare line, rates as they are (cli/pair_rounds.h).
 double compare_to_ours(const struct compare_group *group, const struct mr_pair_cell *cell);
 // To the limit: the bare cache line's round trip, or the bytes of a plain copy.
 double compare_to_limit(const struct compare *compare, const struct mr_pair_cell *cell);
@@ -47,7 +49,8 @@ struct compare_goal {
     const char *name;
     char what[160];
     double goal, found;
-    bool at_most; // else at least
+    bool at_most;         // else at least
+    const char *unjudged; // why this run says nothing about it; NULL: it does
     bool met;
 };
 #define COMPARE_GOALS_MAX 8

@@ -39,8 +39,8 @@ static void show_heading(const struct compare_group *group)
                    ? " (8 bytes of fields; peers carry 48)"
                    : "");
     }
-    printf("  %-20s %9s %9s %9s  %-4s %9s %9s %9s %6s\n", "", "min", "median", "max", unit, "GB/s",
-           limit, "to ours", "kept");
+    printf("  %-20s %9s %9s %9s  %-4s %9s %9s %9s %6s\n", "", "min", "median", "max", unit,
+           group->part == MR_PAIR_ROUND_TRIP ? "line" : "GB/s", limit, "to ours", "kept");
 }
 
 static void show_row(const struct compare *compare, const struct compare_group *group,
@@ -49,20 +49,20 @@ static void show_row(const struct compare *compare, const struct compare_group *
     const struct mr_pair_spread *value = &cell->kept_value;
     bool trip = group->part == MR_PAIR_ROUND_TRIP;
     double unit = trip ? 1 : 1e6;
-    char bandwidth[16] = "", to_ours[16] = "";
+    char beside[16] = "", to_ours[16] = "";
+    const char *why = mr_pair_why_unjudged(cell);
     if (cell->failure.code != MR_OK) {
         printf("  %-20s %s\n", cell->transport->name, cell->failure.text);
         return;
     }
-    if (!trip)
-        snprintf(bandwidth, sizeof bandwidth, "%.2f",
-                 value->median * cell->loops->record_bytes / 1e9);
+    snprintf(beside, sizeof beside, "%.2f",
+             trip ? cell->kept_raw_rtt_ns.median : value->median * cell->loops->record_bytes / 1e9);
     if (compare_ours(group))
         snprintf(to_ours, sizeof to_ours, "%.2fx", compare_to_ours(group, cell));
-    printf("  %-20s %9.2f %9.2f %9.2f  %-4s %9s %8.2fx %9s %3u/%-2u%s\n", cell->transport->name,
-           value->min / unit, value->median / unit, value->max / unit, "", bandwidth,
+    printf("  %-20s %9.2f %9.2f %9.2f  %-4s %9s %8.2fx %9s %3u/%-2u%s%s%s\n", cell->transport->name,
+           value->min / unit, value->median / unit, value->max / unit, "", beside,
            compare_to_limit(compare, cell), to_ours, cell->kept, cell->rounds,
-           cell == compare_best_peer(group) ? "  best peer" : "");
+           cell == compare_best_peer(group) ? "  best peer" : "", why ? "  " : "", why ? why : "");
 }
 
 static void show_goals(const struct compare *compare)
@@ -72,7 +72,10 @@ static void show_goals(const struct compare *compare)
     printf("\n");
     for (unsigned i = 0; i < count; i++)
         printf("  %-62s %6.2fx, goal %s %.2fx: %s\n", goals[i].what, goals[i].found,
-               goals[i].at_most ? "<=" : ">=", goals[i].goal, goals[i].met ? "met" : "not met");
+               goals[i].at_most ? "<=" : ">=", goals[i].goal,
+               goals[i].unjudged ? goals[i].unjudged
+               : goals[i].met    ? "met"
+                                 : "not met");
 }
 
 void compare_show(const struct compare *compare, const char *machine)
@@ -86,10 +89,12 @@ void compare_show(const struct compare *compare, const char *machine)
            machine, compare->cores[0], compare->cores[1],
            compare->cache_level ? "in common: L" : "no cache in common: ", compare->cache_level,
            rounds->rounds_run, records);
-    printf("bare cache line there and back %.0f ns (%.0f to %.0f in the whole run; kept: %u of %u "
-           "measurements, whose own probes were near the median); a plain copy moves %.2f GB/s\n",
-           rounds->regime_rtt_ns, rounds->raw_rtt_ns.min, rounds->raw_rtt_ns.max, rounds->kept,
-           rounds->measured, compare->copy_bytes_per_second / 1e9);
+    printf(
+        "bare cache line there and back %.0f ns (%.0f to %.0f in the whole run; kept: %u of %u "
+        "measurements, round trips whose own two probes agree, rates whose probes are near that); "
+        "a plain copy moves %.2f GB/s\n",
+        rounds->regime_rtt_ns, rounds->raw_rtt_ns.min, rounds->raw_rtt_ns.max, rounds->kept,
+        rounds->measured, compare->copy_bytes_per_second / 1e9);
     for (unsigned i = 0; i < compare->groups_count; i++) {
         const struct compare_group *group = &compare->groups[i];
         show_heading(group);
@@ -127,10 +132,12 @@ static void json_row(const struct compare *compare, const struct compare_group *
     }
     fprintf(out,
             "\"unit\": \"%s\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, \"to_limit\": %.3f, "
-            "\"to_ours\": %.3f, \"kept\": %u, \"rounds\": %u, \"records_checked\": %" PRIu64 "}",
+            "\"to_ours\": %.3f, \"raw_rtt_ns\": %.1f, \"kept\": %u, \"rounds\": %u, "
+            "\"records_checked\": %" PRIu64 "}",
             group->part == MR_PAIR_ROUND_TRIP ? "ns" : "records/s", cell->kept_value.median,
             cell->kept_value.min, cell->kept_value.max, compare_to_limit(compare, cell),
-            compare_to_ours(group, cell), cell->kept, cell->rounds, cell->records);
+            compare_to_ours(group, cell), cell->kept_raw_rtt_ns.median, cell->kept, cell->rounds,
+            cell->records);
 }
 
 static void json_goals(const struct compare *compare, FILE *out)
@@ -139,10 +146,12 @@ static void json_goals(const struct compare *compare, FILE *out)
     unsigned count = compare_goals(compare, goals);
     fprintf(out, "\"goals\": {");
     for (unsigned i = 0; i < count; i++)
-        fprintf(out, "%s\"%s\": {\"what\": \"%s\", \"%s\": %.2f, \"found\": %.3f, \"met\": %s}",
+        fprintf(out,
+                "%s\"%s\": {\"what\": \"%s\", \"%s\": %.2f, \"found\": %.3f, \"judged\": %s, "
+                "\"met\": %s}",
                 i ? ", " : "", goals[i].name, goals[i].what,
                 goals[i].at_most ? "at_most" : "at_least", goals[i].goal, goals[i].found,
-                goals[i].met ? "true" : "false");
+                goals[i].unjudged ? "false" : "true", goals[i].met ? "true" : "false");
     fprintf(out, "}");
 }
 

@@ -71,8 +71,10 @@ static void find_fastest_copy(struct compare *compare)
     for (unsigned i = 0; i < compare->copies_count; i++) {
         const struct mr_pair_cell *cell = &compare->copies[i];
         double bytes = cell->kept_value.median * cell->loops->record_bytes;
-        if (bytes > compare->copy_bytes_per_second)
+        if (bytes > compare->copy_bytes_per_second) {
+            compare->copy = cell;
             compare->copy_bytes_per_second = bytes;
+        }
     }
 }
 
