@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:?usage: bench-peers.sh BUILD_DIR}
 limits=(--rounds 5 --ms 100 --seconds 200)
-[ -n "${QUICK:-}" ] && limits=(--rounds 3 --ms 20 --seconds 30)
+[ -n "${QUICK:-}" ] && limits=(--rounds 5 --ms 20 --seconds 30)
 mkdir -p bench/results
 result=bench/results/peers-$(date -u +%Y%m%dT%H%M%SZ)
 {
