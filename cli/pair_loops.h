@@ -123,6 +123,23 @@ MR_PAIR_INLINE bool mr_pair_is_good(const void *record, uint32_t bytes, uint64_t
     return (first | mr_pair_wrong_bits(record, bytes, sequence)) == 0;
 }
 
+// The same for records that stand end to end. A run's first word is the sender's: the ring writes it when it commits.
+MR_PAIR_INLINE void mr_pair_fill_run(uint8_t *at, uint32_t bytes, uint64_t sequence, unsigned count)
+{
+    mr_pair_fill_body(at, bytes, sequence);
+    for (unsigned i = 1; i < count; i++)
+        mr_pair_fill(at + (size_t)i * bytes, bytes, sequence + i);
+}
+// How many are good before the first that is not.
+MR_PAIR_INLINE unsigned mr_pair_good_run(const uint8_t *at, uint32_t bytes, uint64_t sequence,
+                                         unsigned count)
+{
+    unsigned good = 0;
+    while (good < count && mr_pair_is_good(at + (size_t)good * bytes, bytes, sequence + good))
+        good++;
+    return good;
+}
+
 typedef bool mr_pair_send_fn(void *, uint32_t, uint64_t, unsigned, struct mr_pair_side *);
 typedef unsigned mr_pair_receive_fn(void *, uint32_t, uint64_t, unsigned, struct mr_pair_side *);
 typedef void mr_pair_idle_fn(void *);

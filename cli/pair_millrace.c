@@ -38,10 +38,7 @@ MR_PAIR_INLINE unsigned send_run(struct mr_writer *writer, uint32_t bytes, uint6
     unsigned made = (unsigned)(mr_claim_run(writer, (uint64_t)count * bytes) / bytes);
     if (made == 0)
         return 0;
-    uint8_t *at = (uint8_t *)mr_claimed(writer);
-    mr_pair_fill_body(at, bytes, sequence);
-    for (unsigned i = 1; i < made; i++)
-        mr_pair_fill(at + (size_t)i * bytes, bytes, sequence + i);
+    mr_pair_fill_run((uint8_t *)mr_claimed(writer), bytes, sequence, made);
     mr_commit_run(writer, (uint64_t)made * bytes, made, mr_pair_length(bytes));
     return made;
 }
@@ -81,9 +78,7 @@ MR_PAIR_INLINE unsigned receive_run(struct mr_reader *reader, uint32_t bytes, ui
 {
     unsigned count = (unsigned)mr_min_u64(mr_peek_bytes(reader) / bytes, count_max);
     const uint8_t *at = mr_peek_at(reader, reader->position);
-    unsigned good = 0;
-    while (good < count && mr_pair_is_good(at + (size_t)good * bytes, bytes, sequence + good))
-        good++;
+    unsigned good = mr_pair_good_run(at, bytes, sequence, count);
     if (MR_UNLIKELY(good < count))
         mr_pair_refuse(side, at + (size_t)good * bytes, bytes, sequence + good);
     reader->position += (uint64_t)good * bytes;
