@@ -146,9 +146,8 @@ static bool take_batch(struct half *half)
         count_end();
     } else if (half->part == PASS) {
         count_begin();
-        half->read += mr_pass_alike(reader, RECORD_BYTES, MR_SCHEMA_ORDER_ADD, UINT64_MAX);
+        good = mr_pass_alike(reader, RECORD_BYTES, MR_SCHEMA_ORDER_ADD, UINT64_MAX) == BATCH;
         count_end();
-        good = half->read % BATCH == 0; // no lap ends within a batch
         mr_release(reader, reader->position, NULL);
     } else {
         for (unsigned i = 0; i < BATCH; i++)
