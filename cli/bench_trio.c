@@ -77,8 +77,10 @@ static int write_pipeline(const struct mr_bench_scratch *scratch,
             scratch->shm);
     write_fields(out, options->record_bytes);
     write_sources(out, options);
-    fprintf(out, "wait: %s\nsink: {type: journal, path: \"%s/journal\", durability: %s}\n",
-            options->wait, scratch->files, options->durability);
+    fprintf(
+        out,
+        "wait: %s\nplacement: %s\nsink: {type: journal, path: \"%s/journal\", durability: %s}\n",
+        options->wait, options->placement, scratch->files, options->durability);
     if (fclose(out) != 0)
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot write", path);
     return MR_OK;
@@ -228,6 +230,7 @@ static void take_result(struct trio *trio)
     struct mr_trio_result *result = trio->result;
     result->records = mr_report_produced(report, MR_COUNT_IN);
     result->overdue = overdue_of(report);
+    result->placement = trio->pipeline.placement.kind;
     result->io_backend = report->stages[MR_ROLE_LOADER].gauges.io_backend;
     result->seconds = options->rate > 0 ? (double)made_ns(trio) / 1e9 : report->seconds;
     if (result->seconds > 0)

@@ -24,6 +24,7 @@ struct mr_trio_options {
     unsigned producers;             // 1 to MR_PRODUCERS_MAX, a source each
     uint64_t record_bytes;          // a multiple of 8
     const char *wait, *durability;  // as a pipeline file has them
+    const char *placement;          // "none" or "auto"; one among `sets` goes before
     const struct mr_arg_list *sets; // overrides of the pipeline file; may be NULL
     unsigned taps;                  // processes that look at the egress ring meanwhile
 };
@@ -37,6 +38,7 @@ struct mr_trio_result {
     double cores;           // CPU time of the processes by the time it took, warm-up apart
     double first_record_ms; // from the start of the run to the first record that was made
     bool missed;
+    enum mr_placement_kind placement; // that was in force
     uint32_t io_backend;
     uint64_t tapped, tap_lost_bytes; // by all taps together
     struct mr_histogram

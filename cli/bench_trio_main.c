@@ -20,30 +20,33 @@ struct asked {
     bool json, compare;
 };
 
-static int add_way(struct asked *asked, double rate, const char *wait, const char *durability,
-                   struct mr_error *err)
+static int add_way(struct asked *asked, double rate, const char *wait, const char *placement,
+                   const char *durability, struct mr_error *err)
 {
     struct mr_trio_runs *runs = &asked->runs;
     if (runs->way_count == MR_TRIO_WAYS_MAX)
         return mr_fail(err, MR_ERR_USAGE, "found more than %d ways to run", MR_TRIO_WAYS_MAX);
-    runs->ways[runs->way_count++] =
-        (struct mr_trio_way){.rate = rate, .wait = wait, .durability = durability};
+    runs->ways[runs->way_count++] = (struct mr_trio_way){
+        .rate = rate, .wait = wait, .durability = durability, .placement = placement};
     return MR_OK;
 }
 
 // At a rate the journal syncs in groups, as it does by default; flat out both are of interest.
 static int add_ways(struct asked *asked, double rate, struct mr_error *err)
 {
-    static const char *const strategies[] = {"spin", "yield", "park", "auto"};
+    static const struct {
+        const char *wait, *placement;
+    } compared[] = {
+        {"spin", "none"}, {"yield", "none"}, {"park", "none"}, {"auto", "none"}, {"auto", "auto"}};
     const char *durability = asked->durability ? asked->durability : "batch";
     int code = MR_OK;
     if (!asked->compare) {
         if (rate == 0 && !asked->durability)
-            code = add_way(asked, rate, asked->wait, "none", err);
-        return code == MR_OK ? add_way(asked, rate, asked->wait, durability, err) : code;
+            code = add_way(asked, rate, asked->wait, "none", "none", err);
+        return code == MR_OK ? add_way(asked, rate, asked->wait, "none", durability, err) : code;
     }
-    for (unsigned i = 0; i < MR_COUNT_OF(strategies) && code == MR_OK; i++)
-        code = add_way(asked, rate, strategies[i], durability, err);
+    for (unsigned i = 0; i < MR_COUNT_OF(compared) && code == MR_OK; i++)
+        code = add_way(asked, rate, compared[i].wait, compared[i].placement, durability, err);
     return code;
 }
 
@@ -111,8 +114,8 @@ static int check_asked(const struct asked *asked, struct mr_error *err)
 static void say_which(const struct mr_trio_way *way)
 {
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "running: rate %.0f, wait %s, durability %s, round %u\n", way->rate,
-                way->wait, way->durability, way->rounds + 1);
+        fprintf(stderr, "running: rate %.0f, wait %s, placement %s, durability %s, round %u\n",
+                way->rate, way->wait, way->placement, way->durability, way->rounds + 1);
 }
 
 static int run(struct asked *asked, struct mr_error *err)
@@ -161,8 +164,9 @@ int mr_bench_trio_main(int argc, char **argv)
         {"record-bytes", "N", "40 to 4096, its envelope of 36 included (default 64)", MR_ARG_COUNT,
          &asked.runs.options.record_bytes},
         {"wait", "HOW", "spin, yield, park or auto (default auto)", MR_ARG_TEXT, &asked.wait},
-        {"compare", NULL, "the same with spin, yield, park and auto in turn", MR_ARG_SWITCH,
-         &asked.compare},
+        {"compare", NULL,
+         "the same with spin, yield, park, auto, and auto with `placement: auto` in turn",
+         MR_ARG_SWITCH, &asked.compare},
         {"durability", "HOW", "none, batch or record (default batch; flat out none, then batch)",
          MR_ARG_TEXT, &asked.durability},
         {"rounds", "N", "how often to run each, in turn (default 1)", MR_ARG_COUNT, &asked.rounds},

@@ -107,6 +107,7 @@ static void add(struct mr_trio_way *way, const struct mr_trio_result *result,
     way->overdue += result->overdue;
     way->tapped += result->tapped;
     way->tap_lost_bytes += result->tap_lost_bytes;
+    way->placement_found = result->placement;
     way->io_backend = result->io_backend;
     way->records_per_second[round] = result->records_per_second;
     way->cores[round] = result->cores;
@@ -130,6 +131,7 @@ static int run_way(struct mr_trio_runs *runs, const struct mr_bench_scratch *scr
     options.rate = way->rate;
     options.wait = way->wait;
     options.durability = way->durability;
+    options.placement = way->placement;
     int code = probe_limits(scratch, way, &limits, err);
     if (code == MR_OK)
         code = mr_bench_trio(scratch, &options, result, err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several runs of the trio that are to be compared: each way (rate, wait strategy, durability) once a round,
+// Several runs of the trio that are to be compared: each way (rate, wait strategy, placement, durability) once a round,
 // the ways in turn (A B C A B C), with a probe of the bare cache line before and after each run, and flat
 // out with what the file system takes, at the best of several block sizes, from a bare loop of writes
 // (cli/bench_raw_write.h); at a rate with what three bare processes need (cli/bench_raw_relay.h).
@@ -12,8 +12,8 @@
 #define MR_TRIO_WAYS_MAX 64
 
 struct mr_trio_way {
-    double rate; // 0: flat out
-    const char *wait, *durability;
+    double rate;                               // 0: flat out
+    const char *wait, *durability, *placement; // placement: none or auto
     // What came of it, over all rounds.
     unsigned rounds, missed; // rounds in which it fell behind its rate
     uint64_t records, verified, overdue, tapped, tap_lost_bytes;
@@ -27,6 +27,7 @@ struct mr_trio_way {
     double
         write_limit[MR_BENCH_ROUNDS_MAX]; // flat out: bytes/s that the file system took right after
     double write_ratio[MR_BENCH_ROUNDS_MAX]; // flat out: the run's own bytes/s by that
+    enum mr_placement_kind placement_found;  // the one in force: --set goes before the way's
     uint32_t io_backend;
     struct mr_histogram hops[MR_REPORT_HOPS]; // all rounds together
 };

@@ -18,15 +18,21 @@ static double raw_rtt_ns(const struct mr_trio_runs *runs)
     return mr_bench_median(each, count);
 }
 
+static const char *placement_name(const struct mr_trio_way *way)
+{
+    static const char *const names[] = {
+        [MR_PLACEMENT_NONE] = "none", [MR_PLACEMENT_AUTO] = "auto", [MR_PLACEMENT_LIST] = "list"};
+    return names[way->placement_found];
+}
+
 static const char *way_name(const struct mr_trio_way *way, char *out, size_t out_bytes)
 {
     char count[32];
     if (way->rate > 0)
-        snprintf(out, out_bytes, "%s/s, wait %s, durability %s",
-                 mr_report_count_text((uint64_t)way->rate, count, sizeof count), way->wait,
-                 way->durability);
-    else
-        snprintf(out, out_bytes, "flat out, wait %s, durability %s", way->wait, way->durability);
+        mr_report_count_text((uint64_t)way->rate, count, sizeof count);
+    snprintf(out, out_bytes, "%s%s, wait %s, placement %s, durability %s",
+             way->rate > 0 ? count : "flat out", way->rate > 0 ? "/s" : "", way->wait,
+             placement_name(way), way->durability);
     return out;
 }
 
@@ -114,6 +120,7 @@ static void json_way(struct mr_json *json, struct mr_trio_way *way)
     mr_json_open(json, NULL, '{');
     mr_json_real(json, "rate", way->rate);
     mr_json_text(json, "wait", way->wait);
+    mr_json_text(json, "placement", placement_name(way));
     mr_json_text(json, "durability", way->durability);
     mr_json_u64(json, "rounds", way->rounds);
     mr_json_u64(json, "missed_rounds", way->missed);
@@ -168,8 +175,9 @@ static int save_hop(const struct mr_trio_way *way, unsigned hop, const char *dir
                     struct mr_error *err)
 {
     char path[600];
-    snprintf(path, sizeof path, "%s/%.0f-%s-%s-%s.hgrm", directory, way->rate, way->wait,
-             way->durability, mr_report_hop_name(hop));
+    snprintf(path, sizeof path, "%s/%.0f-%s%s-%s-%s.hgrm", directory, way->rate, way->wait,
+             strcmp(way->placement, "auto") == 0 ? "-placed" : "", way->durability,
+             mr_report_hop_name(hop));
     return mr_bench_save_hgrm(&way->hops[hop], path, err);
 }
 

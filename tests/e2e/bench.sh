@@ -26,6 +26,15 @@ if [ "$(nproc)" = 2 ]; then # with fewer there is none, with more it is no limit
     check "trio: the bare relay at a rate, into the page cache" jq -e '.runs[0].raw_relay_ns > 0' "$WORK/relay"
     check "trio: not with syncs, nor flat out" jq -e '[.runs[].raw_relay_ns] == [null, null, null]' "$WORK/trio"
 fi
+"$MILLRACE" bench trio --json --compare --rate 20000 --seconds 0.2 --durability none --hgrm "$WORK/compared" >"$WORK/compare"
+check_match "trio: compared, ends well, or missed the rate" $? '^(0|12)$'
+check_equal "trio: each way of waiting, and auto placed" "$(jq -c '[.runs[] | [.wait, .placement]]' "$WORK/compare")" \
+    '[["spin","none"],["yield","none"],["park","none"],["auto","none"],["auto","auto"]]'
+check_equal "trio: compared, a distribution a hop and way" "$(ls "$WORK/compared" | wc -l)" \
+    "$(jq '[.runs[].latency_ns | length] | add' "$WORK/compare")"
+check_equal "trio: the placement in force" \
+    "$("$MILLRACE" bench trio --json --rate 0 --records 10000 --no-raw-write --set placement=auto | jq -c '[.runs[].placement]') $(
+        jq -c '[.runs[].placement]' "$WORK/trio")" '["auto","auto"] ["none","none","none"]'
 check_status "trio: content that is not as expected is found" 8 \
     "$MILLRACE" bench trio --rate 0 --records 1000 --set source.seed=2
 check_match "trio: and named" "$(cat "$WORK/out")" 'record 0 at position 0, byte [0-9]+: found [0-9]+, expected'
