@@ -13,5 +13,8 @@
 // Adds `round_trips` round trips to rtt_ns. Between the first and the second allowed core, on which the two
 // processes are pinned meanwhile. MR_ERR_LIMIT with one core.
 int mr_bench_raw_rtt(uint64_t round_trips, struct mr_histogram *rtt_ns, struct mr_error *err);
+// A short probe: its median replaces *p50_ns where that is 0 or greater. From 0, once before and once after what is
+// measured, it leaves the least of both. With one core *p50_ns stays as it is.
+int mr_bench_raw_rtt_least(double *p50_ns, struct mr_error *err);
 
 #endif

@@ -13,18 +13,6 @@
 #define RAW_BYTES_MAX (256u << 20)
 #define RELAY_RATE_MIN 1000.0 // fewer records than that say nothing
 
-// The median of a short probe; 0 where there is one core only.
-static int probe(double *p50_ns, struct mr_error *err)
-{
-    struct mr_histogram *histogram = calloc(1, sizeof *histogram);
-    if (!histogram)
-        return mr_fail(err, MR_ERR_MEMORY, "no memory for a histogram");
-    int code = mr_bench_raw_rtt(MR_RAW_RTT_PROBE, histogram, err);
-    *p50_ns = code == MR_OK ? (double)mr_histogram_percentile(histogram, 50) : 0;
-    free(histogram);
-    return code == MR_ERR_LIMIT ? MR_OK : code;
-}
-
 static enum mr_durability durability_of(const char *word)
 {
     return strcmp(word, "none") == 0    ? MR_DURABILITY_NONE
@@ -65,36 +53,19 @@ static bool relay_is_limit(const struct mr_trio_way *way)
            mr_allowed_cores() == 2;
 }
 
-// What three bare processes need at this rate; 0 where that cannot be measured.
-static int probe_relay(const struct mr_bench_scratch *scratch, double rate, double *p50_ns,
-                       struct mr_error *err)
-{
-    struct mr_histogram *histogram = calloc(1, sizeof *histogram);
-    if (!histogram)
-        return mr_fail(err, MR_ERR_MEMORY, "no memory for a histogram");
-    int code = mr_bench_raw_relay(scratch->files, rate, histogram, err);
-    *p50_ns = code == MR_OK ? (double)mr_histogram_percentile(histogram, 50) : 0;
-    free(histogram);
-    return code == MR_ERR_LIMIT ? MR_OK : code;
-}
-
 // What the machine needs with nothing in between: the least of before and after a run. 0: not measured.
 struct limits {
-    double rtt_ns, relay_ns;
+    double rtt_ns;
+    struct mr_raw_relay relay;
 };
 
 static int probe_limits(const struct mr_bench_scratch *scratch, const struct mr_trio_way *way,
                         struct limits *limits, struct mr_error *err)
 {
-    struct limits now = {0};
-    int code = probe(&now.rtt_ns, err);
+    int code = mr_bench_raw_rtt_least(&limits->rtt_ns, err);
     if (code == MR_OK && relay_is_limit(way))
-        code = probe_relay(scratch, way->rate, &now.relay_ns, err);
-    if (limits->rtt_ns == 0 || now.rtt_ns < limits->rtt_ns)
-        limits->rtt_ns = now.rtt_ns;
-    if (limits->relay_ns == 0 || now.relay_ns < limits->relay_ns)
-        limits->relay_ns = now.relay_ns;
-    return code;
+        code = mr_bench_raw_relay(scratch->files, way->rate, &limits->relay, err);
+    return code == MR_ERR_LIMIT ? MR_OK : code;
 }
 
 static void add(struct mr_trio_way *way, const struct mr_trio_result *result,
@@ -113,7 +84,8 @@ static void add(struct mr_trio_way *way, const struct mr_trio_result *result,
     way->cores[round] = result->cores;
     way->first_record_ms[round] = result->first_record_ms;
     way->raw_rtt_ns[round] = limits->rtt_ns;
-    way->raw_relay_ns[round] = limits->relay_ns;
+    way->raw_relay_ns[round] = limits->relay.p50_ns;
+    way->raw_relay_p99_ns[round] = limits->relay.p99_ns;
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++) {
         way->p50_ns[hop][round] = (double)mr_histogram_percentile(&result->hops[hop], 50);
         mr_histogram_merge(&way->hops[hop], &result->hops[hop]);

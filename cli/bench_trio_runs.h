@@ -23,7 +23,8 @@ struct mr_trio_way {
     double p50_ns[MR_REPORT_HOPS][MR_BENCH_ROUNDS_MAX];
     double
         raw_rtt_ns[MR_BENCH_ROUNDS_MAX]; // the lower of the two medians around the run; 0: one core
-    double raw_relay_ns[MR_BENCH_ROUNDS_MAX]; // p50 of the bare relay, as above; 0: no limit here
+    // Of the bare relay around the run, the probe with the least median; 0: no limit here
+    double raw_relay_ns[MR_BENCH_ROUNDS_MAX], raw_relay_p99_ns[MR_BENCH_ROUNDS_MAX];
     double
         write_limit[MR_BENCH_ROUNDS_MAX]; // flat out: bytes/s that the file system took right after
     double write_ratio[MR_BENCH_ROUNDS_MAX]; // flat out: the run's own bytes/s by that

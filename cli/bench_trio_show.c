@@ -56,8 +56,10 @@ static void show_way(struct mr_trio_way *way)
                mr_bench_median(way->write_ratio, way->rounds));
     double relay_ns = mr_bench_median(way->raw_relay_ns, way->rounds);
     if (relay_ns > 0)
-        printf("  three bare processes hand over %.2f us after a record was due: %.2f times that\n",
-               relay_ns / 1000,
+        printf("  three bare processes hand over %.2f us after a record was due (p99 %.2f): %.2f "
+               "times "
+               "that\n",
+               relay_ns / 1000, mr_bench_median(way->raw_relay_p99_ns, way->rounds) / 1000,
                (double)mr_histogram_percentile(&way->hops[MR_HOP_HAND_OVER], 50) / relay_ns);
     if (way->tapped)
         printf("  taps saw %" PRIu64 " records, lost %" PRIu64 " bytes\n", way->tapped,
@@ -139,8 +141,10 @@ static void json_way(struct mr_json *json, struct mr_trio_way *way)
     mr_json_u64(json, "tapped", way->tapped);
     mr_json_u64(json, "tap_lost_bytes", way->tap_lost_bytes);
     mr_json_real(json, "raw_rtt_ns", raw_ns);
-    if (relay_ns > 0)
+    if (relay_ns > 0) {
         mr_json_real(json, "raw_relay_ns", relay_ns);
+        mr_json_real(json, "raw_relay_p99_ns", mr_bench_median(way->raw_relay_p99_ns, way->rounds));
+    }
     mr_json_open(json, "latency_ns", '{');
     for (unsigned hop = 0; hop < MR_REPORT_HOPS; hop++)
         json_hop(json, way, hop, raw_ns, relay_ns);
