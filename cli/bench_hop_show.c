@@ -68,7 +68,7 @@ static void json_distribution(const char *name, const struct mr_histogram *histo
     for (unsigned i = 0; i < MR_REPORT_PERCENTILES; i++)
         printf("\"%s\": %" PRIu64 ", ", mr_report_percentile_names[i],
                mr_histogram_percentile(histogram, mr_report_percentiles[i]));
-    printf("\"max\": %" PRIu64 ", \"count\": %" PRIu64 "}, ", histogram->max_ns, histogram->count);
+    printf("\"max\": %" PRIu64 ", \"n\": %" PRIu64 "}, ", histogram->max_ns, histogram->count);
 }
 
 static void json_rate(const struct mr_pair_cell *cell)
@@ -98,10 +98,10 @@ void mr_bench_hop_json(const struct mr_hop_report *report, const char *machine)
 {
     const struct mr_pair_rounds *rounds = &report->rounds;
     const struct mr_pair_spread *ratio = &report->round_trip->kept_ratio;
-    printf("{\"bench\": \"hop\", \"machine\": \"%s\", \"cores\": [%d, %d], "
+    printf("{\"bench\": \"hop\", \"machine\": \"%s\", \"n\": %" PRIu64 ", \"cores\": [%d, %d], "
            "\"shared_cache_level\": %d, \"record_bytes\": %d, \"rounds\": %u, ",
-           machine, report->cores[0], report->cores[1], report->cache_level, MR_HOP_RECORD_BYTES,
-           rounds->rounds_run);
+           machine, report->records, report->cores[0], report->cores[1], report->cache_level,
+           MR_HOP_RECORD_BYTES, rounds->rounds_run);
     json_distribution("round_trip_ns", report->round_trip->round_trip_ns);
     json_distribution("one_way_ns", report->round_trip->one_way_ns);
     printf("\"raw_rtt_ns\": %.1f, \"rtt_ratio\": %.3f, \"rtt_ratio_min\": %.3f, \"rtt_ratio_max\": "
@@ -111,12 +111,11 @@ void mr_bench_hop_json(const struct mr_hop_report *report, const char *machine)
     json_rate(report->one_at_a_time);
     printf("}, ");
     json_batches(report);
-    printf("\"copy_bytes_per_second\": %.0f, \"records_checked\": %" PRIu64
-           ", \"regime\": {\"measured\": %u, \"kept\": %u, \"raw_rtt_ns_min\": %.1f, "
+    printf("\"copy_bytes_per_second\": %.0f, \"regime\": {\"measured\": %u, \"kept\": %u, "
+           "\"raw_rtt_ns_min\": %.1f, "
            "\"raw_rtt_ns_max\": %.1f, \"moved\": %s}, ",
-           report->copy_bytes_per_second, report->records, rounds->measured, rounds->kept,
-           rounds->raw_rtt_ns.min, rounds->raw_rtt_ns.max,
-           rounds->kept < rounds->measured ? "true" : "false");
+           report->copy_bytes_per_second, rounds->measured, rounds->kept, rounds->raw_rtt_ns.min,
+           rounds->raw_rtt_ns.max, rounds->kept < rounds->measured ? "true" : "false");
     json_goals(report);
     printf("}\n");
 }
