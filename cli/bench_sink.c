@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/bench_raw_rtt.h"
 #include "consumers/loader/output_file.h"
 #include "core/clock.h"
 #include "core/dead_letter.h"
@@ -534,12 +535,16 @@ int mr_bench_sink(const struct mr_sink_bench_options *options, struct mr_sink_be
     int code = prepare(&bench, err);
     if (code == MR_OK)
         code = make_stream(&bench, err);
+    if (code == MR_OK)
+        code = mr_bench_raw_rtt_least(&report->raw_rtt_ns, err);
     while (code == MR_OK && report->rounds < options->rounds) {
         code = round_of_sink(&bench, err);
         for (unsigned way = 0; way < report->way_count && code == MR_OK; way++)
             code = round_of_raw(&bench, way, err);
         report->rounds += code == MR_OK;
     }
+    if (code == MR_OK)
+        code = mr_bench_raw_rtt_least(&report->raw_rtt_ns, err);
     clear_away(&bench);
     if (code != MR_OK)
         return code;

@@ -32,6 +32,8 @@ struct mr_sink_bench_options {
 struct mr_sink_bench_report {
     uint64_t records, bytes; // of a round, as they stand in the journal
     unsigned rounds;
+    double
+        raw_rtt_ns; // the bare cache line there and back, the least of before and after; 0: one core
     double bytes_per_second[MR_BENCH_ROUNDS_MAX];
     double
         cpu_s_per_gb[MR_BENCH_ROUNDS_MAX]; // user and system, of the loader and its kernel workers

@@ -82,12 +82,12 @@ static void print_text(const struct mr_sink_bench_options *options,
 
 static void json_latency(struct mr_json *json, const struct mr_histogram *histogram)
 {
-    static const char *const names[] = {"p50", "p90", "p99", "p999", "p9999"};
     mr_json_open(json, "latency_ns", '{');
     for (unsigned i = 0; i < MR_REPORT_PERCENTILES; i++)
-        mr_json_u64(json, names[i], mr_histogram_percentile(histogram, mr_report_percentiles[i]));
+        mr_json_u64(json, mr_report_percentile_names[i],
+                    mr_histogram_percentile(histogram, mr_report_percentiles[i]));
     mr_json_u64(json, "max", histogram->max_ns);
-    mr_json_u64(json, "count", histogram->count);
+    mr_json_u64(json, "n", histogram->count);
     mr_json_close(json);
 }
 
@@ -138,7 +138,11 @@ static void print_json(const struct mr_sink_bench_options *options,
     mr_json_u64(&json, "n", report->records);
     mr_json_u64(&json, "bytes", report->bytes);
     mr_json_u64(&json, "record_bytes", options->record_bytes);
-    mr_json_real(&json, "bytes_per_second", median_of(report->bytes_per_second, report->rounds));
+    mr_json_real(&json, "raw_rtt_ns", report->raw_rtt_ns);
+    double bytes_per_second = median_of(report->bytes_per_second, report->rounds);
+    mr_json_real(&json, "records_per_second",
+                 bytes_per_second * (double)report->records / (double)report->bytes);
+    mr_json_real(&json, "bytes_per_second", bytes_per_second);
     mr_json_real(&json, "raw_bytes_per_second",
                  median_of(report->raw_per_second[report->best_way], report->rounds));
     mr_json_real(&json, "ratio", ratio_to(report, report->best_way));

@@ -19,7 +19,14 @@ check_equal "one JSON object with figure, limit and ratio" \
 check_equal "each way is measured fed, too" \
     "$(jq -c '[([.raw[] | select(.fed)] | length) * 2 == (.raw | length), .fed_ratio > 0, .fed_bytes_per_second > 0,
                ([.raw[] | .bytes_per_second > 0] | all)]' "$WORK/json")" '[true,true,true,true]'
-check_equal "every record has its latency" "$(jq '.latency_ns.count == .n' "$WORK/json")" true
+check_equal "every record has its latency" "$(jq '.latency_ns.n == .n' "$WORK/json")" true
+check_equal "percentiles are named as those of the other benchmarks" "$(jq -r '.latency_ns | keys_unsorted | join(" ")' "$WORK/json")" \
+    "p50 p90 p99 p99.9 p99.99 max n"
+check_equal "records a second are the bytes' share" \
+    "$(jq '.records_per_second / (.bytes_per_second * .n / .bytes) * 1000 | round' "$WORK/json")" 1000
+if [ "$(nproc)" -gt 1 ]; then
+    emulated "the bare round trip" "counts in microseconds" || check "the bare round trip of the same run" jq -e '.raw_rtt_ns > 0' "$WORK/json"
+fi
 check "without io_uring" env MILLRACE_IO=pwrite "$MILLRACE" bench sink --path "$disk" --mib 16 --ring 4 --rounds 1
 check_equal "nothing is left" "$(leftovers)" ""
 
