@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/bench_itch_reference.h"
+#include "cli/bench_raw_rtt.h"
 #include "gen/itch_session.h"
 
 static int make_feed(const struct mr_itch_bench_options *options, struct mr_itch_feed *feed,
@@ -75,8 +76,11 @@ int mr_bench_itch(const struct mr_itch_bench_options *options, struct mr_itch_be
     if (code == MR_OK)
         code = mr_bench_scratch_make(&scratch, options->directory, err);
     if (code == MR_OK) {
+        code = mr_bench_raw_rtt_least(&report->raw_rtt_ns, err);
         while (code == MR_OK && report->rounds < options->rounds)
             code = run_round(&feed, options, &scratch, report, err);
+        if (code == MR_OK)
+            code = mr_bench_raw_rtt_least(&report->raw_rtt_ns, err);
         mr_bench_scratch_remove(&scratch);
     }
     report->messages = feed.messages;

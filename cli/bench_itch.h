@@ -45,6 +45,8 @@ struct mr_itch_bench_round {
 struct mr_itch_bench_report {
     unsigned rounds;
     uint64_t messages, bytes, orders_live;
+    double
+        raw_rtt_ns; // the bare cache line there and back, the least of before and after; 0: one core
     struct mr_itch_digest found; // the same in every round and way
     uint64_t by_type[256];
     struct mr_histogram decode, book;

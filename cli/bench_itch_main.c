@@ -175,6 +175,9 @@ static void print_itch_json(const struct mr_itch_bench_options *options,
     mr_json_u64(&json, "trades", report->found.trades);
     mr_json_u64(&json, "digest", report->found.value);
     mr_json_text(&json, "durability", options->durability);
+    mr_json_real(&json, "raw_rtt_ns", report->raw_rtt_ns);
+    mr_json_real(&json, "raw_copied_bytes_per_second",
+                 median_of(report, COPY) * (double)report->bytes / (double)report->messages);
     json_types(&json, report);
     json_figures(&json, report, NULL);
     json_distribution(&json, "decode_ns", &report->decode);

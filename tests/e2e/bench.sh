@@ -68,6 +68,11 @@ check "itch: quotes, trades and live orders" jq -e '.quotes > 1000 and .trades >
 check "itch: figures and the limits of the same run" jq -e '(.rounds | length) == 2 and ([.rounds[], . |
     .decoded_per_second, .booked_per_second, .trio_per_second, .tuned_per_second, .raw_copied_per_second, .raw_line_ns, .decode_to_copy,
     .book_to_line, .trio_to_one_core] | all(. > 0)) and .decode_ns.p50 > 0 and .book_ns.p50 <= .book_ns.max' "$WORK/itch"
+if [ "$(nproc)" -gt 1 ]; then
+    emulated "itch: the bare round trip" "counts in microseconds" || check "itch: the bare round trip of the same run" jq -e '.raw_rtt_ns > 0' "$WORK/itch"
+fi
+check_equal "itch: the copy's bytes are those of the messages" \
+    "$(jq '.raw_copied_bytes_per_second / (.raw_copied_per_second * .bytes / .n) * 1000 | round' "$WORK/itch")" 1000
 check_equal "itch: the same session gives the same results" "$(itch --durability batch | jq .digest)" "$(jq .digest "$WORK/itch")"
 check_equal "itch: another does not" "$(itch --seed 2 | jq --slurpfile one "$WORK/itch" '.digest != $one[0].digest')" true
 check_status "itch: a word that is no durability" 2 itch --durability some
