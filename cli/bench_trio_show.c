@@ -57,8 +57,7 @@ static void show_way(struct mr_trio_way *way)
     double relay_ns = mr_bench_median(way->raw_relay_ns, way->rounds);
     if (relay_ns > 0)
         printf("  three bare processes hand over %.2f us after a record was due (p99 %.2f): %.2f "
-               "times "
-               "that\n",
+               "times that\n",
                relay_ns / 1000, mr_bench_median(way->raw_relay_p99_ns, way->rounds) / 1000,
                (double)mr_histogram_percentile(&way->hops[MR_HOP_HAND_OVER], 50) / relay_ns);
     if (way->tapped)

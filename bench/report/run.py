@@ -113,8 +113,7 @@ def steady_table(found):
                       for stage, of in found["stages"].items()])
 
 
-PERCENTILES = {"p50": ("p50",), "p90": ("p90",), "p99": ("p99",), "p99.9": ("p99.9", "p999"),
-               "p99.99": ("p99.99", "p9999"), "max": ("max",), "n": ("n", "count")}
+PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99", "max", "n")
 NOT_SHOWN = ("bench", "machine", "digest", "goals")
 
 
@@ -136,8 +135,8 @@ def duration(ns):
 
 
 def percentile_cells(of):
-    for column, names in PERCENTILES.items():
-        value = next((of[name] for name in names if name in of), None)
+    for column in PERCENTILES:
+        value = of.get(column)
         yield cell(value) if value is None or column == "n" else duration(value)
 
 
