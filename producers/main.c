@@ -46,8 +46,10 @@ static void await_input(struct mr_source_run *run)
     int64_t slice_ns = WAIT_SLICE_NS;
     if (run->wake_mono_ns != 0) {
         int64_t left_ns = run->wake_mono_ns - mr_mono_ns();
-        if (left_ns <= 0)
+        if (left_ns <= 0) {
+            mr_stage_beat(run->stage);
             return;
+        }
         slice_ns = left_ns < slice_ns ? left_ns : slice_ns;
     }
     if (run->wait_fd >= 0)
@@ -124,7 +126,6 @@ static int turn(struct mr_source_run *run)
         if (polled == MR_POLL_IDLE || run->wake_mono_ns != 0)
             await_input(run);
         leave_note(run, &notes);
-        mr_stage_beat(stage);
     }
     mr_stage_set_phase(stage, MR_PHASE_DRAINING);
     return MR_OK;

@@ -67,9 +67,8 @@ static void say_what_drain_waits_for(struct mr_stage *stage)
             room ? stage->writers[stage->waits.port].ring->segment.path : "");
 }
 
-void mr_stage_beat(struct mr_stage *stage)
+static void beat_at(struct mr_stage *stage, uint64_t now_tick)
 {
-    uint64_t now_tick = mr_tick();
     if (mr_ticks_to_ns((int64_t)(now_tick - stage->beat_tick)) < BEAT_INTERVAL_NS)
         return;
     stage->beat_tick = now_tick;
@@ -86,14 +85,24 @@ void mr_stage_beat(struct mr_stage *stage)
     mr_stage_look_for_damage(stage);
 }
 
-// How long the wait that now ends has lasted. That of an input was over when the last look for it was; what
-// follows was work.
-static uint64_t waited_ns(const struct mr_stage *stage, int64_t now_ns)
+void mr_stage_beat(struct mr_stage *stage)
 {
-    int64_t lasted_ns = now_ns - stage->waits.since_ns;
-    if (stage->waits.why == MR_WAIT_INPUT)
-        lasted_ns -= mr_ticks_to_ns((int64_t)(mr_tick() - stage->wait.last_tick));
+    beat_at(stage, mr_tick());
+}
+
+// How long the wait that now ends has lasted. That of an input was over when the last look for it was; what
+// follows was work, and is in a hurry: it need not look at a clock for this.
+static uint64_t waited_ns(const struct mr_stage *stage)
+{
+    uint64_t until_tick = stage->waits.why == MR_WAIT_INPUT ? stage->wait.last_tick : mr_tick();
+    int64_t lasted_ns = mr_ticks_to_ns((int64_t)(until_tick - stage->waits.since_tick));
     return lasted_ns > 0 ? (uint64_t)lasted_ns : 0;
+}
+
+static void note_begin(struct mr_stage *stage)
+{
+    stage->waits.since_tick = mr_tick();
+    stage->waits.since_ns = stage->shared->gauges.waiting_since_ns = mr_mono_ns();
 }
 
 // False: it waits for that already.
@@ -102,14 +111,14 @@ static bool begin_waiting(struct mr_stage *stage, enum mr_wait_for why, unsigned
     struct mr_stage_gauges *gauges = &stage->shared->gauges;
     if (stage->waits.why == why && stage->waits.port == port)
         return false;
-    int64_t now_ns = mr_mono_ns();
     // Who looks takes the values that stand between two equal, even versions. Pairs with the loads in
     // mr_stage_copy_gauges.
     mr_store_relaxed_u32(&gauges->wait_version, ++stage->waits.version);
     mr_fence_release();
     if (stage->waits.why != MR_WAIT_NOTHING)
-        gauges->waited_ns[stage->waits.why] += waited_ns(stage, now_ns);
-    stage->waits.since_ns = gauges->waiting_since_ns = now_ns;
+        gauges->waited_ns[stage->waits.why] += waited_ns(stage);
+    if (why != MR_WAIT_NOTHING)
+        note_begin(stage);
     stage->waits.port = gauges->waiting_port = port;
     stage->waits.why = gauges->waiting_for = why;
     mr_store_release_u32(&gauges->wait_version, ++stage->waits.version);
@@ -200,7 +209,7 @@ void mr_stage_wait(struct mr_stage *stage, enum mr_wait_for why, int64_t timeout
     } else {
         mr_wait_until(&stage->wait, mr_mono_ns() + timeout_ns);
     }
-    mr_stage_beat(stage);
+    beat_at(stage, stage->wait.last_tick);
 }
 
 void mr_stage_wait_for(struct mr_stage *stage, unsigned port, int64_t timeout_ns)

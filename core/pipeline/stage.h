@@ -123,7 +123,7 @@ struct mr_stage_gauges {
     uint32_t waiting_for;     // mr_wait_for
     uint32_t waiting_port;    // MR_WAIT_OUTPUT: which output's ring is full
     uint32_t wait_version;    // odd while one of waiting_*, waited_ns is being changed
-    int64_t waiting_since_ns; // monotonic
+    int64_t waiting_since_ns; // monotonic: where it waits
     int64_t heartbeat_ns;     // monotonic, at most 100 ms old while the stage lives
     int64_t opened_ns;        // monotonic: its first process was there
     int64_t started_ns;       // monotonic: the first record came in
@@ -209,6 +209,7 @@ struct mr_stage {
         enum mr_wait_for why;
         uint32_t port, version;
         int64_t since_ns;
+        uint64_t since_tick;
     } waits;
     bool described;
     struct mr_ring rings[MR_RING_COUNT]; // those this role uses
