@@ -180,21 +180,19 @@ static void use_notes(struct mr_reader *reader, uint64_t position,
         mr_store_release_u64(&reader->ring->reader_line->lane_read, reader->lane_read);
 }
 
-void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
+void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position, uint64_t tick,
                    struct mr_histogram *age_ns)
 {
     // Pairs with the release store in mr_leave_note.
     uint64_t lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
-    uint64_t now = 0;
     if (*noted < reader->lane_read || lane_write - *noted > MR_RING_LANE_NOTES)
         *noted = reader->lane_read;
     for (; *noted - reader->lane_read < MR_RING_LANE_NOTES && *noted != lane_write; ++*noted) {
         const struct mr_ring_note *note = note_at(reader, *noted);
         if ((int64_t)(note->end_pos - position) > 0)
             return;
-        if (now == 0)
-            now = mr_tick();
-        mr_histogram_add(age_ns, mr_ticks_to_ns((int64_t)(now - note->origin_tick)), note->records);
+        mr_histogram_add(age_ns, mr_ticks_to_ns((int64_t)(tick - note->origin_tick)),
+                         note->records);
     }
 }
 
@@ -209,19 +207,21 @@ void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_rea
     mr_ring_wake_writer(reader->ring, position);
 }
 
-void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight)
+void mr_reader_note_seen(struct mr_reader *reader, uint64_t tick,
+                         const struct mr_reader_sight *sight)
 {
     // Pairs with the release store in mr_leave_note.
     uint64_t lane_write = mr_load_acquire_u64(&reader->ring->news->lane_write);
     if (lane_write - reader->lane_seen > MR_RING_LANE_NOTES)
         reader->lane_seen = lane_write; // damage to a diagnostic: skipped
-    uint64_t now = reader->lane_seen != lane_write ? mr_tick() : 0;
     for (; reader->lane_seen != lane_write; reader->lane_seen++) {
         const struct mr_ring_note *note = note_at(reader, reader->lane_seen);
+        if ((int64_t)(tick - note->publish_tick) < 0)
+            return;
         mr_histogram_add(sight->published_ns,
                          mr_ticks_to_ns((int64_t)(note->publish_tick - note->origin_tick)),
                          note->records);
-        mr_histogram_add(sight->seen_ns, mr_ticks_to_ns((int64_t)(now - note->origin_tick)),
+        mr_histogram_add(sight->seen_ns, mr_ticks_to_ns((int64_t)(tick - note->origin_tick)),
                          note->records);
     }
 }

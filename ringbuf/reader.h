@@ -56,7 +56,7 @@ struct mr_reader_timing {
 // The same when what was published is seen for the first time.
 struct mr_reader_sight {
     struct mr_histogram *published_ns; // origin to publish
-    struct mr_histogram *seen_ns;      // origin to now
+    struct mr_histogram *seen_ns;      // origin to the look
 };
 
 void mr_reader_open(struct mr_reader *reader, struct mr_ring *ring);
@@ -151,14 +151,16 @@ static inline uint64_t mr_pass_alike(struct mr_reader *reader, uint32_t length, 
 // Frees everything before `position` for the writer, records latencies, wakes the writer if it
 // sleeps.
 void mr_release(struct mr_reader *reader, uint64_t position, const struct mr_reader_timing *timing);
-// Records how old everything before `position` is (origin to now) that was not looked at so far, without
+// Records how old everything before `position` was at `tick` that was not looked at so far, without
 // releasing it: a reader that hands records on before it may let go of them. *noted: the notes used for
 // that, 0 at first.
-void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position,
+void mr_reader_age(struct mr_reader *reader, uint64_t *noted, uint64_t position, uint64_t tick,
                    struct mr_histogram *age_ns);
-// Call when a look has found something: attributes what was published since the last call, before the work
-// on it begins. From the writer's notes, so one that publishes without a note is not counted.
-void mr_reader_note_seen(struct mr_reader *reader, const struct mr_reader_sight *sight);
+// A look at `tick` has found something: attributes what was published by then and not told of so far. Before it is
+// released, but the work on it need not wait for that. From the writer's notes, so one that publishes without a note
+// is not counted.
+void mr_reader_note_seen(struct mr_reader *reader, uint64_t tick,
+                         const struct mr_reader_sight *sight);
 // Part of mr_release_lazily: nothing more is there now, and this many bytes were since the last release.
 void mr_rest_after_burst(struct mr_reader *reader, uint64_t bytes);
 // Releases what was looked at, if nothing more is there now or the eighth part of the ring is used up; rests where it

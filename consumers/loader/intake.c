@@ -180,16 +180,15 @@ static int walk_span(struct mr_intake *intake, struct mr_intake_span *span, stru
 
 int mr_intake_walk(struct mr_intake *intake, bool *moved, struct mr_error *err)
 {
-    if (mr_peek_bytes(intake->reader) == 0)
+    // The record's own word, which is needed anyway; the cursor is another line to be fetched.
+    if (!mr_has_record(intake->reader))
         return intake->reader->corrupt ? mr_reader_explain(intake->reader, err) : MR_OK;
     struct mr_intake_span *span = open_span(intake);
     if (!span)
         return MR_OK;
     *moved = true;
-    struct mr_stage_layout *shared = intake->stage->shared;
     if (intake->port == MR_PORT_MAIN)
-        mr_reader_note_seen(intake->reader,
-                            &(struct mr_reader_sight){&shared->published_ns, &shared->seen_ns});
+        intake->seen_tick = mr_tick();
     return walk_span(intake, span, err);
 }
 
@@ -225,14 +224,16 @@ int mr_intake_hand_over(struct mr_intake *intake, bool *moved, struct mr_error *
     return MR_OK;
 }
 
-void mr_intake_age(struct mr_intake *intake, uint64_t position)
+void mr_intake_age(struct mr_intake *intake, uint64_t position, uint64_t tick)
 {
-    if (position == intake->aged_pos)
-        return;
+    struct mr_stage_layout *shared = intake->stage->shared;
+    if (position != intake->aged_pos && intake->port == MR_PORT_MAIN)
+        mr_reader_age(intake->reader, &intake->aged_notes, position, tick, &shared->handed_ns);
     intake->aged_pos = position;
-    if (intake->port == MR_PORT_MAIN)
-        mr_reader_age(intake->reader, &intake->aged_notes, position,
-                      &intake->stage->shared->handed_ns);
+    if (intake->seen_tick != 0)
+        mr_reader_note_seen(intake->reader, intake->seen_tick,
+                            &(struct mr_reader_sight){&shared->published_ns, &shared->seen_ns});
+    intake->seen_tick = 0;
 }
 
 static void count_out(struct mr_intake *intake, uint64_t records)

@@ -31,6 +31,7 @@ struct mr_intake {
     unsigned counter; // of dead letters, in stage->now.plugin; the egress counts as the stage does
     uint64_t recount; // records still to be walked that are in the counts already
     uint64_t walked_pos;
+    uint64_t seen_tick; // of the last look that found something; 0: mr_intake_age has told of it
     uint64_t aged_pos, aged_notes;                    // how far mr_intake_age has come
     struct mr_intake_span spans[MR_INTAKE_SPANS_MAX]; // a ring, oldest first
     unsigned first, count;
@@ -48,8 +49,9 @@ static inline bool mr_intake_is_young(const struct mr_intake *intake)
 {
     return intake->run.handed_pos > intake->aged_pos;
 }
-// The kernel has taken what is before `position`: records how old it was then.
-void mr_intake_age(struct mr_intake *intake, uint64_t position);
+// The kernel had taken what is before `position` at `tick`: records how old that was then, and how old what was
+// walked was when it was seen.
+void mr_intake_age(struct mr_intake *intake, uint64_t position, uint64_t tick);
 // Takes note of what has become durable: counts and in_pos, for the next commit. True: something
 // has.
 bool mr_intake_settle(struct mr_intake *intake);

@@ -80,7 +80,10 @@ static void submit(struct mr_io *io, unsigned slot)
     struct mr_io_request piece = io->slots[slot].request;
     if (piece.length > PIECE_BYTES_MAX)
         piece.length = PIECE_BYTES_MAX;
-    io->backend->submit(io->device, &piece, slot);
+    if (io->backend->submit(io->device, &piece, slot))
+        io->taken_tick = mr_tick();
+    else
+        io->starting = true;
 }
 
 // Syncs are few, and so is what this costs.
@@ -250,6 +253,9 @@ static int reap(struct mr_io *io, unsigned wanted, int64_t wait_ns, struct mr_er
             return MR_OK;
     }
     int count = io->backend->reap(io->device, events, io->depth, wanted, wait_ns);
+    if (io->starting)
+        io->taken_tick = mr_tick();
+    io->starting = false;
     if (count < 0) {
         errno = -count;
         return mr_fail_errno(err, MR_ERR_OUTPUT, "%s: cannot reap", io->backend->name);

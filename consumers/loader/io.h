@@ -53,8 +53,9 @@ struct mr_io_backend {
     // May be NULL. Many writes will come from this memory, which stays where it is: the backend may
     // make itself ready for that.
     void (*lend)(void *device, const void *bytes, size_t length);
-    // Takes a request; there are never more than `depth`.
-    void (*submit)(void *device, const struct mr_io_request *request, unsigned slot);
+    // Takes a request; there are never more than `depth`. True: it is with the kernel already; false: with the
+    // next reap.
+    bool (*submit)(void *device, const struct mr_io_request *request, unsigned slot);
     // Starts what was submitted, waits up to wait_ns (0: not at all) until `wanted` have completed, and
     // returns how many events it wrote to `out`, or -errno where the backend itself has failed. May return
     // with fewer than wanted, never waits for more.
@@ -91,6 +92,8 @@ struct mr_io {
     unsigned sync_count;    // of those: syncs
     unsigned refused_count; // of those: they wait for room
     int64_t retry_ns;       // when they are tried again
+    uint64_t taken_tick;    // when all that was handed over was with the kernel, last ...
+    bool starting;          // ... but for some that will be with the next reap
     unsigned free_count;
     unsigned free_slots[MR_IO_DEPTH_MAX];
     struct mr_io_slot slots[MR_IO_DEPTH_MAX];

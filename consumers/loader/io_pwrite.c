@@ -31,11 +31,12 @@ static int pwrite_open(void **device, unsigned depth, struct mr_error *err)
     return MR_OK;
 }
 
-static void pwrite_submit(void *device, const struct mr_io_request *request, unsigned slot)
+static bool pwrite_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
     struct pwrite_queue *queue = device;
     unsigned at = (queue->first + queue->count++) % queue->room;
     queue->items[at] = (struct waiting){.request = *request, .slot = slot};
+    return false;
 }
 
 // A pipe whose reader is slow must not hold the loader fast: the call is made when there is room,

@@ -162,12 +162,12 @@ static void write_briefly(struct uring *uring, const struct mr_io_request *reque
         (struct mr_io_event){.slot = slot, .result = done < 0 ? -errno : done};
 }
 
-static void uring_submit(void *device, const struct mr_io_request *request, unsigned slot)
+static bool uring_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
     struct uring *uring = device;
     if (request->brief) {
         write_briefly(uring, request, slot);
-        return;
+        return true;
     }
     uring->under_way++;
     // There is always one: the queue is as long as requests can be in flight.
@@ -182,6 +182,7 @@ static void uring_submit(void *device, const struct mr_io_request *request, unsi
                             (__u64)request->offset);
     }
     io_uring_sqe_set_data64(sqe, slot);
+    return false;
 }
 
 // Busy, out of memory for now, interrupted: what was queued stays queued and goes in next time.

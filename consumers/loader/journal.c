@@ -114,7 +114,8 @@ static void count_written(struct journal_sink *sink, uint64_t tag)
 {
     uint64_t before = sink->writes.written_pos;
     mr_journal_writes_done(&sink->writes, tag);
-    if (before == sink->synced_pos && sink->writes.written_pos > before)
+    bool waits = sink->options->durability == MR_DURABILITY_BATCH;
+    if (waits && before == sink->synced_pos && sink->writes.written_pos > before)
         sink->unsynced_since_ns = mr_mono_ns();
 }
 

@@ -322,21 +322,24 @@ static int open_main(struct loader *loader)
 }
 
 // ---- a turn ------------------------------------------------------------------------------------
-static int take_in(struct loader *loader, bool *moved)
+static int take_in(struct loader *loader, unsigned port, bool *moved)
 {
-    for (unsigned port = 0; port < loader->stage->reader_count; port++) {
-        struct mr_intake *input = &loader->inputs[port];
-        int code = MR_OK;
-        if (!input->run.sink)
+    struct mr_intake *input = &loader->inputs[port];
+    int code = mr_intake_walk(input, moved, &loader->err);
+    return code == MR_OK ? mr_intake_hand_over(input, moved, &loader->err) : code;
+}
+
+static int take_in_dead(struct loader *loader, bool *moved)
+{
+    int code = MR_OK;
+    for (unsigned port = MR_PORT_DEAD; port < loader->stage->reader_count && code == MR_OK;
+         port++) {
+        if (!loader->inputs[port].run.sink)
             code = open_dead_if_due(loader, port);
-        if (code == MR_OK && input->run.sink)
-            code = mr_intake_walk(input, moved, &loader->err);
-        if (code == MR_OK && input->run.sink)
-            code = mr_intake_hand_over(input, moved, &loader->err);
-        if (code != MR_OK)
-            return code;
+        if (code == MR_OK && loader->inputs[port].run.sink)
+            code = take_in(loader, port, moved);
     }
-    return MR_OK;
+    return code;
 }
 
 // Each sink is asked, also after one has failed: what is durable is committed in any case.
@@ -383,14 +386,17 @@ static int reap(struct loader *loader, bool moved)
         wait_ns = loader->io.refused_count == 0 ? IO_WAIT_NS : DEVICE_WAIT_NS;
     }
     int code = mr_io_reap_several(&loader->io, wait_ns, &loader->err);
-    mr_intake_age(input, handed_pos);
+    mr_intake_age(input, handed_pos, loader->io.taken_tick);
     return code;
 }
 
+// The records first, and straight on to the kernel; dead letters go to it with the next turn.
 static int turn(struct loader *loader, bool *moved)
 {
-    int code = take_in(loader, moved);
+    int code = take_in(loader, MR_PORT_MAIN, moved);
     int reaped = reap(loader, *moved || code != MR_OK);
+    if (code == MR_OK)
+        code = take_in_dead(loader, moved);
     int settled = settle(loader, moved);
     mr_stage_beat(loader->stage);
     return code != MR_OK ? code : reaped != MR_OK ? reaped : settled;

@@ -21,11 +21,12 @@ static int faulty_open(void **device, unsigned depth, struct mr_error *err)
     return MR_OK;
 }
 
-static void faulty_submit(void *device, const struct mr_io_request *request, unsigned slot)
+static bool faulty_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
     (void)device;
     waiting[waiting_count].request = *request;
     waiting[waiting_count++].slot = slot;
+    return false;
 }
 
 static int64_t sync_it(int fd)

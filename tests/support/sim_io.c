@@ -83,7 +83,7 @@ static void carry_out(struct sim_disk *disk, struct sim_request *request)
     request->carried_out = true;
 }
 
-static void sim_io_submit(void *device, const struct mr_io_request *request, unsigned slot)
+static bool sim_io_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
     struct sim_disk *disk = device;
     // One backend makes brief writes at once, the other does not.
@@ -91,16 +91,17 @@ static void sim_io_submit(void *device, const struct mr_io_request *request, uns
     const struct sim_open_file *open_file =
         disk->dead ? NULL : sim_disk_open_file(disk, request->fd);
     if (!open_file)
-        return;
+        return false;
     if (disk->request_count == SIM_REQUESTS_MAX) {
         sim_disk_misuse(disk, "more than %d requests in flight", SIM_REQUESTS_MAX);
-        return;
+        return false;
     }
     struct sim_request *waiting = &disk->requests[disk->request_count++];
     *waiting = (struct sim_request){
         .request = *request, .slot = slot, .file = open_file->file, .direct = open_file->direct};
     if (at_once)
         carry_out(disk, waiting);
+    return at_once;
 }
 
 static struct sim_request *any_request(struct sim_disk *disk, bool carried_out)

@@ -34,19 +34,19 @@ static int uring_open(void **device, unsigned depth, struct mr_error *err)
     return mr_io_uring.open(&uring.ring, depth, err);
 }
 
-static void uring_submit(void *device, const struct mr_io_request *request, unsigned slot)
+static bool uring_submit(void *device, const struct mr_io_request *request, unsigned slot)
 {
     struct sim_disk *disk = device;
     sim_io_backend.submit(disk, request, slot);
     if (disk->dead)
-        return;
+        return false;
     struct mr_io_request *real = &uring.slots[slot].request;
     *real = *request;
     real->fd = uring.fd;
     real->offset +=
         (int64_t)sim_disk_open_file(disk, request->fd)->file * (int64_t)SIM_FILE_BYTES_MAX;
     uring.under_way++;
-    mr_io_uring.submit(uring.ring, real, slot);
+    return mr_io_uring.submit(uring.ring, real, slot);
 }
 
 static bool was_written(const struct mr_io_request *request)

@@ -118,6 +118,37 @@ Test(io, pwrite_writes)
     write_and_check(&mr_io_pwrite, BYTES);
 }
 
+// When the kernel had taken it all: a brief write at once, where the backend makes it at once.
+static void check_taken(const struct mr_io_backend *backend, bool at_once)
+{
+    if (!set_up(backend, 4))
+        return;
+    struct mr_error err;
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    cr_assert(mr_io_write_brief(&io, &client, fd, bytes, 64, 0, 1));
+    uint64_t brief_tick = io.taken_tick;
+    cr_expect_eq(brief_tick != 0, at_once);
+    cr_assert_eq(mr_io_reap(&io, 0, &err), MR_OK);
+    cr_expect_eq(io.taken_tick == brief_tick, at_once, "nothing was taken with that reap");
+    brief_tick = io.taken_tick;
+    cr_assert(mr_io_write(&io, &client, fd, bytes, 64, 64, 2));
+    cr_expect_eq(io.taken_tick, brief_tick, "that one waits for the next reap");
+    cr_assert_eq(mr_io_reap(&io, 0, &err), MR_OK);
+    cr_expect_gt(io.taken_tick, brief_tick);
+    reap_all();
+    close(fd);
+    tear_down();
+}
+
+Test(io, uring_takes_brief_writes_at_once)
+{
+    check_taken(&mr_io_uring, true);
+}
+Test(io, pwrite_takes_them_with_the_next_reap)
+{
+    check_taken(&mr_io_pwrite, false);
+}
+
 // The caller of a brief write hears of its failure as of any other.
 Test(io, a_brief_write_that_fails)
 {

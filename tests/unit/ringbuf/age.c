@@ -39,12 +39,12 @@ Test(age, is_recorded_once_and_leaves_the_notes)
 {
     uint64_t noted = 0;
     uint64_t first = publish(3), second = publish(4);
-    mr_reader_age(&fixture.reader, &noted, first - 8, &handed_ns);
+    mr_reader_age(&fixture.reader, &noted, first - 8, mr_tick(), &handed_ns);
     cr_assert_eq(handed_ns.count, 0, "not all of the first batch");
-    mr_reader_age(&fixture.reader, &noted, first, &handed_ns);
-    mr_reader_age(&fixture.reader, &noted, first, &handed_ns);
+    mr_reader_age(&fixture.reader, &noted, first, mr_tick(), &handed_ns);
+    mr_reader_age(&fixture.reader, &noted, first, mr_tick(), &handed_ns);
     cr_assert_eq(handed_ns.count, 3);
-    mr_reader_age(&fixture.reader, &noted, second, &handed_ns);
+    mr_reader_age(&fixture.reader, &noted, second, mr_tick(), &handed_ns);
     cr_assert_eq(handed_ns.count, 7);
     release(second);
     cr_assert_eq(released_ns.count, 7);
@@ -56,7 +56,7 @@ Test(age, follows_a_release_that_went_ahead)
     uint64_t noted = 0;
     release(publish(5));
     cr_assert_eq(released_ns.count, 5);
-    mr_reader_age(&fixture.reader, &noted, publish(2), &handed_ns);
+    mr_reader_age(&fixture.reader, &noted, publish(2), mr_tick(), &handed_ns);
     cr_assert_eq(handed_ns.count, 2, "what was released has no age any more");
 }
 
@@ -65,7 +65,7 @@ Test(age, goes_round_the_lane)
     uint64_t noted = 0, position = 0;
     for (unsigned i = 0; i < 3 * MR_RING_LANE_NOTES; i++) {
         position = publish(1);
-        mr_reader_age(&fixture.reader, &noted, position, &handed_ns);
+        mr_reader_age(&fixture.reader, &noted, position, mr_tick(), &handed_ns);
         if (i % 100 == 99)
             release(position);
     }
@@ -79,6 +79,6 @@ Test(age, of_a_damaged_lane_ends)
 {
     uint64_t noted = 0, position = publish(1);
     mr_store_release_u64(&fixture.ring.news->lane_write, UINT64_MAX / 2);
-    mr_reader_age(&fixture.reader, &noted, position, &handed_ns);
+    mr_reader_age(&fixture.reader, &noted, position, mr_tick(), &handed_ns);
     cr_assert_leq(noted - fixture.reader.lane_read, MR_RING_LANE_NOTES);
 }

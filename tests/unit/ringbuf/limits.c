@@ -201,16 +201,32 @@ Test(limits, a_note_is_used_where_nothing_more_is_released)
     cr_expect_eq(hop.count, 1);
 }
 
+// What came after a look is left to the next one, though it is there when this one is told of.
+Test(limits, what_is_seen_was_published_before)
+{
+    static struct mr_histogram published, seen;
+    struct mr_reader_sight sight = {.published_ns = &published, .seen_ns = &seen};
+    publish_record(mr_tick());
+    uint64_t look_tick = mr_tick();
+    fixture.writer.noted_tick = 0;
+    publish_record(mr_tick());
+    mr_reader_note_seen(&fixture.reader, look_tick, &sight);
+    cr_expect_eq(seen.count, 1);
+    mr_reader_note_seen(&fixture.reader, mr_tick(), &sight);
+    cr_expect_eq(seen.count, 2);
+    cr_expect_eq(published.count, 2);
+}
+
 Test(limits, a_count_of_notes_that_cannot_be_is_passed_over)
 {
     static struct mr_histogram published, seen;
     struct mr_reader_sight sight = {.published_ns = &published, .seen_ns = &seen};
     publish_record(mr_tick());
-    mr_reader_note_seen(&fixture.reader, &sight);
-    mr_reader_note_seen(&fixture.reader, &sight);
+    mr_reader_note_seen(&fixture.reader, mr_tick(), &sight);
+    mr_reader_note_seen(&fixture.reader, mr_tick(), &sight);
     cr_expect_eq(seen.count, 1, "once each");
     fixture.ring.news->lane_write = 1ULL << 40;
-    mr_reader_note_seen(&fixture.reader, &sight);
+    mr_reader_note_seen(&fixture.reader, mr_tick(), &sight);
     cr_expect_eq(seen.count, 1);
     cr_expect_eq(mr_reader_origin_tick(&fixture.reader), 0);
 }
